@@ -1,0 +1,1 @@
+"""A Singer target that turns records into Driftrock events."""
