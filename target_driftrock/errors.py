@@ -1,0 +1,117 @@
+"""Why a run stops: one tree, by what the operator does next, each branch with its exit code.
+
+    RunStopped
+    ├── SettingsInvalid        2   mend the settings
+    ├── SetupRefused           3   mend the credentials, or the capture at Driftrock
+    │   ├── CredentialsRejected
+    │   ├── TokenRejected
+    │   ├── CaptureRefused
+    │   └── NotTheApi
+    ├── TryAgainLater          4   run again: nothing is lost
+    │   ├── ApiOutage
+    │   └── LedgerUnavailable
+    ├── InputInvalid           5   mend the tap
+    ├── RejectsAboveLimit      6   mend the mapping or the records
+    ├── Defect                70   tell the authors
+    └── StateUnread          141   nobody reads STATE any more
+
+A signal ends a run with 128 + its number; it is no error, so it is no exception here.
+What becomes of one event is never an exception: see `events.outcome`.
+
+Every message names a setting, a stream, a mapping or a line; none carries a value.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ExitCode(enum.IntEnum):
+    """What the process ends with. The README explains each to the operator."""
+
+    RESOLVED = 0
+    SETTINGS = 2
+    SETUP = 3
+    TRY_LATER = 4
+    INPUT = 5
+    REJECTS = 6
+    DEFECT = 70
+    STATE_UNREAD = 141
+
+
+class RunStopped(Exception):  # noqa: N818 - a run that stops is not always an error of ours
+    """The run ends here; the text says why, and what to do next."""
+
+    exit_code = ExitCode.DEFECT
+
+
+class SettingsInvalid(RunStopped):
+    """One or more settings are wrong. All faults are told at once, a sentence each."""
+
+    exit_code = ExitCode.SETTINGS
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class SetupRefused(RunStopped):
+    """Driftrock refuses us as a whole: a person has to look at the credentials or the capture."""
+
+    exit_code = ExitCode.SETUP
+
+
+class CredentialsRejected(SetupRefused):
+    """The token endpoint refused the credentials."""
+
+
+class TokenRejected(SetupRefused):
+    """A fresh token, or the API key, is not accepted for events."""
+
+
+class CaptureRefused(SetupRefused):
+    """A capture answers as if it did not exist or were closed to us."""
+
+
+class NotTheApi(SetupRefused):
+    """What answers at `api_url` is not this API."""
+
+
+class TryAgainLater(RunStopped):
+    """Something outside is not to be had at present. Nothing is lost: run again."""
+
+    exit_code = ExitCode.TRY_LATER
+
+
+class ApiOutage(TryAgainLater):
+    """Nothing that waits got a verdict for `max_outage_seconds`."""
+
+
+class LedgerUnavailable(TryAgainLater):
+    """The ledger cannot be written, or another run holds it."""
+
+
+class InputInvalid(RunStopped):
+    """The input is not Singer; the text names the line by its number, never its content."""
+
+    exit_code = ExitCode.INPUT
+
+
+class RejectsAboveLimit(RunStopped):
+    """More was refused than a run may pass over in silence."""
+
+    exit_code = ExitCode.REJECTS
+
+
+class Defect(RunStopped):
+    """Our own sums do not close, or our own code failed."""
+
+
+class StateUnread(RunStopped):
+    """Standard output was closed: whoever kept STATE is gone."""
+
+    exit_code = ExitCode.STATE_UNREAD

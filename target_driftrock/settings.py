@@ -1,0 +1,131 @@
+"""Every setting, once: parsed into frozen groups. Durations are seconds; templates stay text here."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Scalar = str | int | float | bool | None
+"""What a `when` compares with, and what a constant field holds."""
+
+
+class Environment(enum.Enum):
+    """Whose API is meant. `sandbox` is a `target-driftrock sandbox` on this machine."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+    SANDBOX = "sandbox"
+
+
+DEFAULT_URLS: Mapping[Environment, str] = {
+    Environment.PRODUCTION: "https://external-apis.driftrock.com",
+    Environment.STAGING: "https://api-staging.driftrock.com",
+    Environment.SANDBOX: "http://127.0.0.1:8377",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Which API, and where. `url` has no slash at its end."""
+
+    environment: Environment
+    url: str
+
+    @property
+    def name(self) -> str:
+        """What the identity of an event knows the API by.
+
+        The environment's name, unless `url` has another origin than that environment's own.
+        """
+        if origin(self.url) == origin(DEFAULT_URLS[self.environment]):
+            return self.environment.value
+        return origin(self.url)
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL, the port always written out."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCredentials:
+    """For OAuth 2.0 client credentials, RFC 6749 section 4.4."""
+
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """The older long-lived bearer key."""
+
+    key: str = field(repr=False)
+
+
+Credentials = ClientCredentials | ApiKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast, and how many."""
+
+    max_concurrency: int = 16
+    max_events: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for an answer, and for an API that gives none of use."""
+
+    read_timeout: float = 60.0
+    max_outage: float = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamMapping:
+    """One item of `streams`, its templates as text.
+
+    `index` is its place, from 0. An attribute that is None was not given. Without `has_identity` the
+    mapping said `event_id: null`. `fields` is `"*"` or templates (or constants) by name.
+    """
+
+    index: int
+    stream: str
+    skip: bool = False
+    when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    event_type: str | None = None
+    event_name: str | None = None
+    source_id: str | None = None
+    affiliate_id: str | None = None
+    event_id: str | None = None
+    has_identity: bool = True
+    person_id: str | None = None
+    ga_client_id: str | None = None
+    created_at: str | None = None
+    metadata: str | Mapping[str, Scalar] | None = None
+    fields: Literal["*"] | Mapping[str, Scalar] | None = None
+
+    @property
+    def label(self) -> str:
+        """How logs, errors and receipts name this mapping."""
+        return f"streams[{self.index}] ({self.stream})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it. `source_id` at the top is already filled into the mappings that name none."""
+
+    api: Api
+    credentials: Credentials
+    pace: Pace
+    patience: Patience
+    mappings: tuple[StreamMapping, ...]
+    batch_size_rows: int = 100
+    validate_records: bool = True
