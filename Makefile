@@ -1,0 +1,65 @@
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c '$(NEW_ENOUGH)' 2> /dev/null && echo $$each && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+BIN := .venv/bin
+PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options $(ARGS)
+
+export CUSTOM_COMPILE_COMMAND := make lock
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint format wheel meltano lock clean
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.ready ## Set up .venv for running and developing, once.
+
+demo: setup ## Deliver leads and conversions to the sandbox, and show where they went.
+	@$(BIN)/python -m demo
+
+test: setup ## Run every test; ARGS are pytest's: make test ARGS="-k state".
+	@$(BIN)/pytest $(ARGS)
+
+lint: setup ## Check style, types and the layers.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## Mend what can be mended of style.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: setup ## Build the wheel into dist/.
+	@rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation
+
+meltano: .venvs/meltano/.ready .venvs/tap-postgres/.ready ## Install Meltano and its PostgreSQL tap, for the tests that run them.
+
+# The oldest Python needs every backport, so what is pinned with it serves the newer ones too.
+lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upgrade takes the newest.
+	@python3.11 -m venv .venvs/lock
+	.venvs/lock/bin/pip install --quiet --upgrade pip-tools
+	$(PIP_COMPILE) --extra dev --extra postgres --output-file requirements/dev.txt pyproject.toml
+	$(PIP_COMPILE) --extra postgres --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
+	$(PIP_COMPILE) --output-file requirements/meltano.txt requirements/meltano.in
+	$(PIP_COMPILE) --output-file requirements/tap-postgres.txt requirements/tap-postgres.in
+
+clean: ## Remove everything that these targets made.
+	rm -rf .venv .venvs dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+.venv/.ready: requirements/dev.txt pyproject.toml
+	@$(call venv,.venv,half a minute)
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venvs/%/.ready: requirements/%.txt
+	@$(call venv,.venvs/$*,a minute)
+	@touch $@
+
+# A virtual environment in folder $(1) with exactly what the rule's first prerequisite pins; it takes about $(2).
+define venv
+$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2> /dev/null || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3' >&2; exit 1; }; \
+echo 'Setting up $(1) from $<, once: about $(2).'; \
+$(PYTHON) -m venv $(1) && $(1)/bin/pip install --quiet --require-hashes --requirement $<
+endef
