@@ -1,0 +1,213 @@
+"""What Driftrock's public pages demand of a token request and of an event. Pure: bytes and headers in, verdicts out.
+
+A refusal names the attribute that is wrong and never its value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import parse_qsl
+
+TOKEN = "/oauth2/token"  # noqa: S105  # a path
+WEBHOOK = "/v2/event"
+AFFILIATE = "/v2/affiliate_event"
+
+EVENT_TYPES = ("lead", "conversion", "action")
+
+_CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_GRANT = b"grant_type=client_credentials"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A request that the contract does not allow: the status, and the two texts of its JSON body."""
+
+    status: int
+    error: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event that keeps the contract. Its attributes are personal data, so no repr shows them."""
+
+    endpoint: str
+    attributes: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def source_id(self) -> str:
+        """The capture that the event belongs to."""
+        return str(self.attributes["source_id"])
+
+    @property
+    def identity(self) -> bytes:
+        """A digest that is equal for two events that are the same event, whatever their fields say."""
+        names = ("source_id", "affiliate_id", "event_type", "event_name", "event_id")
+        parts = (self.endpoint, *map(self.attributes.get, names))
+        return blake2b(repr(parts).encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One attribute of an event: what its value must be, in words and as a test, and where it belongs."""
+
+    must_be: str
+    allows: Callable[[Any], bool]
+    required_by: tuple[str, ...] = ()
+    taken_by: tuple[str, ...] = (WEBHOOK, AFFILIATE)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_event_type(value: Any) -> bool:
+    return isinstance(value, str) and value in EVENT_TYPES
+
+
+def _is_moment(value: Any) -> bool:
+    if not isinstance(value, str) or not _CREATED_AT.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+_BOTH = (WEBHOOK, AFFILIATE)
+ATTRIBUTES: Mapping[str, Attribute] = {
+    "event_type": Attribute(must_be="lead, conversion or action", allows=_is_event_type, required_by=_BOTH),
+    "event_name": Attribute(must_be="a string that is not blank", allows=_is_filled, required_by=_BOTH),
+    "source_id": Attribute(must_be="a string that is not blank", allows=_is_filled, required_by=_BOTH),
+    "fields": Attribute(must_be="an object", allows=_is_object, required_by=_BOTH),
+    "affiliate_id": Attribute(
+        must_be="a string that is not blank", allows=_is_filled, required_by=(AFFILIATE,), taken_by=(AFFILIATE,)
+    ),
+    "event_id": Attribute(must_be="a string", allows=_is_text),
+    "person_id": Attribute(must_be="a string", allows=_is_text),
+    "ga_client_id": Attribute(must_be="a string", allows=_is_text),
+    "created_at": Attribute(must_be="a moment in the form 2019-12-02T10:00:00.000Z", allows=_is_moment),
+    "metadata": Attribute(must_be="an object", allows=_is_object, taken_by=(WEBHOOK,)),  # listed for webhooks alone
+}
+
+
+def parsed(body: bytes) -> Any:
+    """The value of a strict JSON text: UTF-8, no name twice, no NaN, no lone surrogate. Raises ValueError."""
+    text = body.decode("utf-8")
+    try:
+        value = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError("The text is nested too deep.") from error
+    return value
+
+
+def event_of(endpoint: str, *, method: str, headers: Mapping[str, str], body: bytes) -> Event | Refusal:
+    """The event that a request carries, or the first thing that is wrong with the request."""
+    if method != "POST":
+        return Refusal(status=405, error="method_not_allowed", description="An event is sent with POST.")
+    if _media_type(headers.get("Content-Type", "")) != "application/json":
+        return Refusal(status=415, error="unsupported_media_type", description="Content-Type must be application/json.")
+    if "application/json" not in map(_media_type, headers.get("Accept", "").split(",")):
+        return Refusal(status=406, error="not_acceptable", description="Accept must name application/json.")
+    try:
+        value = parsed(body)
+    except ValueError:
+        return Refusal(status=400, error="invalid_json", description="The body is not strict JSON in UTF-8.")
+    if not isinstance(value, dict):
+        return _invalid("The body must be a JSON object.")
+    fault = _attribute_fault(endpoint, value)
+    return _invalid(fault) if fault else Event(endpoint=endpoint, attributes=value)
+
+
+def token_refusal(*, method: str, headers: Mapping[str, str], query: str, body: bytes) -> Refusal | None:
+    """What is wrong with the form of a token request, its credentials left aside (RFC 6749, sections 4.4 and 5.2)."""
+    if method != "POST":
+        return Refusal(status=405, error="invalid_request", description="A token is requested with POST.")
+    if query:
+        return _malformed("The URL must carry no parameters: credentials belong in the Authorization header.")
+    if _media_type(headers.get("Content-Type", "")) != "application/x-www-form-urlencoded":
+        return _malformed("Content-Type must be application/x-www-form-urlencoded.")
+    if body == _GRANT:
+        return None
+    names = {name for name, _ in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)}
+    if names & {"client_id", "client_secret", "username", "password"}:
+        return _malformed("The body must carry no credentials: they belong in the Authorization header.")
+    return _malformed(f"The body must be exactly {_GRANT.decode()}.")
+
+
+def credentials_of(authorization: str) -> tuple[str, str] | None:
+    """Client id and secret of a Basic header in UTF-8 (RFC 7617), or None unless it holds both."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    client_id, _, client_secret = pair.partition(":")
+    return (client_id, client_secret) if client_id and client_secret else None
+
+
+def bearer_of(authorization: str) -> str:
+    """The token of a Bearer header (RFC 6750), empty when there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _attribute_fault(endpoint: str, event: Mapping[str, Any]) -> str:
+    for name in event:
+        attribute = ATTRIBUTES.get(name)
+        if attribute is None or endpoint not in attribute.taken_by:
+            return f"{name} is no attribute of {endpoint}."
+    for name, attribute in ATTRIBUTES.items():
+        if name not in event:
+            if endpoint in attribute.required_by:
+                return f"{name} is required."
+        elif not attribute.allows(event[name]):
+            return f"{name} must be {attribute.must_be}."
+    return ""
+
+
+def _invalid(description: str) -> Refusal:
+    return Refusal(status=422, error="invalid_event", description=description)
+
+
+def _malformed(description: str) -> Refusal:
+    return Refusal(status=400, error="invalid_request", description=description)
+
+
+def _media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A name stands twice in one object.")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
