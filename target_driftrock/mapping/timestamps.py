@@ -1,0 +1,63 @@
+"""When it happened, in the one form that the API documents: `2019-12-02T10:00:00.000Z`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+from typing import Any
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_SECONDS_UP_TO = 10**11
+"""The year 5138 in seconds, or 1973 in milliseconds: nobody means either."""
+_MILLISECONDS_UP_TO = 10**15
+"""Past every year that has four digits; a larger number need not be turned into an integer to know."""
+_EPOCH_DIGITS = frozenset({10, 13})
+_DATE_DIGITS = 8
+
+
+def utc(value: Any) -> str | None:
+    """The moment in UTC, cut to milliseconds; None if `value` is no time between the years 1 and 9999.
+
+    Takes what `datetime.fromisoformat` takes of ISO 8601, a date (its midnight), a datetime, and a Unix
+    epoch: a number over 1e11 in absolute value is milliseconds. A text of digits alone is an epoch if it has
+    10 or 13 of them (seconds, milliseconds), a date if it has 8, and else nothing. A naive time is UTC.
+    """
+    try:
+        moment = _moment(value)
+        if moment is None:
+            return None
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    except (ValueError, ArithmeticError):  # of `datetime` and of `decimal`
+        return None
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
+
+
+def _moment(value: Any) -> dt.datetime | None:
+    match value:
+        case str():
+            return _from_text(value.strip())
+        case bool():
+            return None
+        case int() | float() | Decimal():
+            return _from_epoch(Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+        case dt.datetime():
+            return value
+        case dt.date():
+            return dt.datetime.combine(value, dt.time())
+        case _:
+            return None
+
+
+def _from_text(text: str) -> dt.datetime | None:
+    if text.isascii() and text.isdecimal() and len(text) != _DATE_DIGITS:
+        return _from_epoch(Decimal(text)) if len(text) in _EPOCH_DIGITS else None
+    return dt.datetime.fromisoformat(text.upper())  # RFC 3339 lets `t` and `z` be small
+
+
+def _from_epoch(number: Decimal) -> dt.datetime | None:
+    if not number.is_finite() or abs(number) > _MILLISECONDS_UP_TO:
+        return None
+    milliseconds = number if abs(number) > _SECONDS_UP_TO else number * 1000
+    return _EPOCH + dt.timedelta(milliseconds=math.floor(milliseconds))

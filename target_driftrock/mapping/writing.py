@@ -1,0 +1,59 @@
+"""A value as JSON writes it: the body of an event, and the numbers and objects within a text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+_TIMES = frozenset({dt.datetime, dt.date, dt.time})
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why there is no value to send: a rule that follows the attribute's name (`is null`), never a value."""
+
+    rule: str
+
+
+UNWRITABLE = Wrong("cannot be written as JSON")
+
+
+def write(value: Any) -> bytes | None:
+    """The value in compact JSON (RFC 8259), or None if JSON has no form for it.
+
+    Times are written in ISO 8601. No form have: numbers that are not finite, lone surrogates, names that
+    are not text, nesting too deep to follow, and any type that a JSON text cannot hold.
+    """
+    try:
+        return _ENCODER.encode(value) if _has_a_form(value) else None
+    except (ValueError, OverflowError, RecursionError):  # UnicodeEncodeError is a ValueError
+        return None
+
+
+def as_text(value: Any) -> str | Wrong:
+    """The value as it stands within a text: text as it is, all else as JSON, times without quotes."""
+    if type(value) is str:
+        return value
+    written = write(value)
+    return UNWRITABLE if written is None else written.decode().strip('"')
+
+
+def _has_a_form(value: Any) -> bool:
+    kind = type(value)
+    if kind in _PLAIN or kind in _TIMES:
+        return True
+    if kind is dict:
+        return all(type(name) is str and (type(item) in _PLAIN or _has_a_form(item)) for name, item in value.items())
+    if kind is list:
+        return all(type(item) in _PLAIN or _has_a_form(item) for item in value)
+    if kind is decimal.Decimal:
+        return bool(value.is_finite())
+    return kind is float and math.isfinite(value)
