@@ -1,17 +1,19 @@
-"""Every setting, once: parsed into frozen groups. Durations are seconds; templates stay text here."""
+"""What the settings become: frozen groups. Durations are seconds; templates stay text here."""
 
 from __future__ import annotations
 
 import enum
+import ipaddress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Scalar = str | int | float | bool | None
-"""What a `when` compares with, and what a constant field holds."""
+Scalar = str | int | float | Decimal | bool | None
+"""What a `when` compares with, and what a constant field holds. A number with a fraction is an exact Decimal."""
 
 
 class Environment(enum.Enum):
@@ -52,6 +54,16 @@ def origin(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine by its text alone: `localhost`, 127.0.0.0/8 or ::1. No name is looked up."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,51 @@
+"""Every setting, once: where it comes from, what is right, and the frozen groups that the rest reads.
+
+`sources` reads files and the environment, `table` says what there is, `parsing` judges it and makes the groups.
+This package must not open anything but the settings' own files, nor know what a template means.
+"""
+
+from __future__ import annotations
+
+from target_driftrock.settings.groups import (
+    DEFAULT_URLS,
+    Api,
+    ApiKey,
+    ClientCredentials,
+    Credentials,
+    Environment,
+    Pace,
+    Patience,
+    Scalar,
+    Settings,
+    StreamMapping,
+    is_loopback,
+    origin,
+)
+from target_driftrock.settings.parsing import parse, sdk_config, secret_values
+from target_driftrock.settings.sources import from_environment, read_files
+from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_settings, settings_table
+
+__all__ = [
+    "DEFAULT_URLS",
+    "TABLE",
+    "Api",
+    "ApiKey",
+    "ClientCredentials",
+    "Credentials",
+    "Environment",
+    "Pace",
+    "Patience",
+    "Scalar",
+    "Settings",
+    "StreamMapping",
+    "config_jsonschema",
+    "from_environment",
+    "is_loopback",
+    "meltano_settings",
+    "origin",
+    "parse",
+    "read_files",
+    "sdk_config",
+    "secret_values",
+    "settings_table",
+]

@@ -1,0 +1,176 @@
+"""The items of `streams`: what is wrong with one, and the mapping that a right one becomes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from target_driftrock.settings.groups import StreamMapping
+from target_driftrock.settings.table import MAPPING_SCHEMAS
+
+EVENT_TYPES = ("lead", "conversion", "action")
+_TEXTS = ("event_name", "source_id", "affiliate_id", "event_id", "person_id", "ga_client_id", "created_at")
+_SCALARS = (str, int, float, Decimal, bool)
+_BESIDE_SKIP = ("stream", "skip", "when")
+_EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
+
+
+def streams_faults(streams: object, source_id: object) -> list[str]:
+    """What is wrong with `streams` as a whole, and with items that are no objects; a sentence each.
+
+    `source_id` is the setting at the top, None where it was not given.
+    """
+    if isinstance(streams, Mapping):
+        reason = "Meltano would tear an object apart at every dot in a stream's name"
+        return [f"streams must be an array of mappings, such as [{_EXAMPLE}]: {reason}."]
+    if not isinstance(streams, list):
+        quotes = ", without quotes" if isinstance(streams, str) else ""
+        return [f"streams must be an array of mappings, such as [{_EXAMPLE}]{quotes}."]
+    if not streams:
+        return [f"streams is empty: give at least one mapping, such as {_EXAMPLE}."]
+    return [fault for index, item in enumerate(streams) for fault in mapping_faults(item, index, source_id=source_id)]
+
+
+def mapping_faults(item: object, index: int, *, source_id: object) -> list[str]:
+    """What is wrong with one item, a sentence each that names the item; none where it can become a mapping."""
+    if not isinstance(item, Mapping):
+        return [f"streams[{index}] must be an object, such as {_EXAMPLE}."]
+    given = _given(item)
+    stream = given.get("stream")
+    label = f"streams[{index}] ({stream})" if isinstance(stream, str) and stream else f"streams[{index}]"
+    return [f"{label}: {fault}" for fault in _faults(given, source_id)]
+
+
+def mapping(item: Mapping[str, Any], index: int, *, source_id: str | None) -> StreamMapping:
+    """The mapping of an item without faults."""
+    given = _given(item)
+    texts = {name: given.get(name) for name in _TEXTS} | {"source_id": given.get("source_id", source_id)}
+    return StreamMapping(
+        index=index,
+        stream=given["stream"],
+        skip=given.get("skip", False),
+        when={name: _alternatives(value) for name, value in given.get("when", {}).items()},
+        event_type=given.get("event_type"),
+        has_identity="event_id" in given or "event_id" not in item,
+        metadata=given.get("metadata"),
+        fields=given.get("fields"),
+        **texts,
+    )
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, or None."""
+    matches = difflib.get_close_matches(name.lower().replace("-", "_"), list(names), n=1)
+    return matches[0] if matches else None
+
+
+def _given(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What an item says: a null says nothing."""
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def _alternatives(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _faults(given: Mapping[str, Any], source_id: object) -> Iterator[str]:
+    """What is wrong with an item, in the order of its attributes, without the item's name."""
+    yield from _unknown_attributes(given)
+    if "stream" not in given:
+        yield "stream is missing: say which stream is meant, by its name or a glob."
+    yield from _text_faults("stream", given)
+    if not isinstance(given.get("skip", False), bool):
+        yield "skip must be true or false, without quotes."
+    yield from _when_faults(given)
+    if given.get("skip") is True:
+        yield from _skip_faults(given)
+        return
+    yield from _event_type_faults(given)
+    if "source_id" not in given and source_id is None:
+        yield "source_id is missing: give it here, or once for all mappings as the setting source_id."
+    for name in _TEXTS:
+        yield from _text_faults(name, given)
+    yield from _metadata_faults(given)
+    yield from _fields_faults(given)
+
+
+def _unknown_attributes(given: Mapping[str, Any]) -> Iterator[str]:
+    for name in given.keys() - MAPPING_SCHEMAS.keys():
+        meant = nearest(name, MAPPING_SCHEMAS)
+        if meant:
+            yield f"{name} is not an attribute of a mapping: did you mean {meant}?"
+        else:
+            yield f"{name} is not an attribute of a mapping: take it away. There are {', '.join(MAPPING_SCHEMAS)}."
+
+
+def _text_faults(name: str, given: Mapping[str, Any]) -> Iterator[str]:
+    if name not in given:
+        return
+    if not isinstance(given[name], str):
+        yield f"{name} must be text: put it in quotes."
+    elif not given[name].strip():
+        yield f"{name} is empty: give it a text, or take it away."
+
+
+def _skip_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    others = [name for name in MAPPING_SCHEMAS if name in given and name not in _BESIDE_SKIP]
+    if others:
+        yield f"skip is true, so no event comes of it: take {', '.join(others)} away, or skip."
+
+
+def _event_type_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    choices = 'lead, conversion or action, or a template such as "{type}"'
+    if "event_type" not in given:
+        yield f"event_type is missing: say {choices}."
+        return
+    text = given["event_type"]
+    is_template = isinstance(text, str) and ("{" in text or "}" in text)
+    if not is_template and text not in EVENT_TYPES:
+        yield f"event_type must be {choices}."
+
+
+def _when_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    if "when" not in given:
+        return
+    when = given["when"]
+    if not isinstance(when, Mapping):
+        yield 'when must be an object of properties and their values, such as {"stage": ["won", "lost"]}.'
+        return
+    if not when:
+        yield "when is empty: name a property and its values, or take when away."
+    for name, value in when.items():
+        alternatives = _alternatives(value)
+        if not alternatives or not all(one is None or isinstance(one, _SCALARS) for one in alternatives):
+            yield f"when.{name} must be a text, a number, true, false or null, or an array of one or more of these."
+
+
+def _metadata_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    metadata = given.get("metadata", {})
+    if isinstance(metadata, Mapping):
+        yield from _constant_faults("metadata", metadata)
+    elif not isinstance(metadata, str) or "{" not in metadata:
+        yield 'metadata must be an object of templates, or one template that gives an object, such as "{utm}".'
+
+
+def _fields_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    either = 'an object of templates such as {"email": "{email}"}, or "*" for every property'
+    if "fields" not in given:
+        yield f"fields is missing: give {either}."
+        return
+    fields = given["fields"]
+    if fields == "*":
+        return
+    if not isinstance(fields, Mapping):
+        yield f"fields must be {either}."
+        return
+    if not fields:
+        yield f"fields is empty: give {either}."
+    yield from _constant_faults("fields", fields)
+
+
+def _constant_faults(attribute: str, values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        if not isinstance(value, _SCALARS):
+            yield f"{attribute}.{name} must be a template, or a constant: a text, a number, true or false."

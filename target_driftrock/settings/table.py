@@ -1,0 +1,318 @@
+"""The table of settings, and what is generated from it: the SDK's JSON Schema, README's table, Meltano's list.
+
+A new setting is a row here and an attribute of a group in `groups`; the group holds its default.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import MISSING, dataclass, fields
+
+from target_driftrock.settings.groups import Environment, Pace, Patience, Settings
+
+_GROUPS = (Pace, Patience, Settings)
+_DEFAULTS = {slot.name: slot.default for group in _GROUPS for slot in fields(group) if slot.default is not MISSING}
+
+
+class Kind(enum.Enum):
+    """What a setting holds, in Meltano's words."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    OPTIONS = "options"
+    OBJECT = "object"
+    ARRAY = "array"
+
+
+JSON_TYPES = {Kind.DECIMAL: "number", Kind.OPTIONS: "string"}
+"""Where JSON Schema's word is another than Meltano's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One setting.
+
+    `attribute` is where its group keeps it. `minimum` and `maximum` may be reached, `above` may not. An
+    `is_builtin` one is read by the SDK itself.
+    """
+
+    name: str
+    title: str
+    description: str
+    kind: Kind
+    attribute: str = ""
+    options: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    above: int | None = None
+    is_required: bool = False
+    is_secret: bool = False
+    is_builtin: bool = False
+
+    @property
+    def default(self) -> int | float | bool | None:
+        """What holds when nothing is given, or None."""
+        default = _DEFAULTS.get(self.attribute or self.name)
+        return int(default) if isinstance(default, float) and default.is_integer() else default
+
+
+TABLE = (
+    Row(
+        name="client_id",
+        title="Client ID",
+        description="Of the OAuth 2.0 client credentials. Give it with `client_secret`, or give `api_key` instead;"
+        " the environment `sandbox` needs neither.",
+        kind=Kind.STRING,
+    ),
+    Row(
+        name="client_secret",
+        title="Client secret",
+        description="Of the OAuth 2.0 client credentials, beside `client_id`.",
+        kind=Kind.STRING,
+        is_secret=True,
+    ),
+    Row(
+        name="api_key",
+        title="API key",
+        description="The older long-lived bearer key, instead of `client_id` and `client_secret`.",
+        kind=Kind.STRING,
+        is_secret=True,
+    ),
+    Row(
+        name="environment",
+        title="Environment",
+        description="Whose API is meant; `sandbox` is a `target-driftrock sandbox` that runs on this machine.",
+        kind=Kind.OPTIONS,
+        options=tuple(environment.value for environment in Environment),
+        is_required=True,
+    ),
+    Row(
+        name="api_url",
+        title="API URL",
+        description="Another base URL than the environment's own. HTTPS only, but for a loopback address.",
+        kind=Kind.STRING,
+    ),
+    Row(
+        name="source_id",
+        title="Source ID",
+        description="The capture of every mapping that names none.",
+        kind=Kind.STRING,
+    ),
+    Row(
+        name="streams",
+        title="Streams",
+        description="An array of mappings, each with a `stream`: what becomes of which stream's records. The first"
+        " one that fits takes the record.",
+        kind=Kind.ARRAY,
+        is_required=True,
+    ),
+    Row(
+        name="max_concurrency",
+        title="Most requests at once",
+        description="The ceiling of the adaptive limit on requests in flight.",
+        kind=Kind.INTEGER,
+        minimum=1,
+        maximum=256,
+    ),
+    Row(
+        name="max_events",
+        title="Most events of a run",
+        description="Reading ends after the record with which this many events had a first request. Retries, and what"
+        " was delivered before, do not count.",
+        kind=Kind.INTEGER,
+        minimum=1,
+    ),
+    Row(
+        name="read_timeout",
+        title="Read timeout",
+        description="Seconds to wait for an answer. A short one makes duplicates.",
+        kind=Kind.DECIMAL,
+        above=0,
+    ),
+    Row(
+        name="max_outage_seconds",
+        title="Longest outage",
+        description="Seconds to wait for an API or a token that answers nothing of use, and for a ledger at the start.",
+        kind=Kind.DECIMAL,
+        attribute="max_outage",
+        minimum=0,
+    ),
+    Row(
+        name="batch_size_rows",
+        title="Rows in a batch",
+        description="How many records are gathered before they are handed to delivery.",
+        kind=Kind.INTEGER,
+        minimum=1,
+        is_builtin=True,
+    ),
+    Row(
+        name="validate_records",
+        title="Validate records",
+        description="Whether each record is held against its stream's schema. One that breaks it is kept as invalid.",
+        kind=Kind.BOOLEAN,
+        is_builtin=True,
+    ),
+    Row(
+        name="stream_maps",
+        title="Stream maps",
+        description="The SDK's stream maps, which run before the mappings in `streams`.",
+        kind=Kind.OBJECT,
+        is_builtin=True,
+    ),
+    Row(
+        name="stream_map_config",
+        title="Stream map configuration",
+        description="Values for the expressions in `stream_maps`.",
+        kind=Kind.OBJECT,
+        is_builtin=True,
+    ),
+    Row(
+        name="flattening_enabled",
+        title="Flatten records",
+        description="Whether nested properties become top-level ones, before the mappings in `streams`. Needs"
+        " `flattening_max_depth`.",
+        kind=Kind.BOOLEAN,
+        is_builtin=True,
+    ),
+    Row(
+        name="flattening_max_depth",
+        title="Flattening depth",
+        description="How many levels are flattened.",
+        kind=Kind.INTEGER,
+        minimum=0,
+        is_builtin=True,
+    ),
+    Row(
+        name="flattening_max_key_length",
+        title="Longest flattened key",
+        description="How many characters a flattened property's name may have.",
+        kind=Kind.INTEGER,
+        minimum=1,
+        is_builtin=True,
+    ),
+    Row(
+        name="flattening_separator",
+        title="Flattening separator",
+        description="What stands between the names of the levels in a flattened property's name.",
+        kind=Kind.STRING,
+        is_builtin=True,
+    ),
+)
+
+DROPPED = {
+    "add_record_metadata": "the SDK's _sdc_ columns never reach an event",
+    "batch_config": "BATCH messages are refused",
+    "default_target_schema": "Driftrock has no schemas",
+    "emit_activate_version_messages": "it is a tap's setting",
+    "faker_config": "invented values never reach an event",
+    "hard_delete": "an event is never deleted",
+    "load_method": "events are only ever added",
+    "process_activate_version_messages": "an event is never deleted",
+    "use_singer_decimal": "it is a tap's setting",
+}
+"""Settings of the SDK that this target has not, and why each would have no effect."""
+
+_TEMPLATE = {"type": ["string", "null"]}
+_TEMPLATES = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+
+MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
+    "stream": {"type": "string", "description": "The stream's name, or a glob."},
+    "skip": {"type": ["boolean", "null"], "description": "true: no event comes of these records."},
+    "when": {"type": ["object", "null"], "description": "Each named property equals the value, or one of the values."},
+    "event_type": _TEMPLATE | {"description": "lead, conversion or action, or a template that gives one of them."},
+    "event_name": _TEMPLATE | {"description": "The event's label. Default: the stream's name."},
+    "source_id": _TEMPLATE | {"description": "The capture. Default: the setting source_id."},
+    "affiliate_id": _TEMPLATE | {"description": "The affiliate of the capture; sends to the affiliate endpoint."},
+    "event_id": _TEMPLATE | {"description": "Identifies the event; null accepts repeats. Default: stream and key."},
+    "person_id": _TEMPLATE | {"description": "Identifies the person."},
+    "ga_client_id": _TEMPLATE | {"description": "The Google Analytics client id."},
+    "created_at": _TEMPLATE | {"description": "When it happened. Default: when it arrives."},
+    "metadata": {"anyOf": [_TEMPLATE, _TEMPLATES], "description": "An object of templates, or a template for one."},
+    "fields": {"anyOf": [{"const": "*"}, _TEMPLATES], "description": "Templates by field name, or * for all."},
+}
+"""The attributes of an item of `streams`, in the order of the docs."""
+
+
+def config_jsonschema() -> dict[str, object]:
+    """The settings as a JSON Schema, for the SDK's `--about`. A new dict each time: the SDK adds to the one it gets."""
+    return {
+        "type": "object",
+        "properties": {row.name: _property(row) for row in TABLE},
+        "required": [row.name for row in TABLE if row.is_required],
+        "additionalProperties": False,
+    }
+
+
+def _property(row: Row) -> dict[str, object]:
+    """One setting as JSON Schema."""
+    json_type = JSON_TYPES.get(row.kind, row.kind.value)
+    schema: dict[str, object] = {
+        "type": json_type if row.is_required else [json_type, "null"],
+        "title": row.title,
+        "description": row.description,
+    }
+    optional = {
+        "default": row.default,
+        "enum": list(row.options) or None,
+        "minimum": row.minimum,
+        "maximum": row.maximum,
+        "exclusiveMinimum": row.above,
+    }
+    schema |= {keyword: value for keyword, value in optional.items() if value is not None}
+    if row.is_secret:
+        schema |= {"secret": True, "writeOnly": True}  # both marks that the SDK itself sets
+    if row.kind is Kind.ARRAY:
+        schema |= {"minItems": 1, "items": _mapping_schema()}
+    return schema
+
+
+def _mapping_schema() -> dict[str, object]:
+    """One item of `streams` as JSON Schema."""
+    return {
+        "type": "object",
+        "properties": dict(MAPPING_SCHEMAS),
+        "required": ["stream"],
+        "additionalProperties": False,
+    }
+
+
+def settings_table() -> str:
+    """The README's table: Markdown, ending in a line break."""
+    lines = ["| Setting | Kind | Default | |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(_cell(text) for text in _cells(row))} |" for row in TABLE]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    kind = "secret" if row.is_secret else row.kind.value
+    choices = f" ({', '.join(row.options)})" if row.options else ""
+    default = "must be said" if row.is_required else "" if row.default is None else f"`{row.default}`".lower()
+    return f"`{row.name}`", f"{kind}{choices}", default, f"{row.title}. {row.description}"
+
+
+def _cell(text: str) -> str:
+    """A text that cannot end its table cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def meltano_settings() -> list[dict[str, object]]:
+    """The `settings` of the plugin in a meltano.yml: without this list, Meltano passes no variable on."""
+    return [_meltano_setting(row) for row in TABLE]
+
+
+def _meltano_setting(row: Row) -> dict[str, object]:
+    setting: dict[str, object] = {
+        "name": row.name,
+        "label": row.title,
+        "kind": row.kind.value,
+        "description": row.description,
+    }
+    if row.is_secret:
+        setting["sensitive"] = True
+    if row.options:
+        setting["options"] = [{"label": option.capitalize(), "value": option} for option in row.options]
+    if row.default is not None:
+        setting["value"] = row.default
+    return setting
