@@ -1,0 +1,364 @@
+"""The bearer token: ask for it, keep it in memory, renew it early, once for all who wait.
+
+The request is RFC 6749 section 4.4 (client credentials) with RFC 7617 (Basic). Tokens and secrets are in no repr,
+no log line and no exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+import backoff
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from singer_sdk.authenticators import OAuthAuthenticator
+
+from target_driftrock.errors import CredentialsRejected, NotTheApi, TokenRejected
+from target_driftrock.network import CONNECT_TIMEOUT, detached, user_agent
+from target_driftrock.retry import full_jitter, retry_after
+from target_driftrock.settings import ApiKey
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Generator
+
+    from target_driftrock.network import Network
+    from target_driftrock.settings import ClientCredentials, Credentials
+
+log = logging.getLogger(__name__)
+
+_READ_TIMEOUT = 20.0
+_REQUEST_LIMIT = 30.0  # for all of a request, its name look-up and every address of the host included
+_BODY_LIMIT = 64 * 1024
+_DEFAULT_LIFETIME = 3600.0  # seconds: what the API documents for its tokens
+_EARLY = 60.0
+_WAIT_STATUSES = frozenset({408, 425, 429})  # beside 5xx: they judge the moment, not the credentials
+_REFUSALS = frozenset({"invalid_client", "invalid_grant", "unauthorized_client"})  # RFC 6749 section 5.2
+_OK, _UNAUTHORIZED = 200, 401
+
+_REFUSED = (
+    "Driftrock refused the credentials: check that client_id and client_secret belong together and to this "
+    "environment, or make new ones at Driftrock, then run again."
+)
+_KEY_REFUSED = (
+    "Driftrock does not accept the API key: check api_key and environment, or make a new key at Driftrock under "
+    "Settings, Security, then run again."
+)
+
+
+class TokenUnavailable(Exception):
+    """No token at present. `reason` is fit for a log; `retry_after` is the seconds that the endpoint asked for."""
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        self.reason = reason
+        self.retry_after = retry_after
+        super().__init__(reason)
+
+
+class Tokens(Protocol):
+    """Where bearer tokens come from."""
+
+    @property
+    def requests(self) -> int:
+        """How many token requests were sent."""
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether another token can be had in place of a refused one."""
+
+    async def token(self, *, refused: str | None = None) -> str:
+        """A token to send, never `refused`: the one that was answered with a 401.
+
+        Waits for as long as it takes; whoever calls puts an end to it by cancelling. Raises `SetupRefused` where
+        no token will ever come.
+        """
+
+
+def tokens_for(credentials: Credentials, network: Network) -> Tokens:
+    """Where tokens come from under these credentials. Nothing is asked yet."""
+    if isinstance(credentials, ApiKey):
+        return ApiKeyTokens(key=credentials.key)
+    return DriftrockAuthenticator(credentials, network)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyTokens:
+    """The long-lived key in a token's place: nothing is asked for, and nothing can be renewed."""
+
+    key: str = field(repr=False)
+    requests: int = 0
+    is_renewable: bool = False
+
+    async def token(self, *, refused: str | None = None) -> str:
+        """The key. Raises `TokenRejected` where the key itself was refused."""
+        if refused == self.key:
+            raise TokenRejected(_KEY_REFUSED)
+        return self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A token and for how many seconds it lives, counted from its request."""
+
+    token: str = field(repr=False)
+    lifetime: float
+
+
+class DriftrockAuthenticator(OAuthAuthenticator):
+    """The SDK's authenticator by our rules: one try, our deadlines, our TLS, nothing logged.
+
+    Of the SDK's own request nothing is left: it tries ten times for 60 seconds each, reads netrc, and logs the
+    answer's body. `clock` is monotonic, `roll` uniform in [0, 1), `limit` the seconds for one request.
+    """
+
+    is_renewable = True
+
+    def __init__(
+        self,
+        credentials: ClientCredentials,
+        network: Network,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        roll: Callable[[], float] = random.random,
+        limit: float = _REQUEST_LIMIT,
+    ) -> None:
+        super().__init__(
+            auth_endpoint=network.token_url,
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret,
+        )
+        self.requests = 0
+        self._network = network
+        self._clock = clock
+        self._roll = roll
+        self._limit = limit
+        self._renew_at = -math.inf
+        self._has_warned = False
+        self._lock = asyncio.Lock()
+        self._ask_until_answered = backoff.on_exception(self._waits, TokenUnavailable, jitter=None, logger=None)(
+            self._ask
+        )
+        self._session.trust_env = False  # else a netrc entry would replace our header
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, _Adapter(network.tls))
+
+    @property
+    def oauth_request_body(self) -> dict[str, str]:
+        """All that is said: the credentials go in the header alone."""
+        return {"grant_type": "client_credentials"}
+
+    def is_token_valid(self) -> bool:
+        """Whether there is a token that need not be renewed yet."""
+        return self.access_token is not None and self._clock() < self._renew_at
+
+    async def token(self, *, refused: str | None = None) -> str:
+        """A token to send: one request however many wait, and none while the present one is good.
+
+        With `refused`, the token that was answered with a 401, a new one is asked for, unless another waiter has
+        it already. While the endpoint answers nothing of use it is asked again, with full jitter and by its
+        `Retry-After`, until the caller cancels; a cancelled waiter leaves the next one to ask. Raises
+        `CredentialsRejected` or `NotTheApi`.
+        """
+        async with self._lock:
+            if not self.is_token_valid() or self.access_token == refused:
+                await self._ask_until_answered()
+            return str(self.access_token)
+
+    def update_access_token(self) -> None:
+        """Send one token request and keep what it grants. Blocks for up to half a minute.
+
+        Raises `CredentialsRejected`, `NotTheApi`, or `TokenUnavailable` where a later request may succeed.
+        """
+        asked_at = self._clock()
+        self.requests += 1
+        self._keep(self._request(), asked_at=asked_at)
+
+    def handle_error(self, *, content: str, status_code: int | None) -> None:
+        """Log nothing: an answer's body may hold anything."""
+
+    async def _ask(self) -> None:
+        asked_at = self._clock()
+        self.requests += 1
+        try:
+            async with asyncio.timeout(self._limit):
+                grant = await detached(self._request)
+        except TimeoutError:
+            failure = TokenUnavailable("no answer in time")
+        except TokenUnavailable as unavailable:
+            failure = unavailable
+        else:
+            self._keep(grant, asked_at=asked_at)
+            return
+        self._warn(failure)
+        raise failure
+
+    def _keep(self, grant: Grant, *, asked_at: float) -> None:
+        self.access_token = grant.token
+        self._renew_at = asked_at + renewal_age(grant.lifetime)
+        self._has_warned = False
+
+    def _warn(self, failure: TokenUnavailable) -> None:
+        if not self._has_warned:
+            log.warning("The token endpoint gives no token yet (%s); trying again.", failure.reason)
+        self._has_warned = True
+
+    def _waits(self) -> Generator[float, TokenUnavailable, None]:
+        """Seconds before each further attempt; `backoff` sends in the failure that came before it."""
+        failure = yield 0.0
+        for attempt in count(2):
+            failure = yield max(full_jitter(attempt, roll=self._roll()), failure.retry_after or 0.0)
+
+    def _request(self) -> Grant:
+        try:
+            with self._session.post(
+                self.auth_endpoint,
+                data=self.oauth_request_payload,
+                headers={
+                    "Accept": "application/json",
+                    "Authorization": _basic(self.client_id or "", self.client_secret or ""),
+                    "Connection": "close",  # the next request may be an hour away
+                    "User-Agent": user_agent(),
+                },
+                timeout=(CONNECT_TIMEOUT, _READ_TIMEOUT),
+                proxies={"https": self._network.proxy} if self._network.proxy else {},
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = _start(response)
+        except requests.RequestException as error:
+            raise TokenUnavailable(_reason(error)) from None  # the cause holds the request, header and all
+        wait = retry_after(response.headers.get("Retry-After"), now=time.time())
+        return grant_from(response.status_code, body, wait=wait)
+
+
+def grant_from(status: int, body: bytes, *, wait: float | None = None) -> Grant:
+    """What a token endpoint's answer grants. `wait` is the `Retry-After` that came with it, in seconds.
+
+    Raises `CredentialsRejected`, `NotTheApi`, or `TokenUnavailable` where a later request may succeed.
+    """
+    if status >= 500 or status in _WAIT_STATUSES:  # noqa: PLR2004 - RFC 9110 section 15.6
+        raise TokenUnavailable(f"status {status}", retry_after=wait)
+    if status == _UNAUTHORIZED or (status in {400, 403} and _error(body) in _REFUSALS):
+        raise CredentialsRejected(_REFUSED)
+    if status != _OK:
+        raise _not_the_api(f"status {status}")
+    try:
+        answer = msgspec.json.decode(body, type=_Granted)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _not_the_api("an answer without an access token") from None
+    if not _is_sendable(answer.access_token):
+        raise _not_the_api("an access token that no header can carry")
+    if answer.token_type.casefold() != "bearer":  # RFC 6749 section 5.1: case does not count
+        raise _not_the_api("a token_type other than Bearer, the only one understood")
+    return Grant(token=answer.access_token, lifetime=lifetime(answer.expires_in))
+
+
+def lifetime(expires_in: Any) -> float:
+    """Seconds that a token lives by its `expires_in`, a number or a numeral.
+
+    RFC 6749 section 5.1 lets it be absent where the documentation says how long a token lives: that hour stands
+    in for an absent, an unreadable and a useless value. A token that dies sooner is renewed by its 401.
+    """
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | str):
+        return _DEFAULT_LIFETIME
+    try:
+        seconds = float(expires_in)
+    except (ValueError, OverflowError):
+        return _DEFAULT_LIFETIME
+    return seconds if math.isfinite(seconds) and seconds > 0 else _DEFAULT_LIFETIME
+
+
+def renewal_age(lifetime: float) -> float:
+    """The age in seconds at which a token is renewed: a minute early, or at half of a life under two minutes."""
+    return max(lifetime - _EARLY, lifetime / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Granted:
+    """RFC 6749 section 5.1. A missing `token_type` is taken for the documented one."""
+
+    access_token: str = field(repr=False)
+    token_type: str = "Bearer"  # noqa: S105 - a type, no secret
+    expires_in: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """RFC 6749 section 5.2."""
+
+    error: str
+
+
+class _Adapter(HTTPAdapter):
+    """One try, and no certificate trusted but those of the context that events use."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, ssl_context=self._tls, proxy_ssl_context=self._tls, **kwargs)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' own
+        """Add no bundle: requests would load its own into the context, beside SSL_CERT_FILE."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+def _basic(user: str, password: str) -> str:
+    """RFC 7617 over UTF-8; bytes that the environment could not decode go out as they came in."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def _start(response: requests.Response) -> bytes:
+    """The body, or of an endless one enough to see that it is no token."""
+    body = bytearray()
+    for chunk in response.iter_content(8192):
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            break
+    return bytes(body)
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Why there was no answer, in our words: those of the libraries name hosts and proxies."""
+    match error:
+        case requests.exceptions.ProxyError():
+            return "no connection through the proxy"
+        case requests.exceptions.SSLError():
+            return "no trusted TLS connection"
+        case requests.exceptions.Timeout():
+            return "no answer in time"
+        case requests.exceptions.ConnectionError():
+            return "no connection"
+        case _:
+            return "an answer broken off"
+
+
+def _error(body: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(body, type=_Refused).error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _not_the_api(what: str) -> NotTheApi:
+    return NotTheApi(f"The token endpoint does not answer like Driftrock's ({what}): check environment and api_url.")
+
+
+def _is_sendable(token: str) -> bool:
+    """Whether a header can carry it: RFC 6750 section 2.1 knows only visible ASCII in a bearer token."""
+    return token.isascii() and token.isprintable() and bool(token) and " " not in token

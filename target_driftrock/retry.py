@@ -1,0 +1,77 @@
+"""When to try again: `Retry-After`, jitter, and how long an outage is borne. Nothing here waits or reads a clock."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+
+def retry_after(value: str | None, *, now: float) -> float | None:
+    """Seconds that a `Retry-After` header asks for, or None where it asks for nothing that can be read.
+
+    Both forms of RFC 9110 section 10.2.3 are understood, the obsolete forms of its dates too. `now` is Unix
+    time; a date that has passed asks for 0.0. There is no upper limit: the caller's patience is one.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)  # RFC 9110 5.6.7: the asctime form names no zone, and means UTC
+    return max(0.0, moment.timestamp() - now)
+
+
+def full_jitter(attempt: int, *, base: float = 1.0, cap: float = 60.0, roll: float) -> float:
+    """Seconds to wait before the 1-based `attempt`; the first waits for nothing.
+
+    The bound is `base` before the second attempt and doubles up to `cap`; `roll` is uniform in [0, 1).
+    """
+    if attempt < 2:  # noqa: PLR2004 - the first attempt is no repeat
+        return 0.0
+    return roll * min(cap, base * 2.0 ** min(attempt - 2, 32))
+
+
+class Patience:
+    """The outage clock: how long something may wait before a verdict comes on anything.
+
+    It runs only while something waits, stands still while nothing does, and starts anew with each verdict (a 2xx
+    or a final 4xx). Moments are monotonic seconds, never going back; telling it twice changes nothing.
+    """
+
+    __slots__ = ("_limit", "_since", "_spent")
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._spent = 0.0
+        self._since: float | None = None
+
+    def wait(self, now: float) -> None:
+        """Something waits for a verdict from now on."""
+        if self._since is None:
+            self._since = now
+
+    def rest(self, now: float) -> None:
+        """Nothing waits any more."""
+        if self._since is not None:
+            self._spent += now - self._since
+        self._since = None
+
+    def verdict(self, now: float) -> None:
+        """A verdict came: the API lives. Whether something still waits is not changed by it."""
+        self._spent = 0.0
+        if self._since is not None:
+            self._since = now
+
+    def deadline(self) -> float | None:
+        """The moment at which patience ends if nothing changes, or None while nothing waits."""
+        return None if self._since is None else self._since + self._limit - self._spent
+
+    def is_exhausted(self, now: float) -> bool:
+        """Whether something waits, and has waited too long."""
+        deadline = self.deadline()
+        return deadline is not None and now >= deadline
