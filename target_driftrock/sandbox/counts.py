@@ -108,7 +108,7 @@ class Counts:
             self._token_statuses[status] += 1
 
     def was_accepted(self, event: Event) -> bool:
-        """Whether the same event was accepted before."""
+        """Whether the same event was accepted before; never for one without an event_id."""
         return event.identity in self._identities
 
     def shown(self) -> dict[str, Any]:
@@ -131,12 +131,12 @@ class Counts:
         }
 
     def _accept(self, event: Event) -> None:
-        identity = event.identity
-        self._repeats += "event_id" in event.attributes and identity in self._identities
-        self._identities.add(identity)
-        if "event_id" in event.attributes:
-            self._event_ids.add(event.attributes["event_id"])
         self._serials.note(event)
+        if "event_id" not in event.attributes:
+            return  # nobody can say whether it came before
+        self._repeats += self.was_accepted(event)
+        self._identities.add(event.identity)
+        self._event_ids.add(event.attributes["event_id"])
 
 
 def _whole(value: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import struct
 import time
@@ -12,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from aiohttp import web
@@ -31,6 +32,7 @@ _FAREWELL_SECONDS = 0.2
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends RST at once, instead of FIN
 _NO_STORE = {"Cache-Control": "no-store"}
 
+Limit = Annotated[int, msgspec.Meta(ge=0, le=KEPT)]
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
@@ -171,10 +173,11 @@ class Sandbox:
         return _json(self._counts.shown())
 
     async def _get_arrivals(self, request: web.BaseRequest) -> web.Response:
-        limit = request.query.get("limit", "100")
-        if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(KEPT))):
+        try:
+            limit = msgspec.convert(request.query.get("limit", "100"), Limit, strict=False)
+        except msgspec.ValidationError:
             return _refuse(400, "invalid_request", f"limit must be a number up to {KEPT}.")
-        return _json([arrival.shown() for arrival in self._arrivals.newest(int(limit))])
+        return _json([arrival.shown() for arrival in self._arrivals.newest(limit)])
 
     async def _get_faults(self, _request: web.BaseRequest) -> web.Response:
         return _json(asdict(self._faults))
@@ -207,7 +210,7 @@ async def serving(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -
 
     Leaving ends what still hangs within a fraction of a second, and closes the sandbox.
     """
-    server = web.Server(sandbox, handler_cancellation=True, access_log=None)
+    server = web.Server(sandbox, handler_cancellation=True, access_log=None, logger=_log, auto_decompress=False)
     runner = web.ServerRunner(server, shutdown_timeout=_FAREWELL_SECONDS)
     await runner.setup()
     try:
@@ -229,6 +232,18 @@ def is_loopback(host: str) -> bool:
 
 _TOO_LARGE = Refusal(status=413, error="too_large", description="The body is larger than one MiB.")
 _NOT_FOUND = Refusal(status=404, error="not_found", description="Nothing is at this path.")
+
+
+def _by_type_alone(record: logging.LogRecord) -> bool:
+    """Keeps what aiohttp quotes of a request out of the log: of an exception, its type is told."""
+    kind = record.exc_info and record.exc_info[0]
+    if kind:
+        record.msg, record.args, record.exc_info = "A request failed: %s.", (kind.__name__,), None
+    return True
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_by_type_alone)
 
 
 async def _body_of(request: web.BaseRequest) -> bytes | None:

@@ -80,7 +80,7 @@ _TURNED_AWAY = "The server does not take the event now."
 
 
 def judge(request: Request, faults: Faults, world: Circumstances) -> Verdict:
-    """What becomes of `request`; nothing is remembered by asking."""
+    """What becomes of `request`. Asking uses up chance and pace, and keeps nothing."""
     if verdict := _in_the_way(request, faults, world):
         return verdict
     event = contract.event_of(request.endpoint, method=request.method, headers=request.headers, body=request.body)
