@@ -80,7 +80,8 @@ def _read(raw: bytes, number: int, *, is_whole: bool) -> tuple[_Wire, str | None
             raise _cut(number) from None
         raise InputInvalid(f"Line {number} is not UTF-8: have the tap write UTF-8.") from None
     except (msgspec.DecodeError, decimal.InvalidOperation, RecursionError):
-        return _read_again(text, number, is_whole=is_whole)
+        pass  # and out of its context: its text may hold a value
+    return _read_again(text, number, is_whole=is_whole)
 
 
 def _read_again(text: str, number: int, *, is_whole: bool) -> tuple[_Wire, str | None]:

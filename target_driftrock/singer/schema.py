@@ -1,0 +1,210 @@
+"""Whether a record is what its SCHEMA says, told by path and rule, never by value."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import jsonschema_rs
+import msgspec
+from jsonschema_rs import ValidationErrorKind as Kind
+from singer_sdk.exceptions import InvalidRecord
+from singer_sdk.sinks.core import BaseJSONSchemaValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_ASSERTIONS = frozenset(
+    {
+        *("type", "enum", "const", "required", "pattern", "maxLength", "minLength"),
+        *("multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+        *("maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties"),
+    }
+)
+"""Keywords that hold no further schema, and mean the same in every draft once `_limits` has rewritten Draft 4's."""
+
+_NOT_JSON = "/: not JSON"
+
+
+class RecordValidator(BaseJSONSchemaValidator):
+    """Judges the records of one SCHEMA, in the loosest reading that any draft gives it.
+
+    Numbers are exact, `1.0` is an integer, a `$ref` within the SCHEMA is followed. Not checked: `format`,
+    `not`, `if`, `dependencies`, a `$ref` to elsewhere (nothing is ever fetched), and each keyword whose
+    value no draft allows. `oneOf` is read as `anyOf`, since without `format` its branches may overlap.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        super().__init__(schema)
+        reading = _Reading(schema)
+        self._compiled = _compile(reading.root())
+        self._names = frozenset(reading.names)
+
+    def fault(self, record: dict[str, Any]) -> str | None:
+        """The first fault as path and rule (`/contact/email: type`), or None.
+
+        The path is a JSON pointer (RFC 6901). A name that the SCHEMA does not list is shown as `*`: under
+        `additionalProperties` it may be personal, too.
+        """
+        try:
+            return self._fault(record)
+        except ValueError:  # a stream map made a date, or a set: judged by what becomes of it in JSON
+            pass
+        try:
+            return self._fault(msgspec.to_builtins(record, builtin_types=(Decimal,), str_keys=True))
+        except (TypeError, ValueError):
+            return _NOT_JSON
+
+    def validate(self, record: dict[str, Any]) -> None:
+        """Judge a record, as the SDK's sinks ask.
+
+        Raises:
+            InvalidRecord: It has a fault. The exception carries path and rule, and no record.
+        """
+        fault = self.fault(record)
+        if fault is not None:
+            raise InvalidRecord(fault, {})
+
+    def _fault(self, record: Any) -> str | None:
+        if self._compiled.is_valid(record):
+            return None
+        error = _deepest(next(iter(self._compiled.iter_errors(record))))
+        path = "".join(f"/{self._shown(part)}" for part in error.instance_path)
+        match error.kind:
+            case Kind.Required(name):
+                path = f"{path}/{_escape(name)}"
+            case Kind.AdditionalProperties():
+                path = f"{path}/*"
+        return f"{path or '/'}: {error.kind.name}"
+
+    def _shown(self, part: str | int) -> str:
+        if isinstance(part, int):
+            return str(part)
+        return _escape(part) if part in self._names else "*"
+
+
+def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
+    """Where no branch of an `anyOf` fits: the fault of the one that fits the furthest down."""
+    match error.kind:
+        case Kind.AnyOf(branches):
+            candidates = [_deepest(fault) for branch in branches for fault in branch]
+            return max([error, *candidates], key=lambda fault: len(fault.instance_path))
+        case _:
+            return error
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _compile(schema: dict[str, Any] | bool) -> jsonschema_rs.Validator:  # noqa: FBT001 - true and false are schemas
+    return jsonschema_rs.Draft7Validator(schema, validate_formats=False, offline=True)
+
+
+def _is_sound(keyword: str, value: Any) -> bool:
+    try:
+        _compile({keyword: value})
+    except jsonschema_rs.ValidationError:
+        return False
+    return True
+
+
+class _Reading:
+    """One SCHEMA rewritten as a Draft 7 schema that always compiles, and allows no less."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.names: set[str] = set()
+        self._document = document
+        self._keys: dict[str, str] = {}
+        self._definitions: dict[str, Any] = {}
+
+    def root(self) -> dict[str, Any]:
+        """The whole, with all that it refers to under `definitions`."""
+        return {"allOf": [self._read(self._document)], "definitions": self._definitions}
+
+    def _read(self, schema: Any) -> dict[str, Any] | bool:
+        if not isinstance(schema, dict):
+            return schema is not False
+        if isinstance(reference := schema.get("$ref"), str):
+            return self._follow(reference)
+        return {**_assertions(schema), **dict(self._objects(schema)), **dict(self._arrays(schema)), **self._all(schema)}
+
+    def _follow(self, reference: str) -> dict[str, Any] | bool:
+        if reference not in self._keys:
+            target = _resolve(reference, self._document)
+            if target is None:
+                return True
+            self._keys[reference] = key = str(len(self._keys))
+            self._definitions[key] = self._read(target)
+        return {"$ref": f"#/definitions/{self._keys[reference]}"}
+
+    def _objects(self, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        properties = schema.get("properties", {})
+        patterns = schema.get("patternProperties", {})
+        are_objects = isinstance(properties, dict) and isinstance(patterns, dict)
+        if isinstance(properties, dict):
+            self.names.update(properties)
+            yield "properties", {name: self._read(item) for name, item in properties.items()}
+        if isinstance(patterns, dict):
+            sound = {pattern: self._read(item) for pattern, item in patterns.items() if _is_sound("pattern", pattern)}
+            yield "patternProperties", sound
+            are_objects = are_objects and len(sound) == len(patterns)
+        if are_objects and "additionalProperties" in schema:  # else it would judge what they were to allow
+            yield "additionalProperties", self._read(schema["additionalProperties"])
+        if "propertyNames" in schema:
+            yield "propertyNames", self._read(schema["propertyNames"])
+
+    def _arrays(self, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        items = schema.get("items", True)
+        if isinstance(items, list):
+            yield "items", [self._read(item) for item in items]
+            yield "additionalItems", self._read(schema.get("additionalItems"))
+        elif "prefixItems" not in schema:  # Draft 2020-12: beside those, `items` is for the rest
+            yield "items", self._read(items)
+        if "contains" in schema and "minContains" not in schema:  # Draft 2019-09: none may be enough
+            yield "contains", self._read(schema["contains"])
+
+    def _all(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        parts: list[Any] = [self._read(part) for part in _branches(schema, "allOf")]
+        either = (_branches(schema, keyword) for keyword in ("anyOf", "oneOf"))
+        parts += ({"anyOf": [self._read(branch) for branch in branches]} for branches in either if branches)
+        return {"allOf": parts} if parts else {}
+
+
+def _branches(schema: Mapping[str, Any], keyword: str) -> list[Any]:
+    branches = schema.get(keyword)
+    return branches if isinstance(branches, list) else []
+
+
+def _assertions(schema: Mapping[str, Any]) -> dict[str, Any]:
+    stated = {keyword: value for keyword, value in schema.items() if keyword in _ASSERTIONS} | _limits(schema)
+    return {keyword: value for keyword, value in stated.items() if _is_sound(keyword, value)}
+
+
+def _limits(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Draft 4's `exclusiveMaximum: true` beside a `maximum`, as later drafts write it."""
+    return {
+        exclusive: schema[limit]
+        for limit, exclusive in (("maximum", "exclusiveMaximum"), ("minimum", "exclusiveMinimum"))
+        if schema.get(exclusive) is True and limit in schema
+    }
+
+
+def _resolve(reference: str, document: dict[str, Any]) -> Any:
+    """What a JSON pointer within the document (RFC 6901 section 6) points at, or None."""
+    start, *names = unquote(reference).split("/")
+    target: Any = document
+    for name in (name.replace("~1", "/").replace("~0", "~") for name in names):
+        target = _member(target, name)
+    return target if start == "#" else None
+
+
+def _member(value: Any, name: str) -> Any:
+    match value:
+        case dict():
+            return value.get(name)
+        case list() if name.isdecimal() and int(name) < len(value):
+            return value[int(name)]
+        case _:
+            return None
