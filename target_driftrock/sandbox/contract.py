@@ -27,6 +27,22 @@ _GRANT = b"grant_type=client_credentials"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request, read whole."""
+
+    method: str
+    path: str
+    query: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The header, empty when there is none."""
+        return self.headers.get("Authorization", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A request that the contract does not allow: the status, and the two texts of its JSON body."""
 
@@ -120,35 +136,35 @@ def parsed(body: bytes) -> Any:
     return value
 
 
-def event_of(endpoint: str, *, method: str, headers: Mapping[str, str], body: bytes) -> Event | Refusal:
+def event_of(request: Request) -> Event | Refusal:
     """The event that a request carries, or the first thing that is wrong with the request."""
-    if method != "POST":
+    if request.method != "POST":
         return Refusal(status=405, error="method_not_allowed", description="An event is sent with POST.")
-    if _media_type(headers.get("Content-Type", "")) != "application/json":
+    if _media_type(request.headers.get("Content-Type", "")) != "application/json":
         return Refusal(status=415, error="unsupported_media_type", description="Content-Type must be application/json.")
-    if "application/json" not in map(_media_type, headers.get("Accept", "").split(",")):
+    if "application/json" not in map(_media_type, request.headers.get("Accept", "").split(",")):
         return Refusal(status=406, error="not_acceptable", description="Accept must name application/json.")
     try:
-        value = parsed(body)
+        value = parsed(request.body)
     except ValueError:
         return Refusal(status=400, error="invalid_json", description="The body is not strict JSON in UTF-8.")
     if not isinstance(value, dict):
         return _invalid("The body must be a JSON object.")
-    fault = _attribute_fault(endpoint, value)
-    return _invalid(fault) if fault else Event(endpoint=endpoint, attributes=value)
+    fault = _attribute_fault(request.path, value)
+    return _invalid(fault) if fault else Event(endpoint=request.path, attributes=value)
 
 
-def token_refusal(*, method: str, headers: Mapping[str, str], query: str, body: bytes) -> Refusal | None:
+def token_refusal(request: Request) -> Refusal | None:
     """What is wrong with the form of a token request, its credentials left aside (RFC 6749, sections 4.4 and 5.2)."""
-    if method != "POST":
+    if request.method != "POST":
         return Refusal(status=405, error="invalid_request", description="A token is requested with POST.")
-    if query:
+    if request.query:
         return _malformed("The URL must carry no parameters: credentials belong in the Authorization header.")
-    if _media_type(headers.get("Content-Type", "")) != "application/x-www-form-urlencoded":
+    if _media_type(request.headers.get("Content-Type", "")) != "application/x-www-form-urlencoded":
         return _malformed("Content-Type must be application/x-www-form-urlencoded.")
-    if body == _GRANT:
+    if request.body == _GRANT:
         return None
-    names = {name for name, _ in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)}
+    names = {name for name, _ in parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)}
     if names & {"client_id", "client_secret", "username", "password"}:
         return _malformed("The body must carry no credentials: they belong in the Authorization header.")
     return _malformed(f"The body must be exactly {_GRANT.decode()}.")

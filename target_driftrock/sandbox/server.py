@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -22,15 +23,19 @@ from target_driftrock.sandbox import contract, page, verdict
 from target_driftrock.sandbox.access import Access, Keys
 from target_driftrock.sandbox.arrivals import KEPT, Arrival, Arrivals
 from target_driftrock.sandbox.chance import Dice, Pace
-from target_driftrock.sandbox.contract import Refusal
+from target_driftrock.sandbox.contract import Refusal, Request
 from target_driftrock.sandbox.counts import Counts
 from target_driftrock.sandbox.faults import FaultError, Faults, amended
-from target_driftrock.sandbox.verdict import Answer, Circumstances, Outcome, Request, Verdict
+from target_driftrock.sandbox.verdict import Answer, Circumstances, Outcome, Verdict
 
 PORT = 8377
 _FAREWELL_SECONDS = 0.2
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends RST at once, instead of FIN
 _NO_STORE = {"Cache-Control": "no-store"}
+_TOKEN_HEADERS = {
+    401: {**_NO_STORE, "WWW-Authenticate": "Basic"},
+    405: {**_NO_STORE, "Allow": "POST"},
+}
 
 Limit = Annotated[int, msgspec.Meta(ge=0, le=KEPT)]
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
@@ -95,8 +100,7 @@ class Sandbox:
             if body is None:
                 result = Verdict(outcome=Outcome.REFUSED, answer=verdict.refused(_TOO_LARGE))
             else:
-                asked = Request(endpoint=request.path, method=request.method, headers=request.headers, body=body)
-                result = verdict.judge(asked, faults, self._world)
+                result = verdict.judge(_read(request, body), faults, self._world)
             self._note(request, result, body or b"")
             await _wait(verdict.delay(faults, self._world))
             return await _give(request, result)
@@ -130,21 +134,18 @@ class Sandbox:
             if faults.closed:
                 counts.note_token(None)
                 await _break_off(request)
-            answer = self._token_answer(request, body, faults)
+            answer = self._token_answer(_read(request, body), faults)
             counts.note_token(answer.status)
             return _response(answer)
 
-    def _token_answer(self, request: web.BaseRequest, body: bytes, faults: Faults) -> Answer:
+    def _token_answer(self, request: Request, faults: Faults) -> Answer:
         if faults.token_down:
             return verdict.failed(503, form=faults.error_retry_after, faults=faults, now=time.time())
-        refusal = contract.token_refusal(
-            method=request.method, headers=request.headers, query=request.query_string, body=body
-        )
-        if refusal is None and not self._access.admits_client(request.headers.get("Authorization", "")):
+        refusal = contract.token_refusal(request)
+        if refusal is None and not self._access.admits_client(request.authorization):
             refusal = verdict.UNAUTHORIZED
         if refusal is not None:
-            refused = verdict.refused(refusal)
-            return Answer(status=refused.status, body=refused.body, headers={**refused.headers, **_NO_STORE})
+            return verdict.refused(refusal, _TOKEN_HEADERS.get(refusal.status, _NO_STORE))
         token = {
             "access_token": self._access.issue(faults),
             "token_type": "Bearer",
@@ -154,12 +155,14 @@ class Sandbox:
 
     async def _own(self, request: web.BaseRequest) -> web.Response:
         """Control and page, for callers on this machine that ask for it by a loopback name."""
-        if not is_loopback(request.url.host or ""):  # another name for this address is a page that rebinds its DNS
+        if not _is_local(
+            request.headers.get("Host", "")
+        ):  # another name for this address is a page that rebinds its DNS
             return _refuse(421, "misdirected", "Control and page are served under a loopback name only.")
         handlers = self._routes[request.path]
         if request.method not in handlers:
-            answer = verdict.refused(Refusal(status=405, error="method_not_allowed", description="Use another method."))
-            return _response(Answer(status=405, body=answer.body, headers={"Allow": ", ".join(handlers)}))
+            refusal = Refusal(status=405, error="method_not_allowed", description="Use another method.")
+            return _response(verdict.refused(refusal, {"Allow": ", ".join(handlers)}))
         return await handlers[request.method](request)
 
     async def _page(self, _request: web.BaseRequest) -> web.Response:
@@ -230,6 +233,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_local(authority: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{authority}").hostname or "")
+    except ValueError:
+        return False
+
+
 _TOO_LARGE = Refusal(status=413, error="too_large", description="The body is larger than one MiB.")
 _NOT_FOUND = Refusal(status=404, error="not_found", description="Nothing is at this path.")
 
@@ -252,6 +262,12 @@ async def _body_of(request: web.BaseRequest) -> bytes | None:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         return None
+
+
+def _read(request: web.BaseRequest, body: bytes) -> Request:
+    return Request(
+        method=request.method, path=request.path, query=request.query_string, headers=request.headers, body=body
+    )
 
 
 async def _wait(seconds: float) -> None:

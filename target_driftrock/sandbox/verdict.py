@@ -12,7 +12,7 @@ from hashlib import blake2b
 import msgspec
 
 from target_driftrock.sandbox import contract
-from target_driftrock.sandbox.contract import Event, Refusal
+from target_driftrock.sandbox.contract import Event, Refusal, Request
 from target_driftrock.sandbox.faults import Faults, RetryAfter
 
 
@@ -52,16 +52,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request to an event endpoint."""
-
-    endpoint: str
-    method: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What a verdict asks of the world: chance in [0, 1) by a fault's name, pace, tokens, the past, the time of day."""
 
@@ -75,15 +65,19 @@ class Circumstances:
 
 ACCEPTED = Answer(status=201, body=b'{"status":"accepted"}')
 PAGE = Answer(status=200, body=b"<!doctype html><title>Sign in</title><h1>Sign in</h1>", content_type="text/html")
+_HEADERS: Mapping[int, Mapping[str, str]] = {
+    302: {"Location": "/elsewhere"},
+    401: {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"},
+    405: {"Allow": "POST"},
+}
 UNAUTHORIZED = Refusal(status=401, error="invalid_grant", description="Invalid credentials")
-_TURNED_AWAY = "The server does not take the event now."
 
 
 def judge(request: Request, faults: Faults, world: Circumstances) -> Verdict:
     """What becomes of `request`. Asking uses up chance and pace, and keeps nothing."""
     if verdict := _in_the_way(request, faults, world):
         return verdict
-    event = contract.event_of(request.endpoint, method=request.method, headers=request.headers, body=request.body)
+    event = contract.event_of(request)
     if isinstance(event, Refusal):
         return Verdict(outcome=Outcome.REFUSED, answer=refused(event))
     if refusal := _refusal(event, request, faults, world):
@@ -100,25 +94,20 @@ def delay(faults: Faults, world: Circumstances) -> float:
     return faults.latency + (faults.slow_seconds if _happens(faults.slow_share, "slow_share", world) else 0.0)
 
 
-def refused(refusal: Refusal) -> Answer:
-    """The answer that tells a refusal, with the headers that HTTP asks for beside its status."""
-    headers = {
-        302: {"Location": "/elsewhere"},
-        401: {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"},
-        405: {"Allow": "POST"},
-    }
+def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answer:
+    """The answer that tells a refusal; without `headers`, with those that HTTP asks for beside its status."""
     return Answer(
         status=refusal.status,
         body=msgspec.json.encode({"error": refusal.error, "error_description": refusal.description}),
-        headers=headers.get(refusal.status, {}),
+        headers=_HEADERS.get(refusal.status, {}) if headers is None else headers,
     )
 
 
 def failed(status: int, *, form: RetryAfter, faults: Faults, now: float) -> Answer:
     """A 429 or 5xx, with Retry-After in the form asked for (RFC 9110, section 10.2.3)."""
     error = "rate_limited" if status == 429 else "unavailable"  # noqa: PLR2004
-    answer = refused(Refusal(status=status, error=error, description=_TURNED_AWAY))
-    return Answer(status=status, body=answer.body, headers=retry_after(form, faults.retry_after_seconds, now=now))
+    refusal = Refusal(status=status, error=error, description="The server takes nothing now.")
+    return refused(refusal, retry_after(form, faults.retry_after_seconds, now=now))
 
 
 def retry_after(form: RetryAfter, seconds: float, *, now: float) -> dict[str, str]:
@@ -144,7 +133,7 @@ def _in_the_way(request: Request, faults: Faults, world: Circumstances) -> Verdi
         return _failure(faults.error_status, form=faults.error_retry_after, faults=faults, world=world)
     if _happens(faults.reset_before_share, "reset_before_share", world):
         return Verdict(outcome=Outcome.RESET)
-    if not world.admits_bearer(request.headers.get("Authorization", "")):
+    if not world.admits_bearer(request.authorization):
         return Verdict(outcome=Outcome.REFUSED, answer=refused(UNAUTHORIZED))
     if faults.poison_marker and faults.poison_marker.encode() in request.body:
         return _poisoned(faults, world)
@@ -183,5 +172,5 @@ def _happens(share: float, name: str, world: Circumstances) -> bool:
 
 def _position(body: bytes, seed: int) -> float:
     """Where in [0, 1) a body lies: always at the same place for one seed."""
-    digest = blake2b(body, digest_size=8, salt=seed.to_bytes(8, "big", signed=True)).digest()
+    digest = blake2b(b"%d %b" % (seed, body), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

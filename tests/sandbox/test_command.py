@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from target_driftrock.sandbox import faults
+from target_driftrock.sandbox.background import in_thread
+from target_driftrock.sandbox.server import Sandbox
 from tests.sandbox.wire import LEAD, Wire, until
 
 PROGRAM = (sys.executable, "-W", "error", "-c", "from target_driftrock.sandbox.command import sandbox; sandbox()")
@@ -81,6 +83,12 @@ def test_it_says_what_to_do_when_its_port_is_taken() -> None:
     assert run.stderr == (
         f"Error: Port {port} of 127.0.0.1 is taken: end what listens there, or choose another with --port.\n"
     )
+
+
+def test_a_thread_raises_when_its_port_is_taken(wire: Wire) -> None:
+    """A sandbox within a process fails where it is started."""
+    with pytest.raises(OSError, match="in use"), in_thread(Sandbox(), port=wire.address[1]):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,10 @@ def test_no_answer_comes_when_silence_is_chosen(
     start: Start, chosen: dict[str, Any], outcome: str, accepted: int
 ) -> None:
     """The caller waits in vain; only the sandbox knows whether the event was accepted."""
-    wire = Wire(start(**chosen).url, patience=0.2)
+    wire = start(**chosen)
 
     with pytest.raises(TimeoutError):
-        wire.event()
+        Wire(wire.url, patience=0.2).event()
 
     assert wire.arrivals()[0]["outcome"] == outcome
     assert wire.counts()["accepted"] == accepted

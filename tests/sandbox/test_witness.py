@@ -227,6 +227,7 @@ def test_the_page_says_so_when_nothing_arrived(wire: Wire) -> None:
     [
         pytest.param("GET", "/", {"Host": "attacker.example.com"}, 421, id="the page under another name"),
         pytest.param("GET", "/_sandbox/arrivals", {"Host": "attacker.example.com:80"}, 421, id="arrivals likewise"),
+        pytest.param("GET", "/_sandbox/counts", {"Host": "[broken"}, 421, id="no name"),
         pytest.param("GET", "/_sandbox/counts", {"Host": "localhost"}, 200, id="localhost"),
         pytest.param("GET", "/_sandbox/counts", {"Host": "[::1]:8377"}, 200, id="IPv6"),
         pytest.param("GET", "/_sandbox/revoke", {}, 405, id="another method"),
