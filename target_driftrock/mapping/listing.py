@@ -55,8 +55,8 @@ def _fault(name: str, *, step: Step, found: str, nodes: list[Schema]) -> str:
     listed = sorted(set(chain.from_iterable(map(properties, nodes))))
     fault = f"{name} is not listed in the SCHEMA"
     if not listed:
-        return f"{fault}: {found.removesuffix('.') or 'it'} has no properties"
-    whole = nearest(step.rest, listed)
+        return f"{fault}: {_nothing_listed(step, found=found, nodes=nodes)}"
+    whole = nearest(step.rest, [other for other in listed if "." in other] if "." in step.rest else listed)
     if whole is not None:
         return f"{fault}; the nearest is {found}{whole}"
     head = nearest(step.head, listed)
@@ -64,6 +64,13 @@ def _fault(name: str, *, step: Step, found: str, nodes: list[Schema]) -> str:
         return f"{fault}; the nearest is {found}{head}{step.rest.removeprefix(step.head)}"
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return f"{fault}, which lists {', '.join(found + other for other in listed[:_SHOWN])}{more}"
+
+
+def _nothing_listed(step: Step, *, found: str, nodes: list[Schema]) -> str:
+    above = found.removesuffix(".") or "it"
+    if any(_names_type(node, "array") for node in nodes):
+        return f"{above} is a list, so name a place in it, as in {above}.0.{step.rest}"
+    return f"{above} has no properties"
 
 
 def _alternatives(node: Schema) -> Iterator[Schema]:

@@ -1,0 +1,116 @@
+"""What each attribute takes: the table, by attribute."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_driftrock.mapping import attribute
+from target_driftrock.mapping.path import reader
+from target_driftrock.mapping.writing import Wrong
+
+REQUIRED_TEXTS = ("event_name", "source_id", "affiliate_id", "event_id")
+OPTIONAL_TEXTS = ("person_id", "ga_client_id")
+
+
+def _checked(name: str, value: Any) -> Any:
+    return attribute.CHECKS[name](reader("value"))({"value": value})
+
+
+@pytest.mark.parametrize("name", [*REQUIRED_TEXTS, *OPTIONAL_TEXTS])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("a-1", "a-1", id="a text"),
+        pytest.param(42, "42", id="an integer"),
+        pytest.param(12345678901234567890, "12345678901234567890", id="twenty digits"),
+        pytest.param(Decimal("42.0"), "42.0", id="a decimal as it is written"),
+        pytest.param(True, attribute.NO_IDENTIFIER, id="a boolean"),
+        pytest.param({"a": 1}, attribute.NO_IDENTIFIER, id="an object"),
+        pytest.param(["a"], attribute.NO_IDENTIFIER, id="a list"),
+        pytest.param(Decimal("NaN"), Wrong("cannot be written as JSON"), id="NaN"),
+    ],
+)
+def test_is_text_when_identifier_is_given(name: str, value: Any, text: Any) -> None:
+    """An identifier is a text, and a number becomes one; nothing else identifies."""
+    assert _checked(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        *((name, None, attribute.IS_NULL) for name in (*REQUIRED_TEXTS, "event_type")),
+        *((name, "", attribute.IS_EMPTY) for name in (*REQUIRED_TEXTS, "event_type")),
+        *((name, value, None) for name in (*OPTIONAL_TEXTS, "created_at", "metadata") for value in (None, "")),
+    ],
+)
+def test_judges_want_when_value_is_null_or_empty(name: str, value: Any, expected: Wrong | None) -> None:
+    """Null and empty are wrong where the API requires the attribute, and left out where it does not."""
+    assert _checked(name, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        pytest.param("event_type", "conversion", "conversion", id="an event type"),
+        pytest.param("event_type", "Lead", attribute.NO_EVENT_TYPE, id="an event type in another case"),
+        pytest.param("event_type", ["lead"], attribute.NO_EVENT_TYPE, id="an event type in a list"),
+        pytest.param("created_at", "2019-12-02", "2019-12-02T00:00:00.000Z", id="a time"),
+        pytest.param("created_at", "soon", attribute.NO_TIME, id="no time"),
+        pytest.param("created_at", True, attribute.NO_TIME, id="a boolean is no time"),
+        pytest.param("metadata", {"a": None}, {"a": None}, id="an object as it is"),
+        pytest.param("metadata", "a", attribute.NO_OBJECT, id="a text is no object"),
+        pytest.param("metadata", [], attribute.NO_OBJECT, id="a list is no object"),
+    ],
+)
+def test_judges_value_when_attribute_has_a_rule(name: str, value: Any, expected: Any) -> None:
+    """An attribute with a rule of its own gives the value in the API's form, or the rule."""
+    assert _checked(name, value) == expected
+
+
+def _key(stream: str, *parts: Any) -> Any:
+    record = {f"k{place}": part for place, part in enumerate(parts)}
+    return attribute.key(stream, [reader(name) for name in record])(record)
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        pytest.param((42,), "leads:42", id="one key"),
+        pytest.param((42, "a b/c"), "leads:42:a b/c", id="two keys"),
+        pytest.param(("a:b", "50%"), "leads:a%3Ab:50%25", id="only colon and percent are encoded"),
+        pytest.param(("", "a"), "leads::a", id="one empty part"),
+        pytest.param((1, True), "leads:1:true", id="a boolean part"),
+        pytest.param(("",), attribute.IS_EMPTY, id="an empty key"),
+        pytest.param(("", ""), attribute.IS_EMPTY, id="all parts empty"),
+        pytest.param((1, None), attribute.IS_NULL, id="a null part"),
+        pytest.param(({},), attribute.NO_IDENTIFIER, id="an object"),
+        pytest.param((float("nan"),), Wrong("cannot be written as JSON"), id="NaN"),
+    ],
+)
+def test_names_record_when_key_is_given(parts: tuple[Any, ...], text: Any) -> None:
+    """A record is named by its stream and key."""
+    assert _key("leads", *parts) == text
+
+
+KEYS = st.tuples(st.text(alphabet="a:%25A3"), st.text(alphabet="a:%25A3"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(streams=KEYS, left=KEYS, right=KEYS)
+def test_differs_when_keys_differ(streams: tuple[str, str], left: tuple[str, str], right: tuple[str, str]) -> None:
+    """No two keys share a name, whatever characters are in them."""
+    left_name, right_name = (_key(stream, "x", *parts) for stream, parts in zip(streams, (left, right), strict=True))
+
+    assert (left_name == right_name) is ((streams[0], left) == (streams[1], right))
+
+
+def test_leaves_out_nulls_and_sdk_columns_when_all_is_sent() -> None:
+    """`*` sends every property but nulls and what the SDK adds; nulls inside stay."""
+    record = {"a": 1, "b": None, "c": {"d": None}, "_sdc_batched_at": "x", "event_id": "y"}
+
+    assert attribute.every_property(record) == {"a": 1, "c": {"d": None}, "event_id": "y"}

@@ -1,0 +1,184 @@
+"""All faults of the mappings, told at once; and what is right but worth a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from target_driftrock.mapping.compiler import MappingFaults, compile_stream, template_faults
+from target_driftrock.mapping.stream import CompiledStream
+from target_driftrock.settings import StreamMapping
+from tests.mapping.examples import OPEN, SCHEMA, compiled, faults, lead_mapping
+
+LABEL = "streams[0] (leads)"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fault"),
+    [
+        pytest.param({"event_type": None}, "event_type is missing", id="no type"),
+        pytest.param({"source_id": None}, "source_id is missing", id="no capture"),
+        pytest.param({"fields": None}, "fields is missing", id="no fields"),
+        pytest.param({"event_type": "leed"}, "event_type: it is none of lead, conversion, action", id="another type"),
+        pytest.param({"event_name": ""}, "event_name: it is empty", id="an empty name"),
+        pytest.param({"source_id": ""}, "source_id: it is empty", id="an empty capture"),
+        pytest.param({"created_at": "soon"}, "created_at: it is not a time", id="a text that is no time"),
+        pytest.param({"event_id": "id"}, "event_id: it would be the same for every record", id="an id without braces"),
+        pytest.param({"person_id": "id"}, "person_id: it would be the same", id="a person without braces"),
+        pytest.param({"metadata": "x{id}"}, "metadata: a text is no object", id="a text for metadata"),
+        pytest.param(
+            {"metadata": {}, "affiliate_id": "a"}, "metadata: affiliate events have none", id="metadata there"
+        ),
+        pytest.param({"when": {"stage": ()}}, "when stage: it lists no value", id="a condition that nothing meets"),
+        pytest.param({"event_name": "{id!r}"}, "event_name: a ':' or '!'", id="a conversion"),
+        pytest.param({"fields": {"e-mail": "{email"}}, "fields.e-mail: its braces", id="braces in a field"),
+        pytest.param({"metadata": {"x": "{}"}}, "metadata.x: {} names no property", id="braces in metadata"),
+    ],
+)
+def test_tells_fault_without_schema_when_mapping_is_wrong(attributes: dict[str, Any], fault: str) -> None:
+    """What is wrong whatever the SCHEMA is told by label and attribute, and is no less wrong with one."""
+    mapping = lead_mapping(**attributes)
+
+    (told,) = template_faults(mapping)
+
+    assert told.startswith(f"{LABEL} {fault}")
+    assert told in faults(mapping)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param({}, id="the least"),
+        pytest.param({"fields": "*"}, id="every property"),
+        pytest.param({"fields": {"n": 1, "none": None, "flag": True, "text": "x"}}, id="constants"),
+        pytest.param({"metadata": "{extra}", "created_at": "2026-01-31", "ga_client_id": "GA"}, id="constants more"),
+        pytest.param({"skip": True, "event_type": None, "source_id": None, "fields": None}, id="a skip needs nothing"),
+    ],
+)
+def test_tells_nothing_when_mapping_is_right(attributes: dict[str, Any]) -> None:
+    """A mapping that is right has no faults, with a SCHEMA and without."""
+    mapping = lead_mapping(**attributes)
+
+    assert template_faults(mapping) == []
+    assert isinstance(compiled(mapping, schema=SCHEMA), CompiledStream)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "where"),
+    [
+        pytest.param({"event_name": "a {emial}"}, "event_name", id="a text"),
+        pytest.param({"fields": {"mail": "{emial}"}}, "fields.mail", id="a field"),
+        pytest.param({"metadata": {"mail": "{emial}"}}, "metadata.mail", id="metadata"),
+        pytest.param({"when": {"emial": ("x",)}}, "when", id="a condition"),
+        pytest.param({"when": {"emial": ("x",)}, "skip": True}, "when", id="a condition to skip"),
+    ],
+)
+def test_tells_nearest_when_schema_does_not_list_a_name(attributes: dict[str, Any], where: str) -> None:
+    """A typo is told before any record: where it stands, the stream, and the nearest name."""
+    assert faults(lead_mapping(**attributes)) == (
+        f"{LABEL} {where}, stream leads: emial is not listed in the SCHEMA; the nearest is email",
+    )
+
+
+def test_tells_key_when_schema_does_not_list_it() -> None:
+    """A key property that the SCHEMA does not list makes no event_id."""
+    (told,) = faults(lead_mapping(), key_properties=("idd",))
+
+    assert told == (
+        f"{LABEL} event_id (the key properties), stream leads: idd is not listed in the SCHEMA; the nearest is id"
+    )
+
+
+def test_tells_all_when_several_are_wrong() -> None:
+    """All faults of all mappings that a record can reach are told at once."""
+    told = faults(
+        lead_mapping(index=0, when={"emial": ("x",)}, event_type="leed", fields={"a": "{b}", "c": "{d"}),
+        lead_mapping(index=1, stream="le*", event_name="{idd}"),
+    )
+
+    assert [fault.split(",")[0].split(": ")[0] for fault in told] == [
+        f"{LABEL} event_type",
+        f"{LABEL} fields.c",
+        f"{LABEL} when",
+        f"{LABEL} fields.a",
+        "streams[1] (le*) event_name",
+    ]
+
+
+def test_is_not_judged_when_no_record_can_reach_a_mapping() -> None:
+    """A glob behind a mapping that takes every record is for other streams, and for their properties."""
+    stream = compiled(lead_mapping(index=0), lead_mapping(index=1, stream="*", event_name="{title}"), schema=SCHEMA)
+
+    assert [mapping.label for mapping in stream.mappings] == [LABEL]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "stream"),
+    [("leads", "leads"), ("public-*", "public-leads"), ("*", "any"), ("a[1]", "a[1]"), ("lead?", "leads")],
+)
+def test_compiles_when_name_or_glob_fits(pattern: str, stream: str) -> None:
+    """A mapping is for the stream of exactly its name, and for those that its glob fits."""
+    found = compile_stream([lead_mapping(stream=pattern)], stream=stream, schema=OPEN, key_properties=["id"])
+
+    assert isinstance(found, CompiledStream)
+
+
+@pytest.mark.parametrize(
+    ("mappings", "stream", "hint"),
+    [
+        pytest.param([lead_mapping()], "lead", "; the nearest is leads", id="a typo"),
+        pytest.param([lead_mapping()], "Leads", "; the nearest is leads", id="another case"),
+        pytest.param([lead_mapping()], "audit_log", "", id="another table"),
+        pytest.param([], "leads", "", id="no mapping at all"),
+    ],
+)
+def test_is_fault_when_no_mapping_names_the_stream(mappings: list[StreamMapping], stream: str, hint: str) -> None:
+    """A table that nobody mapped is never sent."""
+    found = compile_stream(mappings, stream=stream, schema=OPEN, key_properties=["id"])
+
+    assert found == MappingFaults(
+        (f"streams: no mapping names the stream {stream}{hint}. Map it, or say `skip: true`",)
+    )
+
+
+def test_is_fault_when_stream_has_neither_key_nor_event_id() -> None:
+    """Without an identity a repeat cannot be recognised: somebody has to accept that."""
+    (told,) = faults(lead_mapping(), key_properties=())
+
+    assert told.startswith(f"{LABEL} event_id is missing, and leads has no key properties")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"event_id": "{email}"}, {"has_identity": False}, {"skip": True}],
+    ids=["an event_id", "no identity wanted", "skipped"],
+)
+def test_compiles_when_stream_without_key_needs_none(attributes: dict[str, Any]) -> None:
+    """No key is needed where the mapping makes an identity, does without one, or skips."""
+    assert compiled(lead_mapping(**attributes), schema=SCHEMA, key_properties=())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "warnings"),
+    [
+        pytest.param({"created_at": "{at}"}, [], id="nothing to say"),
+        pytest.param({"skip": True}, [], id="nothing is sent"),
+        pytest.param({}, ["created_at is missing: events of leads are dated on arrival"], id="dated on arrival"),
+        pytest.param(
+            {"created_at": "{at}", "has_identity": False},
+            ["event_id is null: repeats of an event of leads cannot be recognised"],
+            id="no identity",
+        ),
+        pytest.param(
+            {"created_at": "{at}", "fields": {"mail": "email"}},
+            ["fields.mail: it is one text for every record; for the property write {email}"],
+            id="braces forgotten",
+        ),
+    ],
+)
+def test_warns_when_mapping_is_right_and_still_surprises(attributes: dict[str, Any], warnings: list[str]) -> None:
+    """What is allowed but not what many expect is said beforehand."""
+    assert list(compiled(lead_mapping(**attributes), schema=SCHEMA).warnings) == [
+        f"{LABEL} {warning}" for warning in warnings
+    ]

@@ -1,0 +1,243 @@
+"""What records become under mappings that are right."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_driftrock.events.event import Endpoint, Refusal
+from tests.mapping.examples import ORIGIN, body, compiled, event, lead_mapping, part, reason
+
+RECORD: dict[str, Any] = {
+    "id": 42,
+    "email": "ada@example.com",
+    "phone": None,
+    "amount": Decimal("1.10"),
+    "at": "2026-02-01T00:30:00+01:00",
+    "person": 7,
+    "partner": "P1",
+    "tags": ["a", None],
+    "event_name": "a column",
+    "created_at": "2001-01-01",
+    "person_id": "a column",
+}
+
+
+def test_sends_all_in_the_api_s_order_when_all_is_mapped() -> None:
+    """An event is the attributes that were asked for, in the API's order, exact to the digit."""
+    made = event(
+        RECORD,
+        event_type="conversion",
+        event_name="Stage: {email}",
+        source_id="capture-{id}",
+        fields={"email": "{email}", "value": "{amount}", "tags": "{tags}", "source": "CRM", "score": 3},
+        event_id="{id}:{email}",
+        person_id="{person}",
+        ga_client_id="GA.{id}",
+        created_at="{at}",
+        metadata={"tags": "{tags}", "phone": "{phone}", "test": False},
+    )
+
+    assert made.body == (
+        b'{"event_type":"conversion","event_name":"Stage: ada@example.com","source_id":"capture-42",'
+        b'"fields":{"email":"ada@example.com","value":1.10,"tags":["a",null],"source":"CRM","score":3},'
+        b'"event_id":"42:ada@example.com","person_id":"7","ga_client_id":"GA.42",'
+        b'"created_at":"2026-01-31T23:30:00.000Z","metadata":{"tags":["a",null],"test":false}}'
+    )
+    assert made.origin is ORIGIN
+    assert (made.mapping, made.event_type, made.day) == ("streams[0] (leads)", "conversion", "2026-01-31")
+    assert (made.event_name, made.event_id, made.person_id) == ("Stage: ada@example.com", "42:ada@example.com", "7")
+    assert (made.capture.endpoint, made.capture.source_id) == (Endpoint.WEBHOOK, "capture-42")
+
+
+def test_takes_nothing_from_columns_when_they_bear_an_attribute_s_name() -> None:
+    """Only templates take properties: a column called `person_id` is no `person_id`."""
+    made = event(RECORD)
+
+    assert (
+        made.body == b'{"event_type":"lead","event_name":"leads","source_id":"capture-1","fields":{},'
+        b'"event_id":"leads:42"}'
+    )
+    assert (made.person_id, made.day) == (None, None)
+
+
+def test_goes_to_the_affiliate_endpoint_when_an_affiliate_is_named() -> None:
+    """An `affiliate_id` makes an affiliate event, of a capture of its own."""
+    made = event(RECORD, affiliate_id="{partner}")
+
+    assert made.capture.endpoint is Endpoint.AFFILIATE
+    assert made.capture.affiliate_id == "P1"
+    assert json.loads(made.body)["affiliate_id"] == "P1"
+
+
+def test_names_capture_by_template_when_it_comes_out_of_the_record() -> None:
+    """What a capture is called, and what is printed of it, is what the settings say."""
+    made = event(RECORD, source_id="{email}", affiliate_id="{partner}")
+
+    assert made.capture.label == "streams[0] (leads) source_id {email} affiliate_id {partner}"
+    assert "ada@example.com" not in repr(made)
+
+
+def test_has_no_identity_when_the_mapping_says_so() -> None:
+    """With `event_id: null` none is sent, and none is known."""
+    made = event(RECORD, has_identity=False)
+
+    assert made.event_id is None
+    assert "event_id" not in json.loads(made.body)
+
+
+def test_sends_every_property_when_fields_is_a_star() -> None:
+    """`*` is every property but nulls and the SDK's own."""
+    sent = body({"id": 1, "a": None, "b": {"c": None}, "_sdc_sequence": 5}, fields="*")
+
+    assert sent["fields"] == {"id": 1, "b": {"c": None}}
+
+
+def test_sends_the_object_when_metadata_is_one_name() -> None:
+    """A template may give the whole `metadata`."""
+    assert body({"id": 1, "meta": {"a": None}}, metadata="{meta}")["metadata"] == {"a": None}
+
+
+def test_writes_dates_as_they_came_when_they_are_fields() -> None:
+    """A text that looks like a date is left alone; a date of a stream map is written in ISO 8601."""
+    sent = body({"id": 1, "day": "2026-W01-1", "made": dt.date(2026, 1, 31)}, fields={"day": "{day}", "made": "{made}"})
+
+    assert sent["fields"] == {"day": "2026-W01-1", "made": "2026-01-31"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "rule"),
+    [
+        pytest.param({"event_type": "{phone}"}, "event_type is null", id="no type"),
+        pytest.param({"event_type": "{email}"}, "event_type is none of lead, conversion, action", id="another type"),
+        pytest.param({"event_name": "x{phone}"}, "event_name is null", id="no name"),
+        pytest.param({"source_id": "{phone}"}, "source_id is null", id="no capture"),
+        pytest.param({"source_id": "{empty}"}, "source_id is empty", id="an empty capture"),
+        pytest.param({"affiliate_id": "{phone}"}, "affiliate_id is null", id="no affiliate"),
+        pytest.param({"event_id": "{phone}"}, "event_id is null", id="no id"),
+        pytest.param({"event_id": "{tags}"}, "event_id is neither text nor a number", id="a list for an id"),
+        pytest.param({"person_id": "{yes}"}, "person_id is neither text nor a number", id="a boolean for an id"),
+        pytest.param({"person_id": "x{nan}"}, "person_id cannot be written as JSON", id="NaN in a text"),
+        pytest.param({"created_at": "{email}"}, "created_at is not a time", id="no time"),
+        pytest.param({"metadata": "{email}"}, "metadata is not an object", id="no object"),
+        pytest.param({"fields": {"a": "{nan}"}}, "fields cannot be written as JSON", id="NaN"),
+        pytest.param({"fields": {"a": "x{nan}"}}, "fields cannot be written as JSON", id="NaN in a field's text"),
+        pytest.param({"fields": {"a": "{surrogate}"}}, "fields cannot be written as JSON", id="a lone surrogate"),
+        pytest.param({"fields": "*"}, "fields cannot be written as JSON", id="all of it"),
+        pytest.param({"event_id": "{surrogate}"}, "event_id cannot be written as JSON", id="a lone surrogate in an id"),
+        pytest.param({"metadata": {"a": "{nan}"}}, "metadata cannot be written as JSON", id="NaN in metadata"),
+    ],
+)
+def test_refuses_by_rule_when_an_attribute_is_wrong(attributes: dict[str, Any], rule: str) -> None:
+    """A record that cannot be sent is refused by a rule without a value."""
+    odd = {"yes": True, "empty": "", "nan": float("nan"), "surrogate": "a\ud800"}
+
+    assert reason({**RECORD, **odd}, **attributes) == rule
+
+
+def test_refuses_when_a_key_property_is_missing() -> None:
+    """Without its key a record has no identity, and is refused; the rest of the stream goes on."""
+    assert part({"email": "ada@example.com"}) == Refusal(
+        origin=ORIGIN, mapping="streams[0] (leads)", reason="event_id is null"
+    )
+
+
+def test_takes_first_mapping_when_several_fit() -> None:
+    """The first mapping whose `when` fits takes the record; the others do not see it."""
+    stream = compiled(
+        lead_mapping(index=0, when={"stage": ("Won",)}, event_type="conversion"),
+        lead_mapping(index=1, when={"stage": ("Won", "Open")}),
+    )
+
+    won, opened = (stream.map({"id": 1, "stage": stage}, ORIGIN) for stage in ("Won", "Open"))
+
+    assert won is not None
+    assert opened is not None
+    assert (won.mapping, opened.mapping) == ("streams[0] (leads)", "streams[1] (leads)")
+
+
+@pytest.mark.parametrize("stage", ["Spam", "Open"])
+def test_filters_when_no_mapping_fits_or_one_skips(stage: str) -> None:
+    """A record that only `when` keeps out, or that a mapping skips, is nothing to send."""
+    stream = compiled(
+        lead_mapping(index=0, when={"stage": ("Spam",)}, skip=True), lead_mapping(index=1, when={"stage": ("Won",)})
+    )
+
+    assert stream.map({"id": 1, "stage": stage}, ORIGIN) is None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.text(alphabet=st.characters(exclude_categories=[]))
+    | st.just("2026-01-31"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "0", "b.c"]), inner),
+    max_leaves=6,
+)
+ANY = compiled(
+    lead_mapping(
+        index=0,
+        when={"b": (True, "x", 1)},
+        event_type="{b}",
+        affiliate_id="{a}",
+        event_id="{a.0}-{b}",
+        fields={"a": "{a}", "text": "{a}{b}"},
+    ),
+    lead_mapping(
+        index=1,
+        event_name="{b}",
+        source_id="{a}",
+        person_id="{a.0}",
+        created_at="{b.c}",
+        metadata="{0}",
+        fields="*",
+    ),
+    key_properties=("a", "0"),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(record=st.dictionaries(st.sampled_from(["a", "b", "0", "b.c", "a.0"]), JSON))
+def test_answers_when_record_is_anything(record: dict[str, Any]) -> None:
+    """Any record becomes an event whose body is JSON and says what the event says, or is refused by a rule."""
+    made = ANY.map(record, ORIGIN)
+
+    assert made is not None
+    if isinstance(made, Refusal):
+        assert made.reason.split(" ")[0] in {
+            name for name, _ in ANY.mappings[0].attributes + ANY.mappings[1].attributes
+        }
+        return
+    sent = json.loads(made.body, parse_constant=pytest.fail)
+    assert (sent["event_id"], sent["event_name"], sent["source_id"]) == (
+        made.event_id,
+        made.event_name,
+        made.capture.source_id,
+    )
+    assert (sent.get("person_id"), sent.get("created_at", "")[:10]) == (made.person_id, made.day or "")
+
+
+PLAIN = st.recursive(
+    st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner | st.none()) | st.dictionaries(st.text(), inner | st.none()),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(values=st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), PLAIN | st.none()))
+def test_sends_what_was_asked_when_fields_are_plain(values: dict[str, Any]) -> None:
+    """Fields are the properties that templates name, typed and whole, but for nulls."""
+    sent = body({**values, "id": 1}, fields={f"the {name}": f"{{{name}}}" for name in values if name != "id"})
+
+    expected = {f"the {name}": value for name, value in values.items() if value is not None and name != "id"}
+    assert sent["fields"] == expected
