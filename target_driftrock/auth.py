@@ -13,6 +13,7 @@ import math
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,7 +78,7 @@ class Tokens(Protocol):
         """Whether another token can be had in place of a refused one."""
 
     async def token(self, *, refused: str | None = None) -> str:
-        """A token to send, never `refused`: the one that was answered with a 401.
+        """A token to send, in place of `refused`: the one that was answered with a 401.
 
         Waits for as long as it takes; whoever calls puts an end to it by cancelling. Raises `SetupRefused` where
         no token will ever come.
@@ -140,14 +141,14 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         self.requests = 0
         self._network = network
         self._clock = clock
-        self._roll = roll
         self._limit = limit
         self._renew_at = -math.inf
+        self._reissued: str | None = None
         self._has_warned = False
         self._lock = asyncio.Lock()
-        self._ask_until_answered = backoff.on_exception(self._waits, TokenUnavailable, jitter=None, logger=None)(
-            self._ask
-        )
+        self._ask_until_answered = backoff.on_exception(
+            partial(waits, roll), TokenUnavailable, jitter=None, logger=None
+        )(self._ask)
         self._session.trust_env = False  # else a netrc entry would replace our header
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         for scheme in ("https://", "http://"):
@@ -166,14 +167,18 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         """A token to send: one request however many wait, and none while the present one is good.
 
         With `refused`, the token that was answered with a 401, a new one is asked for, unless another waiter has
-        it already. While the endpoint answers nothing of use it is asked again, with full jitter and by its
-        `Retry-After`, until the caller cancels; a cancelled waiter leaves the next one to ask. Raises
-        `CredentialsRejected` or `NotTheApi`.
+        it already, or the endpoint gave the same one again before. While the endpoint answers nothing of use it is
+        asked again, with full jitter and by its `Retry-After`, until the caller cancels; a cancelled waiter leaves
+        the next one to ask. Raises `CredentialsRejected` or `NotTheApi`.
         """
         async with self._lock:
-            if not self.is_token_valid() or self.access_token == refused:
-                await self._ask_until_answered()
-            return str(self.access_token)
+            present = self.access_token
+            is_refused = present is not None and present == refused != self._reissued
+            if present is not None and self.is_token_valid() and not is_refused:
+                return present
+            token = await self._ask_until_answered()
+            self._reissued = token if is_refused and token == refused else None
+            return token
 
     def update_access_token(self) -> None:
         """Send one token request and keep what it grants. Blocks for up to half a minute.
@@ -187,7 +192,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
     def handle_error(self, *, content: str, status_code: int | None) -> None:
         """Log nothing: an answer's body may hold anything."""
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> str:
         asked_at = self._clock()
         self.requests += 1
         try:
@@ -199,7 +204,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
             failure = unavailable
         else:
             self._keep(grant, asked_at=asked_at)
-            return
+            return grant.token
         self._warn(failure)
         raise failure
 
@@ -212,12 +217,6 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         if not self._has_warned:
             log.warning("The token endpoint gives no token yet (%s); trying again.", failure.reason)
         self._has_warned = True
-
-    def _waits(self) -> Generator[float, TokenUnavailable, None]:
-        """Seconds before each further attempt; `backoff` sends in the failure that came before it."""
-        failure = yield 0.0
-        for attempt in count(2):
-            failure = yield max(full_jitter(attempt, roll=self._roll()), failure.retry_after or 0.0)
 
     def _request(self) -> Grant:
         try:
@@ -240,6 +239,16 @@ class DriftrockAuthenticator(OAuthAuthenticator):
             raise TokenUnavailable(_reason(error)) from None  # the cause holds the request, header and all
         wait = retry_after(response.headers.get("Retry-After"), now=time.time())
         return grant_from(response.status_code, body, wait=wait)
+
+
+def waits(roll: Callable[[], float]) -> Generator[float, TokenUnavailable, None]:
+    """Seconds before each further attempt, for `backoff`, which sends in the failure that came before it.
+
+    Full jitter with `roll` uniform in [0, 1), but never less than the endpoint asked for.
+    """
+    failure = yield 0.0
+    for attempt in count(2):
+        failure = yield max(full_jitter(attempt, roll=roll()), failure.retry_after or 0.0)
 
 
 def grant_from(status: int, body: bytes, *, wait: float | None = None) -> Grant:

@@ -15,6 +15,8 @@ from target_driftrock.events.answer import Answer, Fault
 from target_driftrock.network import CONNECT_TIMEOUT, detached, user_agent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
@@ -82,7 +84,7 @@ class HttpTransport:
         """
         try:
             async with asyncio.timeout(None) as limit:
-                _limit.set(_Limit(limit, self._read_timeout))
+                _on_connection.set(partial(self._begin, limit))
                 return await self._exchange(endpoint, body=body, token=token)
         except _NoConnection:
             return Fault.NOT_SENT
@@ -92,6 +94,9 @@ class HttpTransport:
     async def close(self) -> None:
         """Let go of all connections. May be called twice."""
         await self._session.close()
+
+    def _begin(self, limit: asyncio.Timeout) -> None:
+        limit.reschedule(asyncio.get_running_loop().time() + self._read_timeout)
 
     async def _exchange(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
         async with self._session.post(
@@ -115,20 +120,8 @@ class _NoConnection(Exception):
     """No connection stood, so nothing was sent."""
 
 
-class _Limit:
-    """The time limit of one request, which begins when it has its connection."""
-
-    __slots__ = ("_seconds", "_timeout")
-
-    def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
-        self._timeout = timeout
-        self._seconds = seconds
-
-    def begin(self) -> None:
-        self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
-
-
-_limit: ContextVar[_Limit] = ContextVar("_limit")  # the connector knows the request only by its task
+# The connector knows for which request it connects by the task alone.
+_on_connection: ContextVar[Callable[[], None]] = ContextVar("_on_connection")
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -148,7 +141,7 @@ class _Connector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
         except (aiohttp.ClientError, OSError):
             raise _NoConnection from None
-        _limit.get().begin()
+        _on_connection.get()()
         return connection
 
 
@@ -193,6 +186,6 @@ def _excerpt(body: bytes, *, charset: str | None) -> bytes:
     start = body[: 4 * _EXCERPT_CHARACTERS]
     try:
         text = start.decode(charset or "utf-8", "replace")
-    except LookupError:  # a charset that nobody knows
+    except (LookupError, ValueError):  # a charset that nobody knows, or that is none
         text = start.decode("utf-8", "replace")
     return text[:_EXCERPT_CHARACTERS].encode()

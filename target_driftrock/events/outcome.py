@@ -45,6 +45,7 @@ class Held:
     """Kept for a person to decide: an answer lost under `on_unknown: hold`, or a poisoned payload."""
 
     reason: str
+    is_unknown: bool = False
     status: int | None = None
     excerpt: bytes = field(default=b"", repr=False)
 

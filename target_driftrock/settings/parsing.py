@@ -216,7 +216,7 @@ def _api_url_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         yield f"api_url must begin with https://, or be on this machine: http:// is for {_LOCAL} alone."
     if given.get("environment") == Environment.SANDBOX.value and not is_local:
-        yield f"api_url must be on this machine ({_LOCAL}) when environment is sandbox."
+        yield f"api_url must be on this machine ({_LOCAL}) when environment is sandbox: change one or the other."
 
 
 def _split(url: str) -> SplitResult | None:

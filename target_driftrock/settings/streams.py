@@ -26,8 +26,8 @@ def streams_faults(streams: object, source_id: object) -> list[str]:
         reason = "Meltano would tear an object apart at every dot in a stream's name"
         return [f"streams must be an array of mappings, such as [{_EXAMPLE}]: {reason}."]
     if not isinstance(streams, list):
-        quotes = ", without quotes" if isinstance(streams, str) else ""
-        return [f"streams must be an array of mappings, such as [{_EXAMPLE}]{quotes}."]
+        quotes = " without quotes around it" if isinstance(streams, str) else ""
+        return [f"streams must be an array of mappings{quotes}, such as [{_EXAMPLE}]."]
     if not streams:
         return [f"streams is empty: give at least one mapping, such as {_EXAMPLE}."]
     return [fault for index, item in enumerate(streams) for fault in mapping_faults(item, index, source_id=source_id)]
@@ -39,7 +39,7 @@ def mapping_faults(item: object, index: int, *, source_id: object) -> list[str]:
         return [f"streams[{index}] must be an object, such as {_EXAMPLE}."]
     given = _given(item)
     stream = given.get("stream")
-    label = f"streams[{index}] ({stream})" if isinstance(stream, str) and stream else f"streams[{index}]"
+    label = f"streams[{index}] ({stream})" if isinstance(stream, str) and stream.strip() else f"streams[{index}]"
     return [f"{label}: {fault}" for fault in _faults(given, source_id)]
 
 
@@ -78,9 +78,7 @@ def _alternatives(value: Any) -> tuple[Any, ...]:
 def _faults(given: Mapping[str, Any], source_id: object) -> Iterator[str]:
     """What is wrong with an item, in the order of its attributes, without the item's name."""
     yield from _unknown_attributes(given)
-    if "stream" not in given:
-        yield "stream is missing: say which stream is meant, by its name or a glob."
-    yield from _text_faults("stream", given)
+    yield from _stream_faults(given)
     if not isinstance(given.get("skip", False), bool):
         yield "skip must be true or false, without quotes."
     yield from _when_faults(given)
@@ -97,12 +95,20 @@ def _faults(given: Mapping[str, Any], source_id: object) -> Iterator[str]:
 
 
 def _unknown_attributes(given: Mapping[str, Any]) -> Iterator[str]:
-    for name in given.keys() - MAPPING_SCHEMAS.keys():
+    for name in sorted(given.keys() - MAPPING_SCHEMAS.keys()):
         meant = nearest(name, MAPPING_SCHEMAS)
         if meant:
             yield f"{name} is not an attribute of a mapping: did you mean {meant}?"
         else:
             yield f"{name} is not an attribute of a mapping: take it away. There are {', '.join(MAPPING_SCHEMAS)}."
+
+
+def _stream_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    stream = given.get("stream", "")
+    if not isinstance(stream, str):
+        yield "stream must be text: put it in quotes."
+    elif not stream.strip():
+        yield "stream is missing: say which stream is meant, by its name or a glob."
 
 
 def _text_faults(name: str, given: Mapping[str, Any]) -> Iterator[str]:
@@ -117,7 +123,7 @@ def _text_faults(name: str, given: Mapping[str, Any]) -> Iterator[str]:
 def _skip_faults(given: Mapping[str, Any]) -> Iterator[str]:
     others = [name for name in MAPPING_SCHEMAS if name in given and name not in _BESIDE_SKIP]
     if others:
-        yield f"skip is true, so no event comes of it: take {', '.join(others)} away, or skip."
+        yield f"skip is true, so no event comes of it: take away {', '.join(others)}, or skip itself."
 
 
 def _event_type_faults(given: Mapping[str, Any]) -> Iterator[str]:

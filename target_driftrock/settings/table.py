@@ -6,6 +6,7 @@ A new setting is a row here and an attribute of a group in `groups`; the group h
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 
 from target_driftrock.settings.groups import Environment, Pace, Patience, Settings
@@ -278,10 +279,10 @@ def _mapping_schema() -> dict[str, object]:
     }
 
 
-def settings_table() -> str:
+def settings_table(rows: Sequence[Row] = TABLE) -> str:
     """The README's table: Markdown, ending in a line break."""
     lines = ["| Setting | Kind | Default | |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(_cell(text) for text in _cells(row))} |" for row in TABLE]
+    lines += [f"| {' | '.join(_cell(text) for text in _cells(row))} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,134 @@
+"""The accounts of a run: which records are open, what came of each, and what became of its parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, assert_never
+
+from target_driftrock.errors import RejectsAboveLimit
+from target_driftrock.events.event import Event, Refusal
+from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Open, Rejected
+from target_driftrock.receipt import EventCounts, RecordCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_driftrock.events.event import Part
+    from target_driftrock.events.outcome import Outcome
+    from target_driftrock.singer.checkpoint import Checkpoint
+
+FIRST_INVALID = 10
+"""So many invalid records at the very start of a stream: its SCHEMA or its mapping is wrong."""
+_STREAM_INVALID = (
+    "The first ten records of stream {stream} are all invalid ({reason}): check its SCHEMA and its mapping with "
+    "`target-driftrock preview`, then run again."
+)
+
+
+class Books:
+    """Counts every record and every part once, and tells the checkpoint which records are resolved.
+
+    A record is resolved when all of its parts are settled. For one thread.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._opened = 0
+        self._parts_left: dict[int, int] = {}
+        self._unkept: set[int] = set()
+        self._records: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
+        self._invalid_from_start: dict[str, int] = {}
+        self.submitted = 0
+        """Parts, refused ones included."""
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        """Invalid, rejected and held parts by mapping and reason."""
+
+    @property
+    def next_position(self) -> int:
+        """The number of the next record."""
+        return self._opened + 1
+
+    def enter(self, stream: str, parts: Sequence[Part]) -> None:
+        """The next record was read, and became these parts.
+
+        Raises:
+            RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
+        """
+        self._opened += 1
+        self._checkpoint.open(self._opened)
+        self.submitted += len(parts)
+        kind = _kind(parts)
+        self._records[kind] += 1
+        if parts:
+            self._parts_left[self._opened] = len(parts)
+        else:
+            self._checkpoint.resolve(self._opened)
+        self._watch_start(stream, kind, parts)
+
+    def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
+        """What became of parts. An open one leaves its record open."""
+        for part, outcome in outcomes:
+            name = _name(outcome)
+            self._events[name] += 1
+            if isinstance(outcome, Open):
+                continue
+            position = part.origin.position
+            if isinstance(outcome, Invalid | Rejected | Held):
+                self.refusals[part.mapping, outcome.reason] += 1
+                self._unkept.add(position)
+            self._parts_left[position] -= 1
+            if not self._parts_left[position]:
+                self._resolve(position)
+
+    def records(self, read: int) -> RecordCounts:
+        """Records by what came of them; of `read` records those that never got here are unmapped."""
+        return RecordCounts(**self._records, unmapped=read - self._opened)
+
+    @property
+    def events(self) -> EventCounts:
+        """Parts by outcome."""
+        return EventCounts(**self._events)
+
+    def _resolve(self, position: int) -> None:
+        del self._parts_left[position]
+        if position in self._unkept:  # nothing keeps what was refused, so STATE must not pass it
+            self._unkept.remove(position)
+            self._checkpoint.freeze(position)
+        else:
+            self._checkpoint.resolve(position)
+
+    def _watch_start(self, stream: str, kind: str, parts: Sequence[Part]) -> None:
+        invalid = self._invalid_from_start.setdefault(stream, 0)
+        if invalid < 0:
+            return
+        self._invalid_from_start[stream] = invalid + 1 if kind == "invalid" else -1
+        if invalid + 1 == FIRST_INVALID and kind == "invalid":
+            reason = next(part.reason for part in parts if isinstance(part, Refusal))
+            raise RejectsAboveLimit(_STREAM_INVALID.format(stream=stream, reason=reason))
+
+
+def _kind(parts: Sequence[Part]) -> str:
+    if any(isinstance(part, Event) for part in parts):
+        return "mapped"
+    return "invalid" if parts else "filtered"
+
+
+def _name(outcome: Outcome) -> str:
+    match outcome:
+        case Delivered():
+            return "delivered"
+        case AlreadyDelivered():
+            return "already_delivered"
+        case Changed():
+            return "changed"
+        case Invalid():
+            return "invalid"
+        case Rejected():
+            return "rejected"
+        case Held():
+            return "held"
+        case Open():
+            return "open"
+        case _:
+            assert_never(outcome)

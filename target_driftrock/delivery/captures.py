@@ -1,0 +1,155 @@
+"""What each capture has proven, and so what a refusal by it means.
+
+A capture is proven once it has accepted an event. Before that a refusal may mean that the mapping is wrong
+or the capture does not exist: so its events go one at a time, refusals stay unjudged, and a wrong mapping
+costs ten events at most.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_driftrock.events.event import Capture
+
+T = TypeVar("T")
+
+UNSETTLED_LIMIT = 10
+"""So many events of an unproven capture may wait for a retry or a judgement; further ones stay behind."""
+REFUSALS_UNPROVEN = 10
+SETUP_REFUSALS_UNPROVEN = 2
+SETUP_REFUSALS_PROVEN = 10
+
+
+class Ruling(enum.Enum):
+    """What a refusal comes to."""
+
+    REJECT = "this event is rejected"
+    WAIT = "unjudged until the capture accepts an event"
+    STOP_SETUP = "the capture answers as if it did not exist or were closed to us"
+    STOP_REJECTS = "the capture has accepted nothing and refused ten events"
+
+
+@dataclass(slots=True)
+class _Trial(Generic[T]):
+    """A capture that has accepted nothing yet."""
+
+    flying: T | None = None
+    backing_off: set[int] = field(default_factory=set)
+    unjudged: list[T] = field(default_factory=list)
+    queue: deque[T] = field(default_factory=deque)
+    refusals: int = 0
+    setup_refusals: int = 0
+
+    def take_next(self) -> list[T]:
+        if self.flying is not None or not self.queue:
+            return []
+        is_retry = id(self.queue[0]) in self.backing_off
+        if not is_retry and len(self.backing_off) + len(self.unjudged) >= UNSETTLED_LIMIT:
+            return []
+        self.flying = self.queue.popleft()
+        self.backing_off.discard(id(self.flying))
+        return [self.flying]
+
+
+class Captures(Generic[T]):
+    """Lets events of proven captures pass at once, and those of others one after the other.
+
+    Every method that may let somebody go on returns whom; starting them is the caller's work.
+    """
+
+    def __init__(self) -> None:
+        self._proven: dict[Capture, int] = {}
+        self._trials: dict[Capture, _Trial[T]] = {}
+
+    def is_known(self, capture: Capture) -> bool:
+        """Whether it was met before in this run, proven or on trial."""
+        return capture in self._proven or capture in self._trials
+
+    def is_proven(self, capture: Capture) -> bool:
+        """Whether it has accepted an event."""
+        return capture in self._proven
+
+    def remember(self, capture: Capture) -> None:
+        """The ledger knows it as proven."""
+        self._proven.setdefault(capture, 0)
+
+    def enter(self, item: T, capture: Capture) -> list[T]:
+        """An event that wants to be sent for the first time."""
+        if capture in self._proven:
+            return [item]
+        trial = self._trials.setdefault(capture, _Trial())
+        trial.queue.append(item)
+        return trial.take_next()
+
+    def enter_again(self, item: T, capture: Capture) -> list[T]:
+        """An event whose backoff is over. It goes before those that have not been tried."""
+        trial = self._trials.get(capture)
+        if trial is None:
+            return [item]
+        trial.queue.appendleft(item)
+        return trial.take_next()
+
+    def back_off(self, item: T, capture: Capture) -> list[T]:
+        """The request ended without a verdict, and the event waits for its next try."""
+        trial = self._trials.get(capture)
+        if trial is None:
+            return []
+        trial.flying = None
+        trial.backing_off.add(id(item))
+        return trial.take_next()
+
+    def depart(self, capture: Capture) -> list[T]:
+        """The event that was let go is settled in some other way, or waits elsewhere."""
+        trial = self._trials.get(capture)
+        if trial is None:
+            return []
+        trial.flying = None
+        return trial.take_next()
+
+    def accept(self, capture: Capture) -> tuple[list[T], list[T]]:
+        """The capture took an event: whom that lets go on, and whose refusal is thereby a rejection."""
+        self._proven[capture] = 0
+        trial = self._trials.pop(capture, None)
+        if trial is None:
+            return [], []
+        return list(trial.queue), trial.unjudged
+
+    def refuse(self, item: T, capture: Capture) -> Ruling:
+        """A refusal of content: 400, 409, 413, 415, 422 or another final 4xx."""
+        if capture in self._proven:
+            self._proven[capture] = 0
+            return Ruling.REJECT
+        return self._put_aside(item, self._trials[capture])
+
+    def refuse_setup(self, item: T, capture: Capture) -> Ruling:
+        """A refusal that may be the capture's fault: 401 with a good token, 403, 404, 405 or 3xx."""
+        if capture in self._proven:
+            self._proven[capture] += 1
+            in_a_row = self._proven[capture]
+            return Ruling.STOP_SETUP if in_a_row >= SETUP_REFUSALS_PROVEN else Ruling.REJECT
+        trial = self._trials[capture]
+        trial.setup_refusals += 1
+        ruling = self._put_aside(item, trial)
+        return Ruling.STOP_SETUP if trial.setup_refusals >= SETUP_REFUSALS_UNPROVEN else ruling
+
+    def unjudged(self) -> Iterator[T]:
+        """Events refused by captures that have accepted nothing."""
+        return (item for trial in self._trials.values() for item in trial.unjudged)
+
+    def judge(self) -> list[T]:
+        """Give up waiting for a first acceptance: those whose refusal is now a rejection."""
+        judged = list(self.unjudged())
+        for trial in self._trials.values():
+            trial.unjudged = []
+        return judged
+
+    def _put_aside(self, item: T, trial: _Trial[T]) -> Ruling:
+        trial.unjudged.append(item)
+        trial.refusals += 1
+        return Ruling.STOP_REJECTS if trial.refusals >= REFUSALS_UNPROVEN else Ruling.WAIT

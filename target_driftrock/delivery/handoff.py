@@ -1,0 +1,123 @@
+"""The one thread that delivers: an event loop behind blocking calls. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from target_driftrock.delivery.dispatcher import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from target_driftrock.delivery.dispatcher import Dispatcher
+    from target_driftrock.events.event import Part
+    from target_driftrock.events.outcome import Outcome
+
+    Report = Callable[[Part, Outcome], None]
+    OpenDispatcher = Callable[[Report], AbstractAsyncContextManager[Dispatcher]]
+
+
+class Handoff:
+    """Takes parts in the order read, and gives each back with its outcome.
+
+    All methods are for one thread, the reader's; none but `wait` and `join` blocks.
+    """
+
+    def __init__(self, open_dispatcher: OpenDispatcher, *, grace: float) -> None:
+        self._open_dispatcher = open_dispatcher
+        self._grace = grace
+        self._outcomes: deque[tuple[Part, Outcome]] = deque()
+        self._news = threading.Event()
+        self._is_open = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._deliver, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, and return when it takes parts."""
+        self._thread.start()
+        self._is_open.wait()
+
+    def submit(self, parts: Sequence[Part]) -> None:
+        """Hand parts over. What the thread can no longer take is left for the next run."""
+        if self._dispatcher is not None:
+            self._call(self._dispatcher.submit, parts)
+
+    def end_input(self) -> None:
+        """Nothing more will be submitted."""
+        if self._dispatcher is not None:
+            self._call(self._dispatcher.end_input)
+
+    def stop(self) -> None:
+        """Start nothing more, and let what is in flight finish for the grace. A second call ends that too."""
+        if self._dispatcher is not None:
+            self._call(self._dispatcher.stop)
+
+    def wait(self, timeout: float) -> None:
+        """Return when something was settled, when the thread has ended, or after `timeout` seconds."""
+        self._news.wait(timeout)
+        self._news.clear()
+
+    def wait_for_room(self, timeout: float) -> None:
+        """The same, and say that the reader can go on only when something is settled."""
+        if self._dispatcher is not None:
+            self._call(self._dispatcher.note_reader_waits)
+        self.wait(timeout)
+
+    def take_outcomes(self) -> list[tuple[Part, Outcome]]:
+        """What was settled since the last call, in the order of the commits."""
+        return [self._outcomes.popleft() for _ in range(len(self._outcomes))]
+
+    @property
+    def is_started(self) -> bool:
+        """Whether `start` was called."""
+        return self._thread.ident is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread still delivers."""
+        return self._thread.is_alive()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped the thread, if it stopped by itself."""
+        return None if self.is_running else self._failure
+
+    @property
+    def progress(self) -> Progress:
+        """The dispatcher's counters, as they are at this moment."""
+        return Progress() if self._dispatcher is None else self._dispatcher.progress
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        assert self._loop is not None  # noqa: S101 - set together with the dispatcher
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _deliver(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._run())
+        except BaseException as failure:  # noqa: BLE001 - kept for the reader's thread, which raises it
+            self._failure = failure
+        finally:
+            self._is_open.set()
+            self._news.set()
+
+    async def _run(self) -> None:
+        async with self._open_dispatcher(self._report) as dispatcher:
+            self._loop = asyncio.get_running_loop()
+            self._dispatcher = dispatcher
+            self._is_open.set()
+            await dispatcher.run(grace=self._grace)
+
+    def _report(self, part: Part, outcome: Outcome) -> None:
+        self._outcomes.append((part, outcome))
+        self._news.set()

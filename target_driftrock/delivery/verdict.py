@@ -1,0 +1,107 @@
+"""What an answer means, as a table: RFC 9110 where Driftrock is silent. Decides; does not sleep or count."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, assert_never
+
+from target_driftrock.events.answer import Fault
+from target_driftrock.ledger.interface import Standing
+
+if TYPE_CHECKING:
+    from target_driftrock.events.answer import Answer, Reply
+    from target_driftrock.ledger.interface import Known
+
+
+class Step(enum.Enum):
+    """What follows for the event that got this reply."""
+
+    DELIVER = "the API took it"
+    REFUSE = "the API refuses this event"
+    REFUSE_SETUP = "refused, and perhaps the capture is set up wrongly"
+    RENEW_TOKEN = "the token is not accepted"  # noqa: S105 - a sentence, not a token
+    RETRY = "the server failed: tried again"
+    THROTTLE = "too many requests: tried again, and everyone slows down"
+    RETRY_NOT_SENT = "surely not sent: tried again"
+    RETRY_UNKNOWN = "the answer is lost: what became of it is unknown"
+    NOT_THE_API = "what answers is not this API"
+
+
+STATUS_STEPS = {
+    401: Step.RENEW_TOKEN,
+    403: Step.REFUSE_SETUP,
+    404: Step.REFUSE_SETUP,
+    405: Step.REFUSE_SETUP,
+    408: Step.RETRY,  # RFC 9110 15.5.9: the server gave up waiting, it did not judge
+    425: Step.RETRY,  # RFC 8470 5.2: not refused, only too early
+    429: Step.THROTTLE,  # RFC 6585 4
+}
+HUNDREDS = {
+    2: Step.DELIVER,
+    3: Step.REFUSE_SETUP,  # no redirect is followed: a moved API is a setting to mend
+    4: Step.REFUSE,
+    5: Step.RETRY,
+}
+
+
+def judge(reply: Reply, *, was_unknown: bool) -> Step:
+    """What follows from a reply. `was_unknown`: an earlier request for this event lost its answer."""
+    match reply:
+        case Fault.NOT_SENT:
+            return Step.RETRY_NOT_SENT
+        case Fault.NO_ANSWER:
+            return Step.RETRY_UNKNOWN
+        case _:
+            return _judge_answer(reply, was_unknown=was_unknown)
+
+
+def _judge_answer(answer: Answer, *, was_unknown: bool) -> Step:
+    if answer.status == 409 and was_unknown:  # noqa: PLR2004 - Conflict: the earlier request arrived
+        return Step.DELIVER
+    step = STATUS_STEPS.get(answer.status) or HUNDREDS.get(answer.status // 100, Step.RETRY)
+    if step is Step.DELIVER and answer.is_html:
+        return Step.NOT_THE_API  # a login page or a proxy's greeting, with status 200
+    return step
+
+
+class Admission(enum.Enum):
+    """What to do with an event before anything is sent, by what the ledger holds of it."""
+
+    SEND = "sent, as read now"
+    SEND_UNKNOWN = "sent again: an earlier request may have arrived"
+    ALREADY = "delivered before, with this payload"
+    CHANGED = "delivered before, with another payload"
+    HOLD = "kept: its answer is lost, and a person decides"
+
+
+def admit(known: Known | None, *, holds_unknown: bool) -> Admission:
+    """The ledger's table. `holds_unknown` is `on_unknown: hold`."""
+    if known is None:
+        return Admission.SEND
+    match known.standing:
+        case Standing.DELIVERED:
+            return Admission.ALREADY if known.same_payload else Admission.CHANGED
+        case Standing.REFUSED | Standing.ANSWERED:
+            return Admission.SEND
+        case Standing.UNKNOWN:
+            return Admission.HOLD if holds_unknown else Admission.SEND_UNKNOWN
+        case Standing.HELD_UNKNOWN:
+            return Admission.HOLD
+        case _:
+            assert_never(known.standing)
+
+
+POISON_TRIES = 6
+POISON_WITNESSES = 10
+
+
+def is_poisoned(*, failures: int, witnesses: int, failed_witnesses: int) -> bool:
+    """Whether an event fails by itself while others do well.
+
+    `failures` counts its 408, 425, 5xx and lost answers; `witnesses` the other events that got their first
+    answer since its second try, `failed_witnesses` those of them whose answer was a 5xx or was lost. A
+    brown-out fails the witnesses too, and must hold nothing.
+    """
+    return (
+        failures >= POISON_TRIES and witnesses >= POISON_WITNESSES and failed_witnesses * POISON_WITNESSES < witnesses
+    )

@@ -1,0 +1,114 @@
+"""The ledger as delivery sees it: look-ups, and changes that are committed in groups."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_driftrock.events.event import Capture, Event, Refusal
+    from target_driftrock.events.outcome import Settled
+
+
+class Standing(enum.Enum):
+    """What the ledger holds of an event that it has met before."""
+
+    DELIVERED = "delivered"
+    REFUSED = "invalid, rejected, or held as poisoned"
+    ANSWERED = "open, its last request answered or surely not sent"
+    UNKNOWN = "open, an intent or a lost answer last"
+    HELD_UNKNOWN = "held, its answer lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One look-up that found something. `same_payload` compares the body with the one that was kept."""
+
+    standing: Standing
+    same_payload: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A request for this event may begin from now on."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The intent is taken back: no request began."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The last request got an answer that settles nothing, or was surely not sent. To be tried again."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The last request was sent and its answer is lost: unknown."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """This capture has accepted an event."""
+
+    capture: Capture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concluded:
+    """The outcome of a part. It is added to the counters of the run in the same transaction."""
+
+    part: Event | Refusal
+    outcome: Settled
+    tries: int = 0
+
+
+Change = Intent | Withdrawn | Answered | Lost | Proven | Concluded
+
+
+class Ledger(Protocol):
+    """One ledger, used from one thread at a time. Every method may raise `errors.LedgerUnavailable`."""
+
+    def recall(self, events: Sequence[Event]) -> list[Known | None]:
+        """What is held of each event; None for one never met, and for one without identity."""
+        ...
+
+    def proven(self, captures: Sequence[Capture]) -> list[bool]:
+        """Whether each capture has accepted an event, in this run or before."""
+        ...
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make all changes durable together, in their order, or none."""
+        ...
+
+    def counts(self) -> Counts:
+        """What the transactions of this run have added up."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the ledger. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Events (and refused parts) by outcome, as this run's transactions counted them."""
+
+    delivered: int = 0
+    invalid: int = 0
+    rejected: int = 0
+    held: int = 0
+    unknown: int = 0
+    """Requests whose answer was lost: no outcome, a count beside them."""

@@ -1,0 +1,104 @@
+"""What a run did: records and events, and the proof that both sums close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCounts:
+    """Records by what came of them. Each counts once."""
+
+    mapped: int = 0
+    invalid: int = 0
+    filtered: int = 0
+    unmapped: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.mapped + self.invalid + self.filtered + self.unmapped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCounts:
+    """Events, and refused parts of records, by outcome. Each has one."""
+
+    delivered: int = 0
+    already_delivered: int = 0
+    changed: int = 0
+    invalid: int = 0
+    rejected: int = 0
+    held: int = 0
+    open: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return (
+            self.delivered
+            + self.already_delivered
+            + self.changed
+            + self.invalid
+            + self.rejected
+            + self.held
+            + self.open
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The accounts of one run. `seconds` lie between the first request and the latest answer."""
+
+    records: RecordCounts
+    records_read: int
+    events: EventCounts
+    events_submitted: int
+    events_recorded: EventCounts
+    """What the ledger's own transactions added up; what it does not count is zero."""
+    refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Invalid, rejected and held parts by mapping and reason."""
+    retries: int = 0
+    unknown: int = 0
+    token_requests: int = 0
+    requests_answered: int = 0
+    seconds: float = 0.0
+
+    def disagreements(self) -> Iterator[str]:
+        """Each sum that does not close, a sentence each. There are none unless we have a defect."""
+        if self.records.total != self.records_read:
+            yield f"{self.records_read} records were read, and {self.records.total} are accounted for."
+        if self.events.total != self.events_submitted:
+            yield f"{self.events_submitted} events were made, and {self.events.total} have an outcome."
+        for name in ("delivered", "invalid", "rejected", "held"):
+            counted, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
+            if counted != recorded:
+                yield f"{counted} events are {name}, and the ledger recorded {recorded}."
+
+    def lines(self) -> Iterator[str]:
+        """The receipt for a person, a line each."""
+        records, events = self.records, self.events
+        yield (
+            f"Records: {self.records_read} read = {records.mapped} mapped + {records.invalid} invalid "
+            f"+ {records.filtered} filtered + {records.unmapped} unmapped."
+        )
+        yield (
+            f"Events: {self.events_submitted} made = {events.delivered} delivered "
+            f"+ {events.already_delivered} already delivered + {events.changed} changed "
+            f"+ {events.invalid} invalid + {events.rejected} rejected + {events.held} held + {events.open} open."
+        )
+        for (mapping, reason), count in sorted(self.refusals.items()):
+            yield f"Refused: {count} of {mapping}: {reason}."
+        yield (
+            f"{self._pace()}, {self.retries} retries, {self.unknown} answers lost, "
+            f"{self.token_requests} token requests."
+        )
+
+    def _pace(self) -> str:
+        if not self.seconds:
+            return "Nothing was sent"
+        return f"{self.events.delivered / self.seconds:.0f} events a second over {self.seconds:.1f} seconds"

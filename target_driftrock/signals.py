@@ -1,0 +1,45 @@
+"""Signals that end a run, as something to look at and to wait for, never as an exception in the middle of work."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Signals:
+    """While entered, the signals of `ENDING` set `received` and make `wake_fd` readable. For the main thread."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        """The first signal that came."""
+        self.count = 0
+        self.wake_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._write_fd, False)
+        self._before: dict[signal.Signals, object] = {}
+        self._wakeup_before = -1
+
+    def __enter__(self) -> Self:
+        self._wakeup_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+        for number in ENDING:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in ENDING:
+            signal.signal(number, self._before[number])  # type: ignore[arg-type]  # what signal() gave
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self.wake_fd)
+        os.close(self._write_fd)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.count += 1
+        self.received = self.received or signal.Signals(number)

@@ -1,0 +1,122 @@
+"""Records become parts here: validated, mapped, and put into the one batch that all streams share."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.sinks import BatchSink
+
+from target_driftrock.errors import SettingsInvalid
+from target_driftrock.events.event import Refusal
+from target_driftrock.mapping.compiler import MappingFaults, compile_stream
+from target_driftrock.singer.schema import RecordValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_driftrock.events.event import Origin, Part
+    from target_driftrock.mapping.stream import CompiledStream
+    from target_driftrock.settings import StreamMapping
+    from target_driftrock.target import TargetDriftrock
+
+MISSING_KEY = "a key property is missing"
+MAP_FAILED = "stream_maps cannot be applied"
+
+
+class Batch:
+    """Parts on their way to delivery, in the order read.
+
+    One for all sinks: batches of their own would let a later stream's events overtake an earlier one's.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._parts: list[Part] = []
+        self._began_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def add(self, part: Part) -> None:
+        """Append a part."""
+        if not self._parts:
+            self._began_at = self._clock()
+        self._parts.append(part)
+
+    def take(self) -> list[Part]:
+        """All parts; the batch is empty afterwards."""
+        parts, self._parts = self._parts, []
+        return parts
+
+    def since(self, index: int) -> list[Part]:
+        """The parts from an index on."""
+        return self._parts[index:]
+
+    @property
+    def age(self) -> float:
+        """Seconds that the oldest part has waited; 0 for an empty batch."""
+        return self._clock() - self._began_at if self._parts else 0.0
+
+
+class DriftrockSink(BatchSink):
+    """One stream under one SCHEMA: its validator and its compiled mappings."""
+
+    MAX_SIZE_DEFAULT = 100
+
+    def __init__(
+        self,
+        target: TargetDriftrock,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        super().__init__(target, stream_name, schema, key_properties)
+        self._batch = target.batch
+        self._submit = target.submit
+        self._mapper = _compile(target.mappings, stream_name, schema=schema, key_properties=key_properties or ())
+        self._record_validator = RecordValidator(schema) if self.validate_schema else None
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What a person should know of this stream before anything is sent, a sentence each."""
+        return self._mapper.warnings
+
+    def get_validator(self) -> None:
+        """None: the SDK's way of validating stops the run at the first invalid record; ours makes a refusal."""
+
+    @property
+    def current_size(self) -> int:
+        """Parts in the shared batch, whichever stream they are of."""
+        return len(self._batch)
+
+    def part(self, record: dict[str, Any], origin: Origin) -> Part | None:
+        """What a record of this stream becomes, or None where it is filtered."""
+        part = self._mapper.map(record, origin)
+        if part is None:
+            return None
+        if any(name not in record for name in self.key_properties):
+            return self.refusal(origin, MISSING_KEY)
+        fault = self._record_validator and self._record_validator.fault(record)
+        return self.refusal(origin, f"schema: {fault}") if fault else part
+
+    def refusal(self, origin: Origin, reason: str) -> Refusal:
+        """A record of this stream that must not be sent."""
+        return Refusal(origin=origin, mapping=f"stream {self.stream_name}", reason=reason)
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Put into the shared batch what the record becomes. `context["origin"]` says where it came from."""
+        part = self.part(record, context["origin"])
+        if part is not None:
+            self._batch.add(part)
+
+    def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002 - the batch is not the SDK's
+        """Hand the shared batch over to delivery."""
+        self._submit()
+
+
+def _compile(mappings: Sequence[StreamMapping], stream: str, *, schema: dict[str, Any], key_properties: Sequence[str]) -> CompiledStream:
+    compiled = compile_stream(mappings, stream=stream, schema=schema, key_properties=key_properties)
+    if isinstance(compiled, MappingFaults):
+        raise SettingsInvalid(compiled.faults)
+    return compiled

@@ -1,0 +1,416 @@
+"""The Singer target: wiring, the life of a run, the shared batch. The only writer of STATE."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import time
+from contextlib import asynccontextmanager
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from singer_sdk.exceptions import RecordsWithoutSchemaException
+from singer_sdk.target_base import Target
+
+from target_driftrock.auth import tokens_for
+from target_driftrock.books import Books
+from target_driftrock.delivery.dispatcher import Dispatcher, Plan
+from target_driftrock.delivery.handoff import Handoff
+from target_driftrock.delivery.transport import HttpTransport
+from target_driftrock.errors import (
+    Defect,
+    ExitCode,
+    InputInvalid,
+    RejectsAboveLimit,
+    RunStopped,
+    SettingsInvalid,
+    StateUnread,
+)
+from target_driftrock.events.event import Origin, Refusal
+from target_driftrock.events.outcome import Delivered
+from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.ledger.memory import MemoryLedger
+from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.network import Network
+from target_driftrock.receipt import EventCounts, Receipt
+from target_driftrock.settings import config_jsonschema, from_environment, parse, sdk_config
+from target_driftrock.singer.checkpoint import Checkpoint
+from target_driftrock.singer.reader import Reader
+from target_driftrock.sinks import MAP_FAILED, Batch, DriftrockSink
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from singer_sdk.mapper import StreamMap
+
+    from target_driftrock.events.event import Part
+    from target_driftrock.events.outcome import Outcome
+    from target_driftrock.settings import StreamMapping
+    from target_driftrock.signals import Signals
+    from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
+
+log = logging.getLogger(__name__)
+
+STATE_SECONDS = 5.0
+BATCH_SECONDS = 4.0
+"""A half-full batch is looked at once a second, and must not wait for more than five."""
+WAIT_SECONDS = 0.5
+GRACE_SECONDS = 15.0
+"""How long requests in flight may still take when a run stops."""
+PRECEDENCE = (
+    ExitCode.DEFECT,
+    ExitCode.STATE_UNREAD,
+    ExitCode.SETTINGS,
+    ExitCode.SETUP,
+    ExitCode.TRY_LATER,
+    ExitCode.INPUT,
+    ExitCode.REJECTS,
+)
+"""Which cause a run is said to have ended by, where there are several."""
+
+
+class TargetDriftrock(Target):
+    """Sends the records of any Singer tap to Driftrock as events."""
+
+    name = "target-driftrock"
+    config_jsonschema: ClassVar[dict[str, Any]] = config_jsonschema()
+    default_sink_class = DriftrockSink
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any] | None = None,
+        parse_env_config: bool = False,
+        signals: Signals | None = None,
+        **_: Any,
+    ) -> None:
+        given = dict(config or {}) | (from_environment(os.environ) if parse_env_config else {})
+        self.settings = parse(given, template_faults=template_faults)
+        self.batch = Batch()
+        self._signals = signals
+        self._checkpoint = Checkpoint()
+        self._books = Books(self._checkpoint)
+        self._schema_lines: dict[str, bytes] = {}
+        self._network = Network.from_environment(self.settings.api, os.environ)
+        self._tokens = tokens_for(self.settings.credentials, self._network)
+        self._ledger = MemoryLedger(api=self.settings.api.name)
+        self._handoff = Handoff(self._open_dispatcher, grace=GRACE_SECONDS)
+        self._state_written_at = time.monotonic()
+        self._reader = Reader(
+            wake_fd=None if signals is None else signals.wake_fd, is_stopped=self._is_over, tick=self._tick
+        )
+        super().__init__(
+            config=sdk_config(given), validate_config=False, setup_mapper=False, message_reader=self._reader
+        )
+        self.max_parallelism = 1
+        self._set_up_mapper()
+
+    # What the SDK asks for.
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Nothing: the table of settings has those of the SDK's settings that do something here."""
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002 - the SDK's signature
+        """Nothing: `settings.parse` has judged all, and the SDK's messages show values."""
+        return []
+
+    def _setup_signal_handlers(self) -> None:
+        """None: the SDK's drain inside the handler, write the newest STATE, and end with 0."""
+
+    def _set_up_mapper(self) -> None:
+        try:
+            self.setup_mapper()
+        except Exception:  # noqa: BLE001 - many kinds, with expressions in their texts
+            raise SettingsInvalid([_MAPS_INVALID]) from None
+
+    # What the sinks and the commands ask for.
+
+    @property
+    def mappings(self) -> Sequence[StreamMapping]:
+        """The settings' mappings, in their order."""
+        return self.settings.mappings
+
+    def submit(self) -> None:
+        """Hand the shared batch over to delivery."""
+        parts = self.batch.take()
+        if parts:
+            self.start()
+            self._handoff.submit(parts)
+
+    def map_record(self, message: Record) -> list[Part]:
+        """Put the parts that a record becomes into the shared batch, and give them: none if it is filtered.
+
+        Raises:
+            RecordsWithoutSchemaException: No SCHEMA of its stream was read.
+        """
+        if message.stream not in self._schema_lines:
+            raise RecordsWithoutSchemaException(_NO_SCHEMA.format(line=message.line))
+        origin = Origin(
+            position=self._books.next_position,
+            stream=message.stream,
+            record=message.raw,
+            schema=self._schema_lines[message.stream],
+        )
+        before = len(self.batch)
+        for stream_map in self.mapper.stream_maps[message.stream]:
+            self._map(stream_map, message, origin)
+        return self.batch.since(before)
+
+    def _map(self, stream_map: StreamMap, message: Record, origin: Origin) -> None:
+        if message.fault is not None:
+            self.batch.add(_refusal(origin, message.fault))
+            return
+        try:
+            record = stream_map.transform(message.record)
+        except Exception:  # noqa: BLE001 - an expression can fail in any way, and its text holds values
+            self.batch.add(_refusal(origin, MAP_FAILED))
+            return
+        if record is not None:
+            self.get_sink(stream_map.stream_alias).process_record(record, {"origin": origin})
+
+    # Messages, in the order read. They are our reader's values, not the SDK's dictionaries.
+
+    def _process_schema_message(self, message: Schema) -> None:  # type: ignore[override]
+        schema = {"properties": {}, **message.schema}
+        try:
+            super()._process_schema_message(
+                {"stream": message.stream, "schema": schema, "key_properties": list(message.key_properties)}
+            )
+        except RunStopped:
+            raise
+        except Exception:  # noqa: BLE001 - many kinds, with expressions in their texts
+            raise SettingsInvalid([_MAPS_FAIL.format(stream=message.stream)]) from None
+        self._schema_lines[message.stream] = message.raw
+        self._sinks_to_clear.clear()  # the batch is shared, so an archived sink has nothing left to drain
+
+    def _process_record_message(self, message: Record) -> None:  # type: ignore[override]
+        """The SDK's own prints values, rewrites dates, and stops at the first invalid record."""
+        parts = self.map_record(message)
+        self._books.enter(message.stream, parts)
+        if len(self.batch) >= self.settings.batch_size_rows:
+            self.submit()
+        while not self._may_read() and not self._is_over():
+            self.submit()
+            self._handoff.wait_for_room(WAIT_SECONDS)
+            self._tick()
+
+    def _process_state_message(self, message: State) -> None:  # type: ignore[override]
+        self._checkpoint.state(message.value)
+
+    def _process_activate_version_message(self, message: ActivateVersion) -> None:  # type: ignore[override]
+        """Events have no versions."""
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> NoReturn:
+        """Never called: the reader refuses BATCH messages."""
+        raise NotImplementedError
+
+    def process_endofpipe(self) -> None:
+        """Deliver the rest, and write the last STATE.
+
+        Raises:
+            RunStopped: What stopped the delivery.
+        """
+        self.start()
+        self.submit()
+        self._handoff.end_input()
+        self._await_delivery()
+
+    # The life of a run.
+
+    def start(self) -> None:
+        """Begin to deliver. May be called twice."""
+        if not self._handoff.is_started:
+            self._handoff.start()
+
+    def run(self, source: IO[bytes] | None) -> int:
+        """Read all of `source` (standard input if None), deliver it, account for it; the exit code."""
+        causes = [cause for stage in (self._read, self._deliver) if (cause := _caught(stage, source)) is not None]
+        receipt = self._receipt()
+        causes += [Defect(f"The accounts do not close: {fault}") for fault in receipt.disagreements()]
+        if self._books.refusals:
+            causes.append(RejectsAboveLimit(_UNKEPT))
+        for line in receipt.lines():
+            log.info("%s", line)
+        return self._conclude(causes)
+
+    def _read(self, source: IO[bytes] | None) -> None:
+        self.start()
+        try:
+            self.process_lines(source)  # type: ignore[arg-type]  # our reader takes bytes
+        except RecordsWithoutSchemaException as missing:
+            raise InputInvalid(str(missing)) from None
+
+    def _deliver(self, _: IO[bytes] | None) -> None:
+        if self._is_stopped_by_signal or not self._handoff.is_running:
+            self.submit()
+            self._handoff.stop()
+            self._await_delivery()
+        else:
+            self.process_endofpipe()
+
+    def _await_delivery(self) -> None:
+        """Until the delivery has ended; a signal in between stops it, and a second one at once."""
+        signals_told = 0
+        while self._handoff.is_running:
+            while signals_told < self._signal_count:
+                self._handoff.stop()
+                signals_told += 1
+            self._handoff.wait(WAIT_SECONDS)
+            self._tick()
+        self._collect()
+        self._write_state()
+        if self._handoff.failure is not None:
+            raise self._handoff.failure
+
+    def _conclude(self, causes: list[RunStopped]) -> int:
+        """Say how the run ended, in the last line of the log; its exit code."""
+        if self._signals is not None and self._signals.received is not None:
+            number = self._signals.received
+            log.info("Stopped by %s (exit %d). %s", number.name, 128 + number, _GO_ON)
+            return 128 + number
+        if not causes:
+            log.info("All is resolved (exit 0).")
+            return ExitCode.RESOLVED
+        cause = min(causes, key=lambda each: PRECEDENCE.index(each.exit_code))
+        log.error("%s (exit %d)", cause, cause.exit_code)
+        return cause.exit_code
+
+    @property
+    def _signal_count(self) -> int:
+        return 0 if self._signals is None else self._signals.count
+
+    @property
+    def _is_stopped_by_signal(self) -> bool:
+        return self._signal_count > 0
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be read."""
+        return (
+            self._is_stopped_by_signal
+            or (self._handoff.is_started and not self._handoff.is_running)
+            or self._is_limit_reached
+        )
+
+    @property
+    def _is_limit_reached(self) -> bool:
+        limit = self.settings.pace.max_events
+        return limit is not None and self._handoff.progress.first_requests >= limit
+
+    def _may_read(self) -> bool:
+        if not self._checkpoint.has_room:
+            return False
+        limit = self.settings.pace.max_events
+        if limit is None:
+            return True
+        undecided = self._books.submitted - self._handoff.progress.decided  # read before the first requests
+        return self._handoff.progress.first_requests + undecided < limit
+
+    # Between the lines.
+
+    def _tick(self) -> None:
+        if self.batch.age >= BATCH_SECONDS:
+            self.submit()
+        self._collect()
+        if time.monotonic() - self._state_written_at >= STATE_SECONDS:
+            self._write_state()
+
+    def _collect(self) -> None:
+        outcomes = self._handoff.take_outcomes()
+        self._books.settle(outcomes)
+
+    def _write_state(self) -> None:
+        self._state_written_at = time.monotonic()
+        value = self._checkpoint.take()
+        if value is None:
+            return
+        try:
+            _write_line(value)
+        except BrokenPipeError:
+            raise StateUnread(_STATE_UNREAD) from None
+
+    # Wiring.
+
+    @asynccontextmanager
+    async def _open_dispatcher(self, report: Callable[[Part, Outcome], None]) -> AsyncIterator[Dispatcher]:
+        settings = self.settings
+        transport = HttpTransport(
+            self._network,
+            read_timeout=settings.patience.read_timeout,
+            max_connections=settings.pace.max_concurrency,
+        )
+        journal = GroupingJournal(self._ledger)
+        try:
+            yield Dispatcher(
+                plan=Plan(
+                    api=settings.api.name,
+                    max_concurrency=settings.pace.max_concurrency,
+                    max_outage=settings.patience.max_outage,
+                ),
+                transport=transport,
+                tokens=self._tokens,
+                journal=journal,
+                wall=time.time,
+                roll=random.random,
+                report=report,
+            )
+        finally:
+            await transport.close()
+            journal.close()
+
+    def _receipt(self) -> Receipt:
+        progress, counts = self._handoff.progress, self._ledger.counts()
+        read = self._reader.counts["RECORD"]
+        return Receipt(
+            records=self._books.records(read),
+            records_read=read,
+            events=self._books.events,
+            events_submitted=self._books.submitted,
+            events_recorded=EventCounts(
+                delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
+            ),
+            refusals=self._books.refusals,
+            retries=progress.retries,
+            unknown=progress.unknown,
+            token_requests=self._tokens.requests,
+            seconds=progress.seconds,
+        )
+
+
+def _caught(stage: Callable[[IO[bytes] | None], None], source: IO[bytes] | None) -> RunStopped | None:
+    """What ended a stage, if anything did."""
+    try:
+        stage(source)
+    except RunStopped as cause:
+        return cause
+    except Exception:
+        log.critical("A defect of target-driftrock ends this run.", exc_info=True)
+        return Defect(_DEFECT)
+    return None
+
+
+def _refusal(origin: Origin, reason: str) -> Refusal:
+    return Refusal(origin=origin, mapping=f"stream {origin.stream}", reason=reason)
+
+
+def _write_line(value: bytes) -> None:
+    """One line of STATE to standard output, whatever its encoding."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(value.decode() + "\n")
+    else:
+        binary.write(value + b"\n")
+    sys.stdout.flush()
+
+
+_MAPS_INVALID = "stream_maps cannot be understood: check its keys and expressions against the SDK's documentation."
+_MAPS_FAIL = "stream_maps cannot be applied to stream {stream}: check the expressions that name it."
+_NO_SCHEMA = "Line {line}: a RECORD came before any SCHEMA of its stream. Mend the tap, then run again."
+_UNKEPT = (
+    "Some records were refused, and nothing keeps them yet: STATE stops before the first of them. "
+    "Mend the cause named above, then run again."
+)
+_GO_ON = "What was in flight is settled or counted as open; the next run goes on from the last STATE."
+_STATE_UNREAD = "Standard output was closed, so nobody keeps STATE any more. The next run sends again what came after it."
+_DEFECT = "A defect of target-driftrock: please report the lines above, which hold no data."
