@@ -1,0 +1,163 @@
+"""Settings out of files and environment variables."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_driftrock.errors import SettingsInvalid
+from target_driftrock.settings import from_environment, read_files
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("MAX_CONCURRENCY", "8", 8),
+        ("MAX_CONCURRENCY", " 8 ", 8),
+        ("READ_TIMEOUT", "2.50", Decimal("2.50")),
+        ("READ_TIMEOUT", "30", Decimal(30)),
+        ("CLIENT_ID", "0123", "0123"),
+        ("CLIENT_ID", "true", "true"),
+        ("ENVIRONMENT", "sandbox", "sandbox"),
+        ("STREAMS", '[{"stream": "leads"}]', [{"stream": "leads"}]),
+        ("STREAM_MAP_CONFIG", '{"rate": 0.10}', {"rate": Decimal("0.10")}),
+        *(("VALIDATE_RECORDS", text, True) for text in ("true", "TRUE", "1", "yes", "on")),
+        *(("VALIDATE_RECORDS", text, False) for text in ("false", "False", "0", "no", "off")),
+    ],
+)
+def test_variable_becomes_what_its_setting_holds_when_it_is_right(variable: str, text: str, value: object) -> None:
+    """A number is a number, and text that looks like one stays text; numbers are exact."""
+    result = from_environment({f"TARGET_DRIFTROCK_{variable}": text})
+
+    assert result == {variable.lower(): value}
+    assert type(result[variable.lower()]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "wanted"),
+    [
+        ("MAX_CONCURRENCY", "CANARY", "a whole number"),
+        ("MAX_CONCURRENCY", "1_6", "a whole number"),
+        ("MAX_CONCURRENCY", "1.5", "a whole number"),
+        ("READ_TIMEOUT", "60s", "a number"),
+        ("VALIDATE_RECORDS", "y", "true or false (1 or 0, yes or no, on or off)"),
+        ("STREAMS", "leads,CANARY", "a JSON array"),
+        ("STREAMS", '{"stream": "CANARY"}', "a JSON array"),
+        ("STREAMS", '["\udcff"]', "a JSON array"),
+        ("STREAM_MAPS", "[]", "a JSON object"),
+    ],
+)
+def test_variable_is_named_and_its_value_is_not_when_it_is_wrong(variable: str, text: str, wanted: str) -> None:
+    """The message says which variable must hold what."""
+    with pytest.raises(SettingsInvalid) as raised:
+        from_environment({f"TARGET_DRIFTROCK_{variable}": text})
+
+    assert raised.value.faults == (f"TARGET_DRIFTROCK_{variable} must be {wanted}.",)
+    assert raised.value.__context__ is None
+
+
+def test_variable_is_passed_over_when_it_is_empty_or_no_setting() -> None:
+    """Meltano's own variables, other programs' and placeholders say nothing."""
+    environ = {
+        "TARGET_DRIFTROCK_CLIENT_ID": "",
+        "TARGET_DRIFTROCK_MAX_EVENTS": "",
+        "TARGET_DRIFTROCK_LOGLEVEL": "DEBUG",
+        "TARGET_DRIFTROCK__LOAD_SCHEMA": "public",
+        "CLIENT_ID": "other",
+    }
+
+    assert from_environment(environ) == {}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_only_faults_are_raised_when_variables_hold_any_text(text: str) -> None:
+    """Whatever the variables hold, the answer is settings or a list of faults."""
+    names = ("MAX_EVENTS", "READ_TIMEOUT", "VALIDATE_RECORDS", "STREAMS", "STREAM_MAPS")
+
+    with contextlib.suppress(SettingsInvalid):
+        from_environment({f"TARGET_DRIFTROCK_{name}": text for name in names})
+
+
+def test_later_file_wins_when_several_are_given(tmp_path: Path) -> None:
+    """A file overrides those before it, but for its nulls; the environment overrides all, wherever it is named."""
+    (tmp_path / "a.json").write_text('{"max_events": 1, "max_concurrency": 1, "batch_size_rows": 1}')
+    (tmp_path / "b.json").write_text('{"max_events": 2, "max_concurrency": 2, "batch_size_rows": null}')
+    paths = ["ENV", str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+
+    result = read_files(paths, {"TARGET_DRIFTROCK_MAX_EVENTS": "3"})
+
+    assert result == {"max_events": 3, "max_concurrency": 2, "batch_size_rows": 1}
+
+
+def test_environment_is_left_alone_when_it_is_not_asked_for(tmp_path: Path) -> None:
+    """Variables count only with `--config=ENV`."""
+    (tmp_path / "a.json").write_text("{}")
+
+    assert read_files([str(tmp_path / "a.json")], {"TARGET_DRIFTROCK_MAX_EVENTS": "3"}) == {}
+
+
+def test_numbers_are_exact_when_a_file_holds_them(tmp_path: Path) -> None:
+    """A constant that becomes part of an event is sent as it was written."""
+    (tmp_path / "a.json").write_bytes(codecs.BOM_UTF8 + '{"a": 0.10, "b": 1, "c": "José"}'.encode())
+
+    result = read_files([str(tmp_path / "a.json")], {})
+
+    assert result == {"a": Decimal("0.10"), "b": 1, "c": "José"}
+    assert str(result["a"]) == "0.10"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b'{"client_secret":\n "CANARY" "CANARY"}', "is not JSON (line 2, column 11): mend it there."),
+        (b'{"client_secret": "CANARY"', "is not JSON (line 1, column 27): mend it there."),
+        (b"", "is not JSON (line 1, column 1): mend it there."),
+        (b'{"a": "CANARY", "b": NaN}', "is not JSON (it has NaN or Infinity in it): mend it there."),
+        (b'{"a": "CANARY\\ud800"}', "is not JSON (a text in it has half of a surrogate pair): mend it there."),
+        ('{"a": "CANARY"}'.encode("utf-16"), "is not UTF-8: save it in that encoding."),
+        (b'["CANARY"]', "must hold a JSON object, from the settings' names to their values."),
+    ],
+    ids=["broken", "cut", "empty", "NaN", "surrogate", "UTF-16", "array"],
+)
+def test_file_is_named_and_its_content_is_not_when_it_is_wrong(tmp_path: Path, content: bytes, fault: str) -> None:
+    """The message says which file, and where; the exception that it came from is not carried along."""
+    file = tmp_path / "config.json"
+    file.write_bytes(content)
+
+    with pytest.raises(SettingsInvalid) as raised:
+        read_files([str(file)], {})
+
+    assert raised.value.faults == (f"{file} {fault}",)
+
+
+def test_every_file_is_told_when_several_cannot_be_read(tmp_path: Path) -> None:
+    """All that is wrong is said at once, also of the environment."""
+    with pytest.raises(SettingsInvalid) as raised:
+        read_files([str(tmp_path / "missing.json"), str(tmp_path), "ENV"], {"TARGET_DRIFTROCK_MAX_EVENTS": "x"})
+
+    assert raised.value.faults == (
+        f"{tmp_path / 'missing.json'} cannot be read: No such file or directory.",
+        f"{tmp_path} cannot be read: Is a directory.",
+        "TARGET_DRIFTROCK_MAX_EVENTS must be a whole number.",
+    )
+
+
+def test_settings_are_not_printed_when_they_stand_in_place_of_a_file() -> None:
+    """A configuration pasted behind `--config` is no file name that could be shown."""
+    with pytest.raises(SettingsInvalid) as raised:
+        read_files(['{"client_secret": "CANARY"}'], {})
+
+    assert raised.value.faults == ("--config takes the name of a file, or ENV: it was given the settings themselves.",)
+
+
+def test_option_is_asked_for_when_there_is_none() -> None:
+    """Without any source, the message says how to give one, not what is missing in it."""
+    with pytest.raises(SettingsInvalid, match="say --config FILE, or --config=ENV"):
+        read_files([], {})
