@@ -1,0 +1,274 @@
+"""The last line of defence: values driven through every way that leads to standard error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from target_driftrock import redaction
+from target_driftrock.errors import SettingsInvalid
+from target_driftrock.redaction import SafeFormatter, describe, is_shown
+
+CANARY = "canary@example.com"
+OWN = str(Path(redaction.__file__).parent / "sinks.py")
+FOREIGN = "/venv/singer_sdk/sinks/core.py"
+
+
+def line(message: str, *args: object, pathname: str = OWN, level: int = logging.INFO) -> logging.LogRecord:
+    """A log record of the code in a file, under the logger that the SDK shares with us."""
+    return logging.LogRecord("target-driftrock", level, pathname, 7, message, args, None)
+
+
+def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A process that installs the defence, with a registered secret, and then runs some code."""
+    head = f"from target_driftrock import redaction\nredaction.install(['secret-1'])\nvalue = {CANARY!r}\n"
+    return subprocess.run(
+        [sys.executable, "-c", head + textwrap.dedent(code).lstrip()],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(redaction.__file__).parents[1])} | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def failing() -> Exception:
+    """An exception with values in its text, in its cause's and in that one's context."""
+    try:
+        try:
+            int(CANARY)
+        except ValueError as error:
+            raise KeyError(CANARY) from error
+    except KeyError as error:
+        return error
+    raise AssertionError
+
+
+def test_own_line_is_shown_with_its_arguments_when_it_is_logged() -> None:
+    """Our sentences say what they were written to say, at the time in UTC."""
+    record = line("Delivered %d of %d events.", 2, 3)
+    record.created = 1_600_000_000.5
+
+    assert is_shown(record)
+    assert SafeFormatter([]).format(record) == "2020-09-13T12:26:40Z INFO Delivered 2 of 3 events."
+
+
+def test_own_line_is_shown_without_arguments_when_they_do_not_fit() -> None:
+    """A slip of ours loses no line and prints no argument."""
+    assert SafeFormatter([]).format(line("Delivered %d events.", CANARY)).endswith("INFO Delivered %d events.")
+
+
+def test_secrets_are_hidden_when_a_line_or_an_error_has_them() -> None:
+    """A registered secret is `***`, the longer one first; an empty one hides nothing."""
+    formatter = SafeFormatter(["", "key", "key-of-mine"])
+    record = line("Sent %s and %s.", "key-of-mine", "key")
+    error = SettingsInvalid(["It is key-of-mine."])
+    record.exc_info = (type(error), error, None)
+
+    assert formatter.format(record).endswith("Sent *** and ***.\nSettingsInvalid: It is ***.")
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+def test_foreign_line_is_dropped_when_it_is_below_warning(level: int) -> None:
+    """The SDK logs records at DEBUG under our own logger: what counts is whose code it is."""
+    assert not is_shown(line("Read %s.", CANARY, pathname=FOREIGN, level=level))
+
+
+def test_foreign_line_has_no_arguments_when_it_is_shown() -> None:
+    """Of a library's warning only its own sentence is shown, and where it stands."""
+    code = """
+    import logging
+    library = logging.getLogger("library")
+    library.info("It is %s.", value)
+    library.warning("Retrying %s.", value)
+    library.warning(f"Retrying {value}.")
+    library.warning(value)
+    library.warning(ValueError(value))
+    logging.getLogger("target-driftrock").error("Refused " + value)
+    """
+    result = run(code, TARGET_DRIFTROCK_LOGLEVEL="DEBUG")
+
+    assert [text.partition(" ")[2] for text in result.stderr.splitlines()] == [
+        "WARNING library: Retrying %s. (<string>:7)",
+        "WARNING library: (text withheld) (<string>:8)",
+        "WARNING library: (text withheld) (<string>:9)",
+        "WARNING library: (text withheld) (<string>:10)",
+        "ERROR target-driftrock: (text withheld) (<string>:11)",
+    ]
+
+
+def test_foreign_line_is_withheld_when_its_source_is_not_running() -> None:
+    """A record from elsewhere, as from a queue, cannot be held against its source."""
+    assert "(text withheld)" in SafeFormatter([]).format(line(CANARY, pathname=FOREIGN, level=logging.ERROR))
+
+
+def test_exception_is_shown_without_texts_when_it_has_causes() -> None:
+    """Classes and places tell where a defect is; texts and source lines tell whose data it met."""
+    lines = list(describe(failing()))
+
+    assert lines[0] == "KeyError"
+    assert lines[2] == "Caused by ValueError"
+    assert lines[1].startswith(f"  {__file__}:")
+    assert lines[1].endswith(" in failing")
+    assert CANARY not in "\n".join(lines)
+    assert "int(" not in "\n".join(lines)
+
+
+def test_suppressed_cause_stays_hidden_when_an_exception_is_shown() -> None:
+    """`from None` is respected, and a chain that bites its tail ends."""
+    error, other = ValueError(CANARY), KeyError(CANARY)
+    error.__context__, other.__context__ = other, error
+    assert list(describe(error)) == ["ValueError", "Caused by KeyError"]
+
+    error.__suppress_context__ = True
+    assert list(describe(error)) == ["ValueError"]
+
+
+def test_group_is_shown_by_its_members_classes_when_tasks_failed() -> None:
+    """A group's own text is withheld as well."""
+    group = ExceptionGroup(CANARY, [ValueError(CANARY), SettingsInvalid(["Say more."])])
+
+    assert list(describe(group)) == ["ExceptionGroup", "  with ValueError", "  with SettingsInvalid: Say more."]
+
+
+def test_innermost_frames_are_kept_when_the_stack_is_deep() -> None:
+    """An endless recursion does not fill the log."""
+
+    def dive(depth: int) -> None:
+        if not depth:
+            raise ValueError(CANARY)
+        dive(depth - 1)
+
+    with pytest.raises(ValueError, match=CANARY) as raised:
+        dive(100)
+
+    assert len(list(describe(raised.value))) == 31
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param("raise ValueError(value)", "CRITICAL The program ends by", id="uncaught"),
+        pytest.param("raise KeyboardInterrupt(value)", "KeyboardInterrupt", id="interrupted"),
+        pytest.param(
+            """
+            import threading
+            def work(text): raise ValueError(text)
+            thread = threading.Thread(target=work, args=(value,), name=value)
+            thread.start()
+            thread.join()
+            """,
+            "CRITICAL A thread ends by",
+            id="in a thread",
+        ),
+        pytest.param(
+            """
+            class Record:
+                def __repr__(self): return value
+                def __del__(self): raise ValueError(value)
+            Record()
+            """,
+            "ERROR An exception was ignored",
+            id="in a destructor",
+        ),
+        pytest.param("import warnings; warnings.warn(value)", "WARNING UserWarning at <string>:4.", id="a warning"),
+        pytest.param(
+            """
+            import logging, warnings
+            logging.captureWarnings(True)
+            warnings.warn(value)
+            """,
+            "WARNING UserWarning at <string>:",
+            id="a warning captured once more",
+        ),
+        pytest.param(
+            """
+            import asyncio
+            async def fail(text): raise ValueError(text)
+            async def main():
+                loop = asyncio.get_running_loop()
+                loop.set_exception_handler(redaction.loop_exception_handler)
+                task = loop.create_task(fail(value), name=value)
+                await asyncio.sleep(0)
+                del task
+                loop.call_soon(int, value)
+                await asyncio.sleep(0)
+            asyncio.run(main())
+            """,
+            "ERROR The event loop met a fault",
+            id="in a task and a callback",
+        ),
+        pytest.param(
+            """
+            import logging
+            try:
+                int(value)
+            except ValueError:
+                logging.getLogger("library").exception("It failed.")
+            """,
+            "ERROR library: It failed.",
+            id="a library's traceback",
+        ),
+        pytest.param(
+            """
+            import logging
+            class Odd:
+                def __str__(self): raise RuntimeError(value)
+            logging.getLogger("library").warning("It is %s.", Odd())
+            logging.getLogger().handlers[0].setStream(None)
+            logging.getLogger("library").warning("It is %s.", value)
+            """,
+            "WARNING library: It is %s.",
+            id="a line that cannot be written",
+        ),
+    ],
+)
+def test_no_value_is_printed_when_something_goes_wrong(code: str, expected: str) -> None:
+    """Whatever way an exception or a warning takes to standard error, its text does not arrive there."""
+    result = run(code)
+
+    assert expected in result.stderr
+    assert CANARY not in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+    assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("environ", "levels"),
+    [
+        ({}, "INFO"),
+        ({"LOGLEVEL": "debug"}, "DEBUG INFO"),
+        ({"LOGLEVEL": "DEBUG", "TARGET_DRIFTROCK_LOGLEVEL": "WARNING"}, ""),
+        ({"TARGET_DRIFTROCK_LOGLEVEL": CANARY}, "WARNING INFO"),
+        ({"TARGET_DRIFTROCK_LOGLEVEL": "NOTSET"}, "WARNING INFO"),
+    ],
+    ids=["none", "the general one", "ours before it", "odd", "no level"],
+)
+def test_level_is_read_from_the_environment_when_it_is_a_level(environ: dict[str, str], levels: str) -> None:
+    """An odd level is INFO and a warning that names the variable, never its value."""
+    own = "redaction.log.debug('It began.'); redaction.log.info('It ended.')"
+    result = run(f"exec(compile({own!r}, redaction.__file__, 'exec'))", **environ)
+
+    assert [text.split()[1] for text in result.stderr.splitlines()] == levels.split()
+    assert CANARY not in result.stderr
+    if levels.startswith("WARNING"):
+        assert "TARGET_DRIFTROCK_LOGLEVEL is not a log level: say DEBUG" in result.stderr
+
+
+def test_secrets_are_added_and_lines_not_doubled_when_installed_again() -> None:
+    """The command installs the defence first, and once more when it knows its secrets."""
+    own = "redaction.log.info('It is %s and %s.', 'secret-1', 'secret-2')"
+    result = run(
+        f"""
+        redaction.install(["secret-1", "secret-2"])
+        exec(compile({own!r}, redaction.__file__, "exec"))
+        """
+    )
+
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.endswith("INFO It is *** and ***.\n")
