@@ -39,7 +39,7 @@ meltano: .venvs/meltano/.ready .venvs/tap-postgres/.ready ## Install Meltano and
 # The oldest Python needs every backport, so what is pinned with it serves the newer ones too.
 lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upgrade takes the newest.
 	@python3.11 -m venv .venvs/lock
-	.venvs/lock/bin/pip install --quiet --upgrade pip-tools
+	.venvs/lock/bin/pip install -qq --upgrade pip-tools
 	$(PIP_COMPILE) --extra dev --extra postgres --output-file requirements/dev.txt pyproject.toml
 	$(PIP_COMPILE) --extra postgres --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
 	$(PIP_COMPILE) --output-file requirements/meltano.txt requirements/meltano.in
@@ -49,17 +49,17 @@ clean: ## Remove everything that these targets made.
 	rm -rf .venv .venvs dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .venv/.ready: requirements/dev.txt pyproject.toml
-	@$(call venv,.venv,half a minute)
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(call venv,.venv)
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venvs/%/.ready: requirements/%.txt
-	@$(call venv,.venvs/$*,a minute)
+	@$(call venv,.venvs/$*)
 	@touch $@
 
-# A virtual environment in folder $(1) with exactly what the rule's first prerequisite pins; it takes about $(2).
+# A virtual environment in folder $(1) with exactly what the rule's first prerequisite pins.
 define venv
 $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2> /dev/null || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3' >&2; exit 1; }; \
-echo 'Setting up $(1) from $<, once: about $(2).'; \
-$(PYTHON) -m venv $(1) && $(1)/bin/pip install --quiet --require-hashes --requirement $<
+echo 'Setting up $(1) from $<, once: about half a minute.'; \
+$(PYTHON) -m venv $(1) && $(1)/bin/pip install -qq --require-hashes --requirement $<
 endef
