@@ -88,10 +88,21 @@ def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationEr
     """Where no branch of an `anyOf` fits: the fault of the one that fits the furthest down."""
     match error.kind:
         case Kind.AnyOf(branches):
-            candidates = [_deepest(fault) for branch in branches for fault in branch]
-            return max([error, *candidates], key=lambda fault: len(fault.instance_path))
+            return max([error, *(_deepest(fault) for branch in branches for fault in branch)], key=_depth)
         case _:
             return error
+
+
+def _depth(error: jsonschema_rs.ValidationError) -> tuple[int, int]:
+    """At one place, a branch of the right type is nearer than one of another."""
+    match error.kind:
+        case Kind.Type():
+            nearness = 0
+        case Kind.AnyOf():
+            nearness = 1
+        case _:
+            nearness = 2
+    return len(error.instance_path), nearness
 
 
 def _escape(name: str) -> str:
@@ -157,7 +168,7 @@ class _Reading:
 
     def _arrays(self, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         items = schema.get("items", True)
-        if isinstance(items, list):
+        if isinstance(items, list) and items:  # no draft says what an empty list means
             yield "items", [self._read(item) for item in items]
             yield "additionalItems", self._read(schema.get("additionalItems"))
         elif "prefixItems" not in schema:  # Draft 2020-12: beside those, `items` is for the rest

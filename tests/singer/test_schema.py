@@ -1,0 +1,247 @@
+"""What the validator finds, and what it tolerates."""
+
+from __future__ import annotations
+
+import datetime as dt
+import traceback
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from singer_sdk.exceptions import InvalidRecord
+
+from target_driftrock.singer.schema import RecordValidator
+
+CANARY = "canary@example.com"
+
+NUMERIC = {
+    "type": ["null", "number"],
+    "minimum": Decimal("-1E+8"),
+    "maximum": Decimal("1E+8"),
+    "exclusiveMinimum": True,
+    "exclusiveMaximum": True,
+    "multipleOf": Decimal("0.01"),
+}
+"""How taps of Draft 4's time write a NUMERIC(10, 2)."""
+
+
+def fault(schema: Any, value: Any) -> str | None:
+    """Of a record with one property `v`."""
+    return RecordValidator({"type": "object", "properties": {"v": schema}}).fault({"v": value})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "found"),
+    [
+        pytest.param({"type": "string"}, "x", None, id="string"),
+        pytest.param({"type": "string"}, 1, "/v: type", id="no string"),
+        pytest.param({"type": "string"}, None, "/v: type", id="null"),
+        pytest.param({"type": ["null", "string"]}, None, None, id="null allowed"),
+        pytest.param({"type": "integer"}, Decimal("1.0"), None, id="1.0 is an integer"),
+        pytest.param({"type": "integer"}, Decimal("1E+400"), None, id="a huge integer"),
+        pytest.param({"type": "integer"}, Decimal("1.5"), "/v: type", id="no integer"),
+        pytest.param({"type": "integer"}, True, "/v: type", id="a boolean is no integer"),
+        pytest.param({"type": "number"}, Decimal("0.1"), None, id="decimal"),
+        pytest.param(
+            {"multipleOf": Decimal("1E-38")}, Decimal("0.12345678901234567890123456789012345678"), None, id="exact"
+        ),
+        pytest.param({"multipleOf": Decimal("0.01")}, Decimal("19.99"), None, id="a multiple that floats miss"),
+        pytest.param({"multipleOf": Decimal("0.01")}, Decimal("19.999"), "/v: multipleOf", id="no multiple"),
+        pytest.param({"maximum": 10**30}, 10**30 + 1, "/v: maximum", id="beyond a float"),
+        pytest.param(NUMERIC, Decimal("99999999.99"), None, id="Draft 4 numeric"),
+        pytest.param(NUMERIC, Decimal(10) ** 8, "/v: exclusiveMaximum", id="Draft 4 exclusive maximum"),
+        pytest.param(NUMERIC, Decimal(-10) ** 9, "/v: minimum", id="Draft 4 minimum"),
+        pytest.param({"minimum": 0, "exclusiveMinimum": False}, 0, None, id="Draft 4 inclusive minimum"),
+        pytest.param({"exclusiveMaximum": 5}, 5, "/v: exclusiveMaximum", id="Draft 6 exclusive maximum"),
+        pytest.param({"exclusiveMaximum": True}, 5, None, id="exclusive of nothing"),
+        pytest.param({"maxLength": 3}, "José", "/v: maxLength", id="too long"),
+        pytest.param({"enum": ["a", "b"]}, "c", "/v: enum", id="none of them"),
+        pytest.param({"pattern": "^(?=a)"}, "b", "/v: pattern", id="no match"),
+        pytest.param({"type": "array", "items": {"type": "string"}}, ["a", 1], "/v/1: type", id="an item"),
+        pytest.param({"items": False}, [1], "/v/0: falseSchema", id="no items"),
+        pytest.param({"items": [{"type": "string"}]}, [1], "/v/0: type", id="an item of a tuple"),
+        pytest.param(
+            {"items": [{}], "additionalItems": False}, [1, 2], "/v: additionalItems", id="too many of a tuple"
+        ),
+        pytest.param({"items": {"type": "string"}, "prefixItems": [{}]}, [1], None, id="Draft 2020-12 tuple"),
+        pytest.param({"contains": {"type": "string"}}, [1], "/v: contains", id="contains"),
+        pytest.param({"contains": {"type": "string"}, "minContains": 0}, [1], None, id="Draft 2019-09 contains none"),
+        pytest.param({"propertyNames": {"maxLength": 2}}, {"long": 1}, "/v: propertyNames", id="name of a property"),
+        pytest.param({"allOf": [{"type": "string"}, {"maxLength": 1}]}, "ab", "/v: maxLength", id="allOf"),
+        pytest.param({"anyOf": [{"type": "string"}, {"type": "null"}]}, 1, "/v: anyOf", id="anyOf"),
+        pytest.param({"oneOf": [{"format": "date"}, {"format": "date-time"}]}, "x", None, id="oneOf that overlaps"),
+        pytest.param({"oneOf": [{"type": "string"}, {"type": "null"}]}, 1, "/v: anyOf", id="oneOf that fits nowhere"),
+        pytest.param({"$ref": "#/properties/v/x", "x": {"type": "string"}}, 1, "/v: type", id="reference"),
+        pytest.param(False, 1, "/v: falseSchema", id="nothing allowed"),
+    ],
+)
+def test_a_value_is_judged_when_its_schema_says_something_of_it(schema: Any, value: Any, found: str | None) -> None:
+    """By every draft's keywords, with exact numbers."""
+    assert fault(schema, value) == found
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"format": "date-time"}, id="format"),
+        pytest.param({"format": "of our own"}, id="unknown format"),
+        pytest.param({"type": "any"}, id="unknown type"),
+        pytest.param({"type": ["null", "date"]}, id="unknown type among known ones"),
+        pytest.param({"type": None}, id="type null"),
+        pytest.param({"required": True}, id="Draft 3 required"),
+        pytest.param({"maxLength": "3"}, id="limit as a text"),
+        pytest.param({"multipleOf": 0}, id="multiple of nothing"),
+        pytest.param({"enum": "x"}, id="enum of no list"),
+        pytest.param({"pattern": "("}, id="broken pattern"),
+        pytest.param({"properties": [], "additionalProperties": False}, id="properties a list"),
+        pytest.param({"patternProperties": {"(": {}}, "additionalProperties": False}, id="broken pattern of a name"),
+        pytest.param({"items": "string"}, id="items a text"),
+        pytest.param({"items": [None]}, id="item null"),
+        pytest.param({"items": []}, id="items of no item"),
+        pytest.param({"anyOf": []}, id="any of nothing"),
+        pytest.param({"anyOf": {"type": "integer"}}, id="anyOf of no list"),
+        pytest.param({"not": {"format": "date"}}, id="not"),
+        pytest.param({"if": True, "then": {"type": "integer"}}, id="if"),
+        pytest.param({"$ref": "https://example.com/schema.json"}, id="remote reference"),
+        pytest.param({"$ref": "other.json#/definitions/v"}, id="reference to another file"),
+        pytest.param({"$ref": "#/definitions/missing"}, id="dangling reference"),
+        pytest.param({"$ref": "#anchor"}, id="anchor"),
+        pytest.param({"$ref": "#/properties/v"}, id="reference to itself"),
+        pytest.param({"$ref": "#/required/5"}, id="reference past the end of a list"),
+        pytest.param({"$schema": "https://example.com/own", "$id": "::", "id": 5}, id="odd ids"),
+        pytest.param({"inclusion": "automatic", "sql-datatype": "text"}, id="unknown keywords"),
+        pytest.param("string", id="a text"),
+        pytest.param(None, id="null"),
+        pytest.param(True, id="true"),
+    ],
+)
+@pytest.mark.parametrize("value", ["x", {"a": 1}, ["x"]], ids=["text", "object", "array"])
+def test_a_record_passes_when_its_schema_is_odd(schema: Any, value: Any) -> None:
+    """A keyword that no draft understands stops neither the run nor a record."""
+    assert fault(schema, value) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        pytest.param({}, "/id: required", id="missing"),
+        pytest.param({"id": 1, "contact": {"email": 5}}, "/contact/email: type", id="deep in a nullable object"),
+        pytest.param({"id": 1, "contact": {}}, "/contact/email: required", id="missing in a nullable object"),
+        pytest.param({"id": 1, "contact": 5}, "/contact: anyOf", id="neither object nor null"),
+        pytest.param({"id": 1, "phones": [{"no/t~": 1}]}, "/phones/0/no~1t~0: type", id="escaped name"),
+        pytest.param({"id": 1, "by_email": {CANARY: 5}}, "/by_email/*: type", id="name that is not listed"),
+        pytest.param(
+            {"id": 1, "closed": {CANARY: 5}}, "/closed/*: additionalProperties", id="name that is not allowed"
+        ),
+        pytest.param({"id": 1, "a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, "/: maxProperties", id="the whole"),
+    ],
+)
+def test_a_fault_is_told_by_path_and_rule_when_a_record_has_one(record: dict[str, Any], found: str) -> None:
+    """As a JSON pointer; names that the SCHEMA does not list may be personal, and are not shown."""
+    contact = {"type": "object", "properties": {"email": {"type": "string"}}, "required": ["email"]}
+    schema = {
+        "required": ["id"],
+        "maxProperties": 5,
+        "properties": {
+            "contact": {"anyOf": [{"type": "null"}, contact]},
+            "phones": {"items": {"properties": {"no/t~": {"type": "string"}}}},
+            "by_email": {"additionalProperties": {"type": "string"}},
+            "closed": {"additionalProperties": False},
+        },
+    }
+
+    assert RecordValidator(schema).fault(record) == found
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        pytest.param("#/definitions/text", "/v: type", id="definitions"),
+        pytest.param("#/components/schemas/a~1b%20c", "/v: type", id="anywhere, escaped"),
+        pytest.param("#/list/1", "/v: type", id="in a list"),
+        pytest.param("#/definitions/chain", "/v: type", id="by way of another"),
+        pytest.param("#/definitions/loop", None, id="in a circle"),
+    ],
+)
+def test_a_reference_is_followed_when_it_stays_within_the_schema(reference: str, found: str | None) -> None:
+    """Wherever in the SCHEMA it points."""
+    text = {"type": "string"}
+    schema = {
+        "properties": {"v": {"$ref": reference}},
+        "definitions": {"text": text, "chain": {"$ref": "#/definitions/text"}, "loop": {"$ref": "#/definitions/loop"}},
+        "components": {"schemas": {"a/b c": text}},
+        "list": [{}, text],
+    }
+
+    assert RecordValidator(schema).fault({"v": 1}) == found
+
+
+def test_a_tree_is_judged_to_its_leaves_when_its_schema_refers_to_itself() -> None:
+    """A schema of a tree is ordinary."""
+    schema = {"properties": {"name": {"type": "string"}, "children": {"items": {"$ref": "#"}}}}
+    validator = RecordValidator(schema)
+
+    assert validator.fault({"name": "a", "children": [{"name": "b", "children": []}]}) is None
+    assert (
+        validator.fault({"name": "a", "children": [{"children": [{"name": 1}]}]}) == "/children/0/children/0/name: type"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        pytest.param(dt.datetime(2026, 1, 31, tzinfo=dt.UTC), None, id="date and time"),
+        pytest.param(dt.date(2026, 1, 31), None, id="date"),
+        pytest.param(uuid.UUID(int=1), None, id="uuid"),
+        pytest.param({"a"}, "/v: type", id="a set is an array"),
+        pytest.param(object(), "/: not JSON", id="an object"),
+        pytest.param({"\ud800": 1}, "/: not JSON", id="a name that is no text"),
+    ],
+)
+def test_a_value_is_judged_by_its_json_when_a_stream_map_made_it(value: Any, found: str | None) -> None:
+    """What maps return need not be what a tap could send."""
+    assert fault({"type": "string"}, value) == found
+
+
+def test_the_sdk_is_told_path_and_rule_when_it_asks_for_a_judgement() -> None:
+    """The exception that the SDK wants holds no record, nor does its traceback."""
+    validator = RecordValidator({"properties": {"v": {"type": "integer"}}})
+
+    validator.validate({"v": 1})
+    with pytest.raises(InvalidRecord, match="/v: type") as caught:
+        validator.validate({"v": CANARY})
+
+    assert caught.value.record == {}
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *("type", "properties", "items", "additionalProperties", "patternProperties", "anyOf", "oneOf"),
+                    *("allOf", "not", "$ref", "$id", "id", "pattern", "enum", "required", "maximum", "contains"),
+                    *("exclusiveMaximum", "minimum", "multipleOf", "definitions", "uniqueItems", "const", "(", "a"),
+                ]
+            ),
+            inner | st.sampled_from(["string", "object", "#", "#/properties/a", "#/items/0", "("]),
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(schema=st.dictionaries(st.text(max_size=2) | st.sampled_from(["type", "properties", "items"]), JSON, max_size=3))
+def test_every_schema_compiles_when_it_is_json(schema: dict[str, Any]) -> None:
+    """No SCHEMA, however odd, stops a run: what cannot be understood is not checked."""
+    found = RecordValidator(schema).fault({"a": [{"a": 1}], "type": "x"})
+
+    assert found is None or found.startswith("/")
