@@ -43,7 +43,7 @@ class ExitCode(enum.IntEnum):
     STATE_UNREAD = 141
 
 
-class RunStopped(Exception):  # noqa: N818 - a run that stops is not always an error of ours
+class RunStopped(Exception):
     """The run ends here; the text says why, and what to do next."""
 
     exit_code = ExitCode.DEFECT
@@ -76,6 +76,12 @@ class TokenRejected(SetupRefused):
 class CaptureRefused(SetupRefused):
     """A capture answers as if it did not exist or were closed to us."""
 
+    def __init__(self, *, capture: str, reason: str) -> None:
+        super().__init__(
+            f"The capture of {capture} refuses events ({reason}) as if it did not exist or were closed to these "
+            "credentials: check the source_id at Driftrock. What is not settled is sent by the next run."
+        )
+
 
 class NotTheApi(SetupRefused):
     """What answers at `api_url` is not this API."""
@@ -89,6 +95,12 @@ class TryAgainLater(RunStopped):
 
 class ApiOutage(TryAgainLater):
     """Nothing that waits got a verdict for `max_outage_seconds`."""
+
+    def __init__(self, *, seconds: float, reason: str) -> None:
+        super().__init__(
+            f"Driftrock gave no verdict on anything for {seconds:g} seconds (last: {reason}). "
+            "Nothing is lost: run again later, or raise max_outage_seconds."
+        )
 
 
 class LedgerUnavailable(TryAgainLater):

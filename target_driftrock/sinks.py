@@ -115,7 +115,9 @@ class DriftrockSink(BatchSink):
         self._submit()
 
 
-def _compile(mappings: Sequence[StreamMapping], stream: str, *, schema: dict[str, Any], key_properties: Sequence[str]) -> CompiledStream:
+def _compile(
+    mappings: Sequence[StreamMapping], stream: str, *, schema: dict[str, Any], key_properties: Sequence[str]
+) -> CompiledStream:
     compiled = compile_stream(mappings, stream=stream, schema=schema, key_properties=key_properties)
     if isinstance(compiled, MappingFaults):
         raise SettingsInvalid(compiled.faults)

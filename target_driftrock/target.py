@@ -15,8 +15,9 @@ from singer_sdk.target_base import Target
 
 from target_driftrock.auth import tokens_for
 from target_driftrock.books import Books
-from target_driftrock.delivery.dispatcher import Dispatcher, Plan
+from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.handoff import Handoff
+from target_driftrock.delivery.passage import Plan
 from target_driftrock.delivery.transport import HttpTransport
 from target_driftrock.errors import (
     Defect,
@@ -28,7 +29,6 @@ from target_driftrock.errors import (
     StateUnread,
 )
 from target_driftrock.events.event import Origin, Refusal
-from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.journal import GroupingJournal
 from target_driftrock.ledger.memory import MemoryLedger
 from target_driftrock.mapping.compiler import template_faults
@@ -412,5 +412,7 @@ _UNKEPT = (
     "Mend the cause named above, then run again."
 )
 _GO_ON = "What was in flight is settled or counted as open; the next run goes on from the last STATE."
-_STATE_UNREAD = "Standard output was closed, so nobody keeps STATE any more. The next run sends again what came after it."
+_STATE_UNREAD = (
+    "Standard output was closed, so nobody keeps STATE any more. The next run reads again what came after the last one."
+)
 _DEFECT = "A defect of target-driftrock: please report the lines above, which hold no data."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from target_driftrock.delivery.dispatcher import Progress
+from target_driftrock.delivery.passage import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

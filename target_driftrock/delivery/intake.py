@@ -1,0 +1,128 @@
+"""What an event passes before its request: its lanes, its capture, the ledger's memory, the intent.
+
+Each station is a queue. Nothing here is a task: the dispatcher runs `recall` and `intend` as its chores.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from target_driftrock.delivery.lanes import Lanes
+from target_driftrock.delivery.verdict import Admission, admit
+from target_driftrock.events.identity import identity
+from target_driftrock.events.outcome import AlreadyDelivered, Changed, Held
+from target_driftrock.ledger.interface import Intent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+
+    from target_driftrock.delivery.captures import Captures
+    from target_driftrock.delivery.passage import Passage, Plan
+    from target_driftrock.events.event import Event
+    from target_driftrock.events.outcome import Settled
+    from target_driftrock.ledger.journal import Journal
+
+    Settle = Callable[[Sequence[tuple[Passage, Settled]]], Awaitable[None]]
+
+RECALL_GROUP = 500
+ANSWER_LOST = "its answer was lost"
+
+
+class Intake:
+    """The stations before the request. `settle` takes what needs none, with its outcome."""
+
+    def __init__(self, *, plan: Plan, journal: Journal, captures: Captures[Passage], settle: Settle) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._captures = captures
+        self._settle = settle
+        self._lanes: Lanes[Passage] = Lanes()
+        self._ready: deque[Passage] = deque()
+        self._unrecalled: deque[Passage] = deque()
+        self._cleared: deque[Passage] = deque()
+        self.sendable: deque[Passage] = deque()
+        """Those whose intent is committed: a request may begin."""
+
+    def arrive(self, passage: Passage) -> None:
+        """An event was read. Its person's, and its identity's, earlier events come first."""
+        event = passage.event
+        keys: list[Hashable | None] = [event.person, identity(event, api=self._plan.api)]
+        if self._lanes.enter(passage, [key for key in keys if key is not None]):
+            self._ready.append(passage)
+
+    def leave_lanes(self, passage: Passage) -> None:
+        """An event no longer holds up those behind it."""
+        self._ready.extend(self._lanes.leave(passage))
+
+    def let_go(self, passages: Iterable[Passage]) -> None:
+        """Their captures let them pass. Those tried before were recalled before."""
+        for passage in passages:
+            (self._cleared if passage.tries else self._unrecalled).append(passage)
+
+    def send_again(self, passage: Passage) -> None:
+        """At once, before all others: it kept its turn at its capture."""
+        self._cleared.appendleft(passage)
+
+    @property
+    def needs_recall(self) -> bool:
+        """Whether `recall` has something to do."""
+        return bool(self._ready or self._unrecalled)
+
+    def needs_intents(self, free: int) -> bool:
+        """Whether `intend` has something to do, with so many slots free."""
+        return bool(self._cleared) and self._intents_wanted(free) > 0
+
+    async def recall(self) -> None:
+        """Ask the ledger for captures not met before, and for the events that their captures let pass."""
+        arrived = _take(self._ready, RECALL_GROUP)
+        await self._learn_captures([passage.event for passage in arrived])
+        for passage in arrived:
+            self.let_go(self._captures.enter(passage, passage.event.capture))
+        group = _take(self._unrecalled, RECALL_GROUP)
+        settled = []
+        for passage, known in zip(group, await self._journal.recall([one.event for one in group]), strict=True):
+            outcome = self._admit(passage, admit(known, holds_unknown=self._plan.holds_unknown))
+            if outcome is not None:
+                settled.append((passage, outcome))
+        await self._settle(settled)
+        for passage, _ in settled:
+            self.let_go(self._captures.depart(passage.event.capture))
+
+    async def intend(self, free: int) -> None:
+        """Commit intents for the slots that are free, and for some more ahead of them."""
+        group = _take(self._cleared, self._intents_wanted(free))
+        for passage in group:
+            passage.has_intent = True
+        await self._journal.commit([Intent(passage.event) for passage in group])
+        self.sendable.extend(group)
+
+    async def _learn_captures(self, events: Sequence[Event]) -> None:
+        captures = dict.fromkeys(event.capture for event in events)
+        new = [capture for capture in captures if not self._captures.is_known(capture)]
+        if not new:
+            return
+        for capture, is_proven in zip(new, await self._journal.proven(new), strict=True):
+            if is_proven:
+                self._captures.remember(capture)
+
+    def _admit(self, passage: Passage, admission: Admission) -> Settled | None:
+        """The outcome of an event that must not be sent; the others are cleared."""
+        match admission:
+            case Admission.ALREADY:
+                return AlreadyDelivered()
+            case Admission.CHANGED:
+                return Changed()
+            case Admission.HOLD:
+                return Held(reason=ANSWER_LOST, is_unknown=True)
+            case Admission.SEND | Admission.SEND_UNKNOWN:
+                passage.was_unknown = admission is Admission.SEND_UNKNOWN
+                self._cleared.append(passage)
+                return None
+
+    def _intents_wanted(self, free: int) -> int:
+        return self._plan.intents_ahead + free - len(self.sendable)
+
+
+def _take(queue: deque[Passage], most: int) -> list[Passage]:
+    return [queue.popleft() for _ in range(min(len(queue), most))]

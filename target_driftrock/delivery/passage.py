@@ -1,0 +1,81 @@
+"""What is known of an event on its way, and of all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from target_driftrock.events.answer import Reply
+    from target_driftrock.events.event import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the settings say of delivery. Durations are seconds."""
+
+    api: str
+    max_concurrency: int
+    max_outage: float
+    holds_unknown: bool = False
+
+    @property
+    def intents_ahead(self) -> int:
+        """Intents committed before there is a slot, so that no slot waits for a commit.
+
+        None of them where an intent without an answer would hold an event that was never sent.
+        """
+        return 0 if self.holds_unknown else self.max_concurrency
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """What delivery has counted. Only its own thread writes; others may read at any time."""
+
+    decided: int = 0
+    """Parts that had a first request, or were settled without one."""
+    first_requests: int = 0
+    retries: int = 0
+    unknown: int = 0
+    """Requests whose answer was lost."""
+    was_judged_late: bool = False
+    """Captures that accepted nothing have refused events: the run goes on, and ends with exit 6."""
+    began_at: float = 0.0
+    """The loop's time of the first request, and of the latest answer."""
+    latest_answer_at: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the first request to the latest answer; 0 before there is one."""
+        return max(0.0, self.latest_answer_at - self.began_at)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Passage:
+    """One event on its way."""
+
+    event: Event
+    tries: int = 0
+    failures: int = 0
+    """Replies of 408, 425, 5xx, and lost answers."""
+    was_unknown: bool = False
+    """An earlier request for it, of this run or of one before, lost its answer."""
+    is_unauthorized: bool = False
+    """Its latest answer was a 401."""
+    has_intent: bool = False
+    """An intent is committed, or about to be, and no request has begun under it."""
+    is_flying: bool = False
+    """A request has begun, and no reply came."""
+    is_unjudged: bool = False
+    """Refused by a capture that has accepted nothing."""
+    reply: Reply | None = None
+    """The latest."""
+    witnesses_at_second_try: tuple[int, int] = (0, 0)
+
+    def why_open(self) -> str:
+        """Why it has no outcome, for the accounts."""
+        if self.is_unjudged:
+            return "refused by a capture that has accepted nothing"
+        if self.is_flying or self.was_unknown:
+            return "sent without an answer"
+        return "to be tried again" if self.tries else "never sent"
