@@ -26,11 +26,11 @@ def line(message: str, *args: object, pathname: str = OWN, level: int = logging.
 
 
 def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """A process that installs the defence, with a registered secret, and then runs some code."""
-    head = f"from target_driftrock import redaction\nredaction.install(['secret-1'])\nvalue = {CANARY!r}\n"
+    """A process that installs the defence and then runs some code, to which `value` is data and no literal."""
+    head = "import os; from target_driftrock import redaction\nredaction.install([])\nvalue = os.environ['CANARY']\n"
     return subprocess.run(
         [sys.executable, "-c", head + textwrap.dedent(code).lstrip()],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(redaction.__file__).parents[1])} | environ,
+        env={"CANARY": CANARY, "PYTHONPATH": str(Path(redaction.__file__).parents[1])} | environ,
         capture_output=True,
         text=True,
         check=False,
