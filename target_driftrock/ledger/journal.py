@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from target_driftrock.events.event import Capture, Event
     from target_driftrock.ledger.interface import Change, Known, Ledger
+
+Given = TypeVar("Given")
+Got = TypeVar("Got")
 
 
 class Journal(Protocol):
@@ -30,28 +34,34 @@ class Journal(Protocol):
 
 
 class GroupingJournal:
-    """Runs a ledger on one thread. Changes that come while a commit runs share the next one."""
+    """Runs a ledger on one thread. Changes that come while a commit runs share the next one.
 
-    def __init__(self, ledger: Ledger) -> None:
+    After the first error the ledger is asked nothing more, and every call raises that error: what a lost
+    transaction left out must not be followed by what builds on it. `executor` runs one call at a time, in the
+    order given; without one the journal has a thread of its own.
+    """
+
+    def __init__(self, ledger: Ledger, *, executor: Executor | None = None) -> None:
         self._ledger = ledger
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._thread = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._changes: list[Change] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._is_busy = False
+        self._error: Exception | None = None
 
     async def recall(self, events: Sequence[Event]) -> list[Known | None]:
         """See `Journal.recall`."""
-        return await self._loop.run_in_executor(self._thread, self._ledger.recall, events)
+        return await self._run(self._ledger.recall, events)
 
     async def proven(self, captures: Sequence[Capture]) -> list[bool]:
         """See `Journal.proven`."""
-        return await self._loop.run_in_executor(self._thread, self._ledger.proven, captures)
+        return await self._run(self._ledger.proven, captures)
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """See `Journal.commit`. Cancelling the wait does not undo the changes."""
         if not changes:
             return
-        waiter = self._loop.create_future()
+        waiter = asyncio.get_running_loop().create_future()
         self._changes.extend(changes)
         self._waiters.append(waiter)
         if not self._is_busy:
@@ -59,19 +69,28 @@ class GroupingJournal:
         await waiter
 
     def close(self) -> None:
-        """Close the ledger on its own thread, after all that was asked before. May be called twice."""
+        """Close the ledger, after all that was asked before. May be called twice."""
         self._thread.shutdown(wait=True)
         self._ledger.close()
 
-    @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
+    def _run(self, call: Callable[[Given], Got], given: Given) -> asyncio.Future[Got]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._ask, call, given)
+
+    def _ask(self, call: Callable[[Given], Got], given: Given) -> Got:
+        """On the ledger's thread, so that what waits behind a failing call is refused too."""
+        if self._error is not None:
+            raise self._error
+        try:
+            return call(given)
+        except Exception as error:
+            self._error = error
+            raise
 
     def _start(self) -> None:
         changes, self._changes = self._changes, []
         waiters, self._waiters = self._waiters, []
         self._is_busy = True
-        running = self._loop.run_in_executor(self._thread, self._ledger.commit, changes)
+        running = self._run(self._ledger.commit, changes)
         running.add_done_callback(lambda done: self._finish(done, waiters))
 
     def _finish(self, done: asyncio.Future[None], waiters: list[asyncio.Future[None]]) -> None:
