@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -37,6 +38,17 @@ NOW = datetime(1994, 11, 6, 8, 49, 7, tzinfo=UTC).timestamp()
 def test_retry_after_is_read_when_the_header_has_this_form(value: str | None, seconds: float | None) -> None:
     """Both forms of RFC 9110 section 10.2.3 give seconds, and whatever is neither gives nothing."""
     assert retry_after(value, now=NOW) == seconds
+
+
+def test_a_date_without_a_zone_means_utc_when_the_machine_lives_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 section 5.6.7: the asctime form is UTC, whatever the local time."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        seconds = retry_after("Sun Nov  6 08:49:37 1994", now=NOW)
+    time.tzset()
+
+    assert seconds == 30.0
 
 
 @settings(deadline=None, max_examples=200)

@@ -163,7 +163,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
     def on_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
         with asyncio.Runner(loop_factory=request.param) as runner:
-            return runner.run(coroutine)
+            return runner.run(asyncio.wait_for(coroutine, 20))  # a test that hangs has failed
 
     return on_loop
 
