@@ -1,86 +1,277 @@
-"""The program: the Singer target where no command is named, and its commands."""
+"""The program: the Singer target where no command is named, and its commands.
+
+Whatever is not needed to read the command line is imported by the command that needs it: the SDK takes half a
+second, and a run needs nothing of the sandbox.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from target_driftrock import redaction
-from target_driftrock.errors import RunStopped
-from target_driftrock.settings import read_files, secret_values
+from target_driftrock.errors import ExitCode, RunStopped
 from target_driftrock.signals import Signals
-from target_driftrock.target import TargetDriftrock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from target_driftrock.target import TargetDriftrock
+
+NAME = "target-driftrock"
 
 
 def main() -> None:
     """The console script. Ends the process with one of the documented codes."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a Ctrl-C before the run is no traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     redaction.install(())
+    sys.exit(_flushed(run(sys.argv[1:])))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the command line says; the exit code. What stopped it stands on standard error, a fault a line."""
     try:
-        program()(standalone_mode=True)
+        with program().make_context(NAME, list(arguments)) as context:
+            return context.command.invoke(context) or ExitCode.RESOLVED
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        command = NAME if error.ctx is None else error.ctx.command_path
+        _complain([f"{_usage(error)} See `{command} --help`."])
+        return ExitCode.SETTINGS
+    except click.ClickException as error:
+        _complain([error.format_message()])
+        return error.exit_code
     except RunStopped as stop:
-        for line in str(stop).splitlines():
-            click.echo(line, err=True)
-        sys.exit(stop.exit_code)
+        _complain(str(stop).splitlines())
+        return stop.exit_code
+    except BrokenPipeError:
+        return ExitCode.STATE_UNREAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The options that may stand before a command or after it."""
+
+    config: tuple[str, ...] = ()
+    input: str | None = None
 
 
 def program() -> click.Group:
     """The whole command line: the SDK's own options, and beside them our commands."""
-    singer = TargetDriftrock.get_singer_command()
     return click.Group(
-        name=TargetDriftrock.name,
-        params=[_ours(option) for option in singer.params],
-        callback=_run,
+        name=NAME,
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_print_version,
+                help="Print the version.",
+            ),
+            click.Option(["--about"], is_flag=True, help="Print what there is to set."),
+            click.Option(
+                ["--format", "about_format"],
+                type=click.Choice(["json", "markdown"], case_sensitive=False),
+                help="The form in which --about prints it.",
+            ),
+            *_shared_options(),
+        ],
+        callback=_deliver,
         invoke_without_command=True,
-        help="Send the records of any Singer tap to Driftrock as events.",
+        help=(
+            "Send the records of any Singer tap to Driftrock as events.\n\n"
+            "Without a command it reads a tap's messages, delivers them, and writes STATE to standard output."
+        ),
         context_settings={"help_option_names": ["--help"]},
-        commands=_commands(),
+        commands=[_check_command(), _preview_command(), _sandbox_command()],
     )
 
 
-def _ours(option: click.Parameter) -> click.Parameter:
-    """The SDK's option; its reading of settings and of the input gives way to ours."""
-    if option.name == "config":
-        option.callback = None
-        option.is_eager = False
-    if option.name == "file_input":
-        option.type = click.File("rb")
-    return option
+def _shared_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--config"],
+            multiple=True,
+            metavar="FILE",
+            help="A JSON file of settings, or ENV for environment variables. May be given several times.",
+        ),
+        click.Option(
+            ["--input", "file_input"], metavar="FILE", help="A file of a tap's messages, instead of standard input."
+        ),
+    ]
+
+
+def _check_command() -> click.Command:
+    return click.Command(
+        "check",
+        params=_shared_options(),
+        callback=_check,
+        short_help="Say whether settings, host and credentials would do.",
+        help=(
+            "Say whether settings, host and credentials would do. No event is sent.\n\n"
+            "With --input it also holds the mapping against each SCHEMA in it."
+        ),
+    )
+
+
+def _preview_command() -> click.Command:
+    return click.Command(
+        "preview",
+        params=[
+            *_shared_options(),
+            click.Option(["--max", "limit"], type=click.IntRange(1), metavar="N", help="Stop after so many records."),
+        ],
+        callback=_preview,
+        short_help="Print every event as it would be sent.",
+        help=(
+            "Print every event as it would be sent, a line of JSON each, and everything that is wrong. Nothing is "
+            "sent.\n\nA summary stands at the end, on standard error."
+        ),
+    )
+
+
+def _sandbox_command() -> click.Command:
+    """Hands its arguments on: its options come of a table that only its own module knows."""
+    return click.Command(
+        "sandbox",
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        callback=_sandbox,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+        short_help="Run a double of Driftrock's API on this machine.",
+    )
+
+
+def _print_version(context: click.Context, _: click.Parameter, value: Any) -> None:
+    if not value:
+        return
+    from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
+
+    TargetDriftrock.print_version(print_fn=click.echo)
+    context.exit()
 
 
 @click.pass_context
-def _run(
-    context: click.Context,
-    *,
-    about: bool,
-    about_format: str | None,
-    config: Sequence[str],
-    file_input: IO[bytes] | None,
-) -> None:
+def _deliver(
+    context: click.Context, *, about: bool, about_format: str | None, config: tuple[str, ...], file_input: str | None
+) -> int | None:
+    context.obj = given = Given(config=config, input=file_input)
     if context.invoked_subcommand is not None:
-        return
+        return None
+    from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
+
     if about:
         TargetDriftrock.print_about(about_format)
-        return
-    given = _read(config)
-    with Signals() as signals:
-        code = TargetDriftrock(config=given, signals=signals).run(file_input)
-    sys.exit(code)
+        return None
+    settings = _read(given)
+    with Signals() as signals, _opened(given) as source:
+        return TargetDriftrock(config=settings, signals=signals).run(source)
 
 
-def _read(config: Sequence[str]) -> dict[str, Any]:
-    given = read_files(config, os.environ)
-    redaction.install(secret_values(given))
-    return given
+@click.pass_obj
+def _check(before: Given, *, config: tuple[str, ...], file_input: str | None) -> int:
+    from target_driftrock.commands.check import findings, gravest  # noqa: PLC0415
+
+    given = _joined(before, config=config, file_input=file_input)
+    found = []
+    with _opened(given) as source:
+        for finding in findings(lambda: _target(given), source, has_input=given.input is not None):
+            click.echo(finding.line)
+            found.append(finding)
+    return gravest(found)
 
 
-def _commands() -> dict[str, click.Command]:
+@click.pass_obj
+def _preview(before: Given, *, config: tuple[str, ...], file_input: str | None, limit: int | None) -> int:
+    from target_driftrock.commands.preview import Preview  # noqa: PLC0415
+
+    given = _joined(before, config=config, file_input=file_input)
+    with _opened(given) as source:
+        preview = Preview(_target(given), write=_write, limit=limit)
+        preview.read(source)
+    sys.stdout.flush()  # before the summary, where both go to one terminal
+    for line in preview.summary():
+        click.echo(line, err=True)
+    return preview.exit_code
+
+
+@click.pass_context
+def _sandbox(context: click.Context, *, arguments: tuple[str, ...]) -> None:
     from target_driftrock.sandbox.command import sandbox  # noqa: PLC0415
 
-    return {"sandbox": sandbox}
+    with sandbox.make_context(context.command_path, list(arguments)) as inner:
+        sandbox.invoke(inner)
+
+
+def _joined(before: Given, *, config: tuple[str, ...], file_input: str | None) -> Given:
+    """Options before a command and after it; the later ones win."""
+    return Given(config=before.config + config, input=file_input or before.input)
+
+
+def _target(given: Given) -> TargetDriftrock:
+    from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
+
+    return TargetDriftrock(config=_read(given))
+
+
+def _read(given: Given) -> dict[str, Any]:
+    from target_driftrock.settings import read_files, secret_values  # noqa: PLC0415
+
+    settings = read_files(given.config, os.environ)
+    redaction.install(secret_values(settings))
+    return settings
+
+
+@contextmanager
+def _opened(given: Given) -> Iterator[IO[bytes] | None]:
+    """The file to read from, or None for standard input."""
+    if given.input in {None, "-"}:
+        yield None
+        return
+    try:
+        source = open(given.input, "rb")  # noqa: SIM115, PTH123 - closed below
+    except OSError as error:
+        raise click.UsageError(f"The file of --input cannot be read: {error.strerror}.") from None
+    with source:
+        yield source
+
+
+def _write(line: bytes) -> None:
+    if sys.stdout is None:
+        raise BrokenPipeError
+    sys.stdout.buffer.write(line)
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with the command line. A stray argument may be anything, a secret too, so it is not repeated."""
+    if not isinstance(error, click.exceptions.NoSuchCommand):
+        message = error.format_message()
+        return message if message.endswith((".", "?")) else f"{message}."
+    near = f" Did you mean {error.possibilities[0]}?" if error.possibilities else ""
+    return f"There is no such command.{near}"
+
+
+def _complain(faults: Iterable[str]) -> None:
+    with suppress(OSError):  # nobody reads standard error
+        for fault in faults:
+            click.echo(f"error: {fault}", err=True)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once standard output is written out: 141 where nobody reads it, if all was well otherwise."""
+    if sys.stdout is None:
+        return code
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again, and complains
+        return code or ExitCode.STATE_UNREAD
+    return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection stands, with its name looked up and TLS agreed."""
+
+SANDBOX_MISSING = (
+    "environment is sandbox, and none is running: start one with `target-driftrock sandbox`, then run again. "
+    "If one is running on another port than its default, name its address in api_url."
+)
+"""What to say where `connection_fault` finds none in the environment `sandbox`."""
 
 _TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path, no secret
 
@@ -66,6 +73,30 @@ def is_allowed(url: str) -> bool:
     """Whether credentials and events may go to `url`: over HTTPS, or to this machine itself."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+
+
+def connection_fault(network: Network) -> str | None:
+    """Why no connection to the API, or to the proxy before it, can be had; None where one can. Nothing is sent.
+
+    Takes up to `CONNECT_TIMEOUT` for each address of the host, and a name look-up on top.
+    """
+    url = urlsplit(network.proxy or network.token_url)
+    port = url.port or {"https": 443}.get(url.scheme, 80)
+    try:
+        with socket.create_connection((url.hostname or "", port), CONNECT_TIMEOUT) as connection:
+            if url.scheme == "https":
+                network.tls.wrap_socket(connection, server_hostname=url.hostname).close()
+    except socket.gaierror:
+        return "its name is not known"
+    except ssl.SSLCertVerificationError:
+        return "its certificate is not trusted"
+    except ssl.SSLError:
+        return "it speaks no TLS that we take"
+    except TimeoutError:
+        return "no answer in time"
+    except (OSError, UnicodeError):  # a UnicodeError is a name that cannot be one
+        return "no connection"
+    return None
 
 
 @cache

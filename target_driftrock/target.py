@@ -26,17 +26,19 @@ from target_driftrock.errors import (
     RejectsAboveLimit,
     RunStopped,
     SettingsInvalid,
+    SetupRefused,
     StateUnread,
 )
 from target_driftrock.events.event import Origin, Refusal
 from target_driftrock.ledger.journal import GroupingJournal
 from target_driftrock.ledger.memory import MemoryLedger
 from target_driftrock.mapping.compiler import template_faults
-from target_driftrock.network import Network
+from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
 from target_driftrock.receipt import EventCounts, Receipt
-from target_driftrock.settings import config_jsonschema, from_environment, parse, sdk_config
+from target_driftrock.settings import Environment, config_jsonschema, from_environment, parse, sdk_config
 from target_driftrock.singer.checkpoint import Checkpoint
 from target_driftrock.singer.reader import Reader
+from target_driftrock.singer.stream_maps import unmet
 from target_driftrock.sinks import MAP_FAILED, Batch, DriftrockSink
 
 if TYPE_CHECKING:
@@ -92,6 +94,7 @@ class TargetDriftrock(Target):
         self._checkpoint = Checkpoint()
         self._books = Books(self._checkpoint)
         self._schema_lines: dict[str, bytes] = {}
+        self._streams: set[str] = set()
         self._network = Network.from_environment(self.settings.api, os.environ)
         self._tokens = tokens_for(self.settings.credentials, self._network)
         self._ledger = MemoryLedger(api=self.settings.api.name)
@@ -158,6 +161,20 @@ class TargetDriftrock(Target):
             self._map(stream_map, message, origin)
         return self.batch.since(before)
 
+    def take_schema(self, message: Schema) -> list[str]:
+        """Compile what maps its stream from here on; what a person should know of that, a sentence each.
+
+        Raises:
+            SettingsInvalid: The mapping, or a stream map, does not go with it. The stream is left without a SCHEMA.
+        """
+        self._process_schema_message(message)
+        sinks = (self._sinks_active[each.stream_alias] for each in self.mapper.stream_maps[message.stream])
+        return [warning for sink in sinks if isinstance(sink, DriftrockSink) for warning in sink.warnings]
+
+    def unmet_stream_maps(self) -> list[str]:
+        """What is wrong with `stream_maps` if no further stream comes, a sentence each."""
+        return unmet(self.config.get("stream_maps", {}), self._streams)
+
     def _map(self, stream_map: StreamMap, message: Record, origin: Origin) -> None:
         if message.fault is not None:
             self.batch.add(_refusal(origin, message.fault))
@@ -174,13 +191,16 @@ class TargetDriftrock(Target):
 
     def _process_schema_message(self, message: Schema) -> None:  # type: ignore[override]
         schema = {"properties": {}, **message.schema}
+        self._streams.add(message.stream)
+        self._schema_lines.pop(message.stream, None)
         try:
             super()._process_schema_message(
                 {"stream": message.stream, "schema": schema, "key_properties": list(message.key_properties)}
             )
-        except RunStopped:
-            raise
-        except Exception:  # noqa: BLE001 - many kinds, with expressions in their texts
+        except Exception as fault:
+            self.mapper.stream_maps.pop(message.stream, None)  # else it would count as known when it comes again
+            if isinstance(fault, RunStopped):
+                raise
             raise SettingsInvalid([_MAPS_FAIL.format(stream=message.stream)]) from None
         self._schema_lines[message.stream] = message.raw
         self._sinks_to_clear.clear()  # the batch is shared, so an archived sink has nothing left to drain
@@ -236,11 +256,16 @@ class TargetDriftrock(Target):
         return self._conclude(causes)
 
     def _read(self, source: IO[bytes] | None) -> None:
+        if self.settings.api.environment is Environment.SANDBOX and connection_fault(self._network) is not None:
+            raise SetupRefused(SANDBOX_MISSING)
         self.start()
         try:
             self.process_lines(source)  # type: ignore[arg-type]  # our reader takes bytes
         except RecordsWithoutSchemaException as missing:
             raise InputInvalid(str(missing)) from None
+        if not self._is_over():
+            for fault in self.unmet_stream_maps():
+                log.warning("%s", fault)
 
     def _deliver(self, _: IO[bytes] | None) -> None:
         if self._is_stopped_by_signal or not self._handoff.is_running:
@@ -327,7 +352,7 @@ class TargetDriftrock(Target):
             return
         try:
             _write_line(value)
-        except BrokenPipeError:
+        except OSError:
             raise StateUnread(_STATE_UNREAD) from None
 
     # Wiring.

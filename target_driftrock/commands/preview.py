@@ -1,0 +1,132 @@
+"""`preview`: every event as it would be sent, and everything that is wrong, by the way that a run takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.exceptions import RecordsWithoutSchemaException
+
+from target_driftrock.errors import ExitCode, InputInvalid, SettingsInvalid
+from target_driftrock.events.event import Event, Refusal
+from target_driftrock.receipt import RecordCounts
+from target_driftrock.singer.reader import Reader
+from target_driftrock.target import PRECEDENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from target_driftrock.events.event import Part
+    from target_driftrock.singer.messages import Record, Schema
+    from target_driftrock.target import TargetDriftrock
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that would stop a run."""
+
+    text: str
+    exit_code: ExitCode
+
+
+class Preview:
+    """One input, looked at. `write` takes what is printed, a line of JSON at a time: personal data, all of it.
+
+    Nothing is sent, and no ledger is opened. Reading ends after `limit` records.
+    """
+
+    def __init__(self, target: TargetDriftrock, *, write: Callable[[bytes], object], limit: int | None = None) -> None:
+        self._target = target
+        self._write = write
+        self._limit = limit
+        self._reader = Reader(is_stopped=self._is_enough)
+        self._records: Counter[str] = Counter()
+        self._events = 0
+        self._invalid: Counter[tuple[str, str]] = Counter()
+        self._warnings: dict[str, None] = {}  # a tap may repeat a SCHEMA as often as it likes
+        self._faults: dict[Fault, None] = {}
+        self._unmapped: set[str] = set()
+
+    def read(self, source: IO[bytes] | None) -> None:
+        """Print what the messages of `source` would become; standard input if None."""
+        try:
+            self._reader.process_lines(source, {"SCHEMA": self._take_schema, "RECORD": self._take_record})
+        except (InputInvalid, RecordsWithoutSchemaException) as invalid:
+            self._note_fault(str(invalid), ExitCode.INPUT, line=self._reader.line)
+            return
+        if not self._is_enough():
+            for fault in self._target.unmet_stream_maps():
+                self._note_fault(fault, ExitCode.SETTINGS)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where a run would send everything, else the code of the gravest thing."""
+        codes = {fault.exit_code for fault in self._faults} | ({ExitCode.REJECTS} if self._invalid else set())
+        return min(codes, key=PRECEDENCE.index, default=ExitCode.RESOLVED)
+
+    def summary(self) -> Iterator[str]:
+        """What was seen, a line each, without a value."""
+        yield from (f"warning: {warning}" for warning in self._warnings)
+        yield from (f"error: {fault.text}" for fault in self._faults)
+        for (mapping, reason), count in sorted(self._invalid.items()):
+            yield f"error: {count} invalid of {mapping}: {reason}."
+        records = RecordCounts(**self._records)
+        yield (
+            f"Records: {records.total} read = {records.mapped} mapped + {records.invalid} invalid "
+            f"+ {records.filtered} filtered + {records.unmapped} unmapped."
+        )
+        yield f"Events: {self._events}. Nothing was sent (exit {self.exit_code})."
+
+    def _is_enough(self) -> bool:
+        return self._limit is not None and self._reader.counts["RECORD"] >= self._limit
+
+    def _take_schema(self, schema: Schema) -> None:
+        try:
+            warnings = self._target.take_schema(schema)
+        except SettingsInvalid as invalid:
+            self._unmapped.add(schema.stream)
+            for fault in invalid.faults:
+                self._note_fault(fault, ExitCode.SETTINGS, line=schema.line, stream=schema.stream)
+            return
+        self._unmapped.discard(schema.stream)
+        self._warnings.update(dict.fromkeys(warnings))
+
+    def _take_record(self, record: Record) -> None:
+        if record.stream in self._unmapped:
+            self._records["unmapped"] += 1
+            return
+        self._target.map_record(record)
+        parts = self._target.batch.take()
+        self._records[_kind(parts)] += 1
+        for part in parts:
+            self._print(record, part)
+
+    def _print(self, record: Record, part: Part) -> None:
+        if isinstance(part, Refusal):
+            self._invalid[part.mapping, part.reason] += 1
+            self._print_line(line=record.line, stream=record.stream, mapping=part.mapping, invalid=part.reason)
+            return
+        self._events += 1
+        self._print_line(
+            line=record.line,
+            endpoint=part.capture.endpoint.value,
+            mapping=part.mapping,
+            event=msgspec.Raw(part.body),
+        )
+
+    def _note_fault(self, text: str, exit_code: ExitCode, **where: Any) -> None:
+        fault = Fault(text if text.endswith((".", "?")) else f"{text}.", exit_code)
+        if fault not in self._faults:
+            self._print_line(**where, error=fault.text)
+        self._faults[fault] = None
+
+    def _print_line(self, **members: Any) -> None:
+        self._write(msgspec.json.encode(members) + b"\n")
+
+
+def _kind(parts: Sequence[Part]) -> str:
+    if any(isinstance(part, Event) for part in parts):
+        return "mapped"
+    return "invalid" if parts else "filtered"
