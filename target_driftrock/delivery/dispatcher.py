@@ -307,7 +307,7 @@ class Dispatcher:
         freed, judged = self._captures.accept(capture)
         self._note_verdict()
         await self._settle(
-            [(passage, Delivered()), *((refused, _rejected(refused)) for refused in judged)],
+            [*((refused, _rejected(refused)) for refused in judged), (passage, Delivered())],
             [Proven(capture)] if is_first else [],
         )
         self._intake.let_go(freed)
@@ -341,12 +341,12 @@ class Dispatcher:
         if is_lost:
             passage.was_unknown = True
             self.progress.unknown += 1
-        if step in {Step.RETRY, Step.RETRY_UNKNOWN}:
-            passage.failures += 1
-        if self._is_poisoned(passage):
-            await self._hold(passage, reply, POISONED)
-        elif is_lost and self._plan.holds_unknown:
+        is_failure = step in {Step.RETRY, Step.RETRY_UNKNOWN}
+        passage.failures += is_failure
+        if is_lost and self._plan.holds_unknown:
             await self._hold(passage, reply, ANSWER_LOST)
+        elif is_failure and self._is_poisoned(passage):
+            await self._hold(passage, reply, POISONED)
         else:
             await self._journal.commit([Lost(passage.event) if is_lost else Answered(passage.event)])
             self._sleep(passage, reply, step)

@@ -56,9 +56,15 @@ class Intake:
         self._ready.extend(self._lanes.leave(passage))
 
     def let_go(self, passages: Iterable[Passage]) -> None:
-        """Their captures let them pass. Those tried before were recalled before."""
+        """Their captures let them pass. Those tried before were recalled before, and go before all others.
+
+        Behind thousands that wait for their first request, a retry would keep STATE where it is.
+        """
         for passage in passages:
-            (self._cleared if passage.tries else self._unrecalled).append(passage)
+            if passage.tries:
+                self._cleared.appendleft(passage)
+            else:
+                self._unrecalled.append(passage)
 
     def send_again(self, passage: Passage) -> None:
         """At once, before all others: it kept its turn at its capture."""

@@ -1,0 +1,218 @@
+"""From a reply to an outcome: the tables of answers and of the ledger's memory, through the whole dispatcher."""
+
+from __future__ import annotations
+
+import pytest
+
+from target_driftrock.errors import NotTheApi
+from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.outcome import Delivered, Held, Invalid, Rejected
+from target_driftrock.ledger.interface import Answered, Change, Concluded, Intent, Lost, Withdrawn
+from tests.delivery.doubles import RecordingLedger, script, status
+from tests.delivery.examples import event, refusal
+from tests.delivery.stage import Stage
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204])
+def test_an_event_is_delivered_when_the_answer_is_a_2xx(code: int) -> None:
+    """One request, one intent before it, one outcome after it."""
+    ending = Stage(react=script({1: [status(code)]})).play([event(1)])
+
+    assert ending.error is None
+    assert ending.kinds() == {1: "Delivered"}
+    assert ending.ledger.changes(1) == ["Intent", "Delivered"]
+    assert ending.progress.retries == 0
+
+
+@pytest.mark.parametrize("code", [400, 402, 409, 410, 413, 415, 422, 403, 404, 405, 301, 302, 307, 308])
+def test_an_event_is_rejected_at_once_when_a_proven_capture_refuses_it(code: int) -> None:
+    """Kept with the status and the answer's start, tried no second time, and the others go on."""
+    ending = Stage(react=script({1: [status(code)]})).play([event(1), event(2)])
+
+    assert ending.error is None
+    assert ending[1] == Rejected(status=code, excerpt=b"the answer's body")
+    assert ending.kinds() == {1: "Rejected", 2: "Delivered"}
+    assert ending.transport.serials().count(1) == 1
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
+def test_an_event_is_tried_again_when_the_answer_is_no_verdict(code: int) -> None:
+    """The failed request is committed as answered, and the next one has an intent of its own."""
+    ending = Stage(react=script({1: [status(code)] * 3})).play([event(1)])
+
+    assert ending.error is None
+    assert ending.kinds() == {1: "Delivered"}
+    assert ending.ledger.changes(1) == ["Intent", "Answered"] * 3 + ["Intent", "Delivered"]
+    assert ending.progress.retries == 3
+    assert ending.progress.unknown == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "change", "unknown"),
+    [
+        pytest.param(Fault.NOT_SENT, "Answered", 0, id="no connection"),
+        pytest.param(Fault.NO_ANSWER, "Lost", 1, id="answer lost"),
+    ],
+)
+def test_an_event_is_tried_again_when_there_is_no_answer(fault: Fault, change: str, unknown: int) -> None:
+    """Not sent is nothing unknown; a lost answer is, and is counted."""
+    ending = Stage(react=script({1: [fault]})).play([event(1)])
+
+    assert ending.kinds() == {1: "Delivered"}
+    assert ending.ledger.changes(1) == ["Intent", change, "Intent", "Delivered"]
+    assert ending.progress.unknown == unknown
+    assert ending.ledger.counts().unknown == unknown
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome"),
+    [
+        pytest.param([status(409)], "Rejected", id="at first"),
+        pytest.param([Fault.NO_ANSWER, status(409)], "Delivered", id="after a lost answer"),
+        pytest.param([Fault.NO_ANSWER, status(503), status(409)], "Delivered", id="after a lost answer and a 503"),
+        pytest.param([Fault.NOT_SENT, status(409)], "Rejected", id="after no connection"),
+        pytest.param([status(503), status(409)], "Rejected", id="after a 503"),
+    ],
+)
+def test_a_409_means_delivered_when_an_answer_was_lost_before(replies: list[Reply], outcome: str) -> None:
+    """A conflict with itself: the lost request arrived."""
+    ending = Stage(react=script({1: replies})).play([event(1)])
+
+    assert ending.kinds() == {1: outcome}
+
+
+def test_the_run_stops_when_a_web_page_answers() -> None:
+    """A 2xx of HTML is not this API: nothing counts as delivered, and STATE passes nothing."""
+    page = Answer(status=200, is_html=True)
+
+    ending = Stage(react=script({}, otherwise=page)).play([event(1), event(2, person="p"), event(3, person="p")])
+
+    assert isinstance(ending.error, NotTheApi)
+    assert set(ending.kinds().values()) == {"Open"}
+    assert 3 not in ending.transport.serials()
+
+
+BEFORE: list[tuple[list[type[Change] | str], dict[str, str], bool]] = [
+    ([], {"retry": "Delivered", "hold": "Delivered"}, False),
+    (["Delivered"], {"retry": "AlreadyDelivered", "hold": "AlreadyDelivered"}, False),
+    (["Rejected"], {"retry": "Delivered", "hold": "Delivered"}, False),
+    (["Poisoned"], {"retry": "Delivered", "hold": "Delivered"}, False),
+    ([Intent, Answered], {"retry": "Delivered", "hold": "Delivered"}, False),
+    ([Intent, Withdrawn], {"retry": "Delivered", "hold": "Delivered"}, False),
+    ([Intent], {"retry": "Delivered", "hold": "Held"}, True),
+    ([Intent, Lost], {"retry": "Delivered", "hold": "Held"}, True),
+    ([Intent, Lost, "Unknown"], {"retry": "Held", "hold": "Held"}, True),
+]
+
+
+def changes_of(names: list[type[Change] | str]) -> list[Change]:
+    """What an earlier run committed of event 1."""
+    outcomes = {
+        "Delivered": Delivered(),
+        "Rejected": Rejected(status=400),
+        "Poisoned": Held(reason="it fails while others do well"),
+        "Unknown": Held(reason="its answer was lost", is_unknown=True),
+    }
+    return [
+        Concluded(part=event(1), outcome=outcomes[name]) if isinstance(name, str) else name(event(1))  # type: ignore[arg-type, call-arg]
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
+@pytest.mark.parametrize(
+    ("before", "outcomes", "is_unknown"),
+    BEFORE,
+    ids=["-".join(name if isinstance(name, str) else name.__name__ for name in row[0]) or "nothing" for row in BEFORE],
+)
+def test_an_event_follows_the_table_when_the_ledger_knows_it(
+    before: list[type[Change] | str], outcomes: dict[str, str], on_unknown: str, *, is_unknown: bool
+) -> None:
+    """What an earlier run left in the ledger decides whether the event is sent in this one."""
+    ledger = RecordingLedger()
+    ledger.earlier(*changes_of(before))
+
+    ending = Stage(ledger=ledger, holds_unknown=on_unknown == "hold").play([event(1)])
+
+    assert ending.kinds() == {1: outcomes[on_unknown]}
+    assert ending.transport.serials() == [1] * (outcomes[on_unknown] == "Delivered")
+    outcome = ending[1]
+    assert not isinstance(outcome, Held) or outcome.is_unknown is is_unknown
+
+
+def test_a_409_means_delivered_when_an_earlier_run_lost_the_answer() -> None:
+    """The retry of an unknown may be another run's."""
+    ledger = RecordingLedger()
+    ledger.earlier(Intent(event(1)))
+
+    ending = Stage(ledger=ledger, react=script({1: [status(409)]})).play([event(1)])
+
+    assert ending.kinds() == {1: "Delivered"}
+
+
+def test_an_event_is_not_sent_when_it_was_delivered_with_another_payload() -> None:
+    """It is counted as changed: a conversion counted twice buys the wrong advertising."""
+    ledger = RecordingLedger()
+    ledger.earlier(Concluded(part=event(1), outcome=Delivered()))
+
+    ending = Stage(ledger=ledger).play([event(1, body=b'{"serial": 1, "more": true}')])
+
+    assert ending.kinds() == {1: "Changed"}
+    assert ending.transport.sent == []
+
+
+def test_an_event_is_held_when_its_answer_is_lost_and_unknowns_are_held() -> None:
+    """Under `on_unknown: hold` it is sent once and kept, and no later run sends it."""
+    react = script({1: [Fault.NO_ANSWER], 2: [Fault.NOT_SENT]})
+
+    ending = Stage(react=react, holds_unknown=True).play([event(1), event(2)])
+    again = Stage(ledger=ending.ledger, holds_unknown=True).play([event(1)])
+
+    assert ending[1] == Held(reason="its answer was lost", is_unknown=True)
+    assert ending.kinds() == {1: "Held", 2: "Delivered"}
+    assert ending.transport.serials().count(1) == 1
+    assert ending.ledger.counts().unknown == 1
+    assert again.kinds() == {1: "Held"}
+    assert again.transport.sent == []
+
+
+def test_an_event_is_held_as_unknown_when_a_lost_answer_is_also_its_sixth_failure() -> None:
+    """Under `on_unknown: hold` a lost answer is unknown whatever came before: poisoned, it would be sent again."""
+    failing: list[Reply] = [*[status(503)] * 5, Fault.NO_ANSWER]
+
+    ending = Stage(react=script({1: failing}), holds_unknown=True).play([event(number) for number in range(1, 201)])
+
+    outcome = ending[1]
+    assert isinstance(outcome, Held)
+    assert outcome.is_unknown
+
+
+def test_an_event_without_identity_is_sent_each_time_when_it_comes_again() -> None:
+    """`event_id: null` says that repeats cannot be recognised; its order is nobody's."""
+    parts = [event(1, event_id=None), event(2, event_id=None)]
+
+    ending = Stage().play(parts)
+    again = Stage(ledger=ending.ledger).play(parts)
+
+    assert ending.kinds() == again.kinds() == {1: "Delivered", 2: "Delivered"}
+    assert sorted(again.transport.serials()) == [1, 2]
+
+
+def test_a_refused_part_is_recorded_when_submitted() -> None:
+    """What we refuse goes the way of an event: committed, then reported, and never sent."""
+    ending = Stage().play([refusal(1), event(2), refusal(3)])
+
+    assert ending[1] == Invalid(reason="schema: /email type")
+    assert ending.kinds() == {1: "Invalid", 2: "Delivered", 3: "Invalid"}
+    assert ending.ledger.counts().invalid == 2
+    assert ending.transport.serials() == [2]
+    assert ending.progress.decided == 3
+
+
+def test_nothing_is_held_up_when_there_is_nothing() -> None:
+    """An empty input ends at once."""
+    ending = Stage().play([])
+
+    assert ending.error is None
+    assert ending.outcomes == []
+    assert ending.ended_at < 1
