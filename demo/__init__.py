@@ -1,0 +1,1 @@
+"""What `make demo` runs. It shows, and tests nothing."""

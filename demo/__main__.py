@@ -1,0 +1,68 @@
+"""The main job, on real input, without an account: a tap's messages through the installed command into the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+PROGRAM = Path(sys.executable).with_name("target-driftrock")
+HERE = Path(__file__).parent
+JOB = ("--config", "demo/settings.json", "--config", "ENV", "--input", "demo/leads.singer")
+
+
+def main() -> int:
+    """Run the job, and show what came of it; its exit code."""
+    record = Path(tempfile.mkdtemp(prefix="target-driftrock-demo-")) / "arrivals.jsonl"
+    with sandbox(record) as url:
+        click.echo(f"A sandbox, Driftrock's API as a double, runs at {url}. Leads and conversions go into it:")
+        click.echo(f"$ {typed(PROGRAM)} {' '.join(JOB)}\n")
+        environment = {**os.environ, "TARGET_DRIFTROCK_API_URL": url}
+        code = subprocess.run([PROGRAM, *JOB], cwd=HERE.parent, env=environment, check=False).returncode  # noqa: S603
+    if code:
+        return code
+    click.echo("\nWhat arrived:")
+    for line in record.read_text(encoding="utf-8").splitlines():
+        click.echo(shown(line))
+    click.echo(f"\nEach event in full: {record}")
+    click.echo(f"A sandbox that stays, and shows them in the browser: {typed(PROGRAM)} sandbox")
+    click.echo("Beside it, the command above sends them again.")
+    return 0
+
+
+@contextmanager
+def sandbox(record: Path) -> Iterator[str]:
+    """The address of a sandbox in a process of its own. It ends with the `with`."""
+    options = ("sandbox", "--port", "0", "--record", record)
+    with subprocess.Popen([PROGRAM, *options], stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stderr is not None  # noqa: S101 - it is a pipe
+        ready = process.stderr.readline()
+        try:
+            if "http://" not in ready:
+                raise SystemExit(f"The sandbox did not start: {ready or 'it said nothing'}")
+            yield "http://" + ready.split("http://")[1].split()[0]
+        finally:
+            process.terminate()
+
+
+def shown(arrival: str) -> str:
+    """One arrival in a line."""
+    event = json.loads(arrival)["event"]
+    endpoint = json.loads(arrival)["endpoint"]
+    return f"  {event['event_type']:<11}{event['event_name']:<20}{event['event_id']:<22}POST {endpoint}"
+
+
+def typed(path: Path) -> Path:
+    """A path as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
