@@ -60,6 +60,8 @@ BACKOFF_CAP = 60.0
 BACKOFF_CAP_AMONG_VERDICTS = 5.0
 """Seconds: while other events get verdicts the API is well, and a long sleep only delays one event."""
 
+_VERDICTS = frozenset({Step.DELIVER, Step.REFUSE, Step.REFUSE_SETUP})
+"""Said by the API itself, so with a token that it accepts; a 429 or a 5xx may be a gateway's that looked at none."""
 POISONED = "it fails while others do well"
 
 
@@ -285,8 +287,9 @@ class Dispatcher:
 
     async def _follow(self, passage: Passage, reply: Reply, token: str) -> None:
         step = judge(reply, was_unknown=passage.was_unknown)
-        if step not in {Step.RENEW_TOKEN, Step.RETRY_NOT_SENT, Step.RETRY_UNKNOWN}:
+        if step in _VERDICTS:
             self._doubts.accept(token)
+        if step not in {Step.RENEW_TOKEN, Step.RETRY_NOT_SENT, Step.RETRY_UNKNOWN}:
             passage.is_unauthorized = False
         match step:
             case Step.DELIVER:

@@ -29,7 +29,7 @@ class Doubts(Generic[T]):
             del self._users[token]
 
     def accept(self, token: str) -> None:
-        """An answer came that is no 401: the token is good."""
+        """A verdict came that is no 401: the token is good."""
         if token not in self._accepted:
             self._accepted.append(token)
 

@@ -207,6 +207,18 @@ def test_the_affiliate_path_is_used_when_the_endpoint_says_so(run: Run) -> None:
     assert server.requests[0].startswith(b"POST /v2/affiliate_event HTTP/1.1\r\n")
 
 
+def test_a_name_is_looked_up_when_the_url_has_one(run: Run) -> None:
+    """Names become addresses, with the port kept."""
+    server = answering(OK)
+
+    async def scenario() -> Reply:
+        async with server.running(), transport_to(f"http://localhost:{server.port}") as transport:
+            return await post(transport)
+
+    assert run(scenario()) == Answer(status=200, excerpt=b"{}")
+    assert f"Host: localhost:{server.port}\r\n".encode() in server.requests[0]
+
+
 async def break_in_the_request(exchange: Exchange) -> None:
     """Read the start of a request, then close with a reset."""
     await exchange.reader.readexactly(1000)

@@ -1,0 +1,170 @@
+"""How long is waited between two tries, and who waits."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import formatdate
+from itertools import pairwise
+
+import pytest
+
+from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.events.answer import Answer, Fault, Reply
+from tests.delivery.doubles import LATENCY, React, Sent, always, script, status
+from tests.delivery.examples import event
+from tests.delivery.stage import WALL, Ending, Stage
+
+MOST = 0.999_999
+"""The longest wait that jitter can throw."""
+
+
+def gaps(ending: Ending, serial: int) -> list[float]:
+    """Seconds between the tries of a record, less the time that a reply takes."""
+    return [later - earlier - LATENCY for earlier, later in pairwise(ending.transport.moments(serial))]
+
+
+@pytest.mark.parametrize("reply", [status(503), status(408), status(429), Fault.NOT_SENT, Fault.NO_ANSWER])
+def test_waits_double_up_to_a_minute_when_nothing_gets_a_verdict(reply: Reply) -> None:
+    """1 s doubling to 60 s at the most."""
+    ending = Stage(react=script({1: [reply] * 9}), roll=lambda: MOST).play([event(1)])
+
+    assert gaps(ending, 1) == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.01)
+
+
+def test_a_retry_comes_at_once_when_jitter_throws_nothing() -> None:
+    """Full jitter: any wait from nothing to the bound."""
+    ending = Stage(react=script({1: [status(503)] * 9}), roll=lambda: 0.0).play([event(1)])
+
+    assert gaps(ending, 1) == pytest.approx([0.0] * 9, abs=0.01)
+
+
+async def trickle(dispatcher: Dispatcher, *, seconds: int) -> None:
+    """A record a second, from number 100 on."""
+    for number in range(100, 100 + seconds):
+        dispatcher.submit([event(number)])
+        await asyncio.sleep(1)
+    dispatcher.end_input()
+
+
+def test_waits_end_at_five_seconds_when_others_get_verdicts() -> None:
+    """While the API is well, a long sleep would only delay one event."""
+    stage = Stage(react=script({1: [status(429)] * 9}), roll=lambda: MOST)
+
+    ending = stage.play([event(1)], lambda dispatcher: trickle(dispatcher, seconds=60))
+
+    assert gaps(ending, 1) == pytest.approx([1, 2, 4, 5, 5, 5, 5, 5, 5], abs=0.01)
+
+
+def test_a_sleeper_is_woken_within_five_seconds_when_verdicts_come_again() -> None:
+    """After an outage nobody sleeps out a minute, but whom a server asked to."""
+
+    async def wait(dispatcher: Dispatcher) -> None:
+        await asyncio.sleep(70)  # their seventh sleeps have begun, and last until 124
+        dispatcher.submit([event(3)])
+        dispatcher.end_input()
+
+    asked = [*[status(408)] * 6, status(503, retry_after="60")]
+    stage = Stage(react=script({1: [status(408)] * 7, 2: asked}), roll=lambda: MOST)
+
+    ending = stage.play([event(1), event(2)], wait)
+
+    assert ending.transport.moments(1)[7] == pytest.approx(70 + LATENCY + 5, abs=0.1)
+    assert ending.transport.moments(2)[7] >= 63 + 60
+
+
+FORMS = [pytest.param("30", id="seconds"), pytest.param(formatdate(WALL + 30, usegmt=True), id="a date")]
+
+
+@pytest.mark.parametrize("retry_after", FORMS)
+def test_everyone_waits_when_a_429_names_a_time(retry_after: str) -> None:
+    """Nothing is sent until then; what was in flight finishes."""
+    react = script({1: [status(429, retry_after=retry_after)]})
+
+    ending = Stage(react=react, max_concurrency=2).play([event(number) for number in range(1, 9)])
+
+    asked_at = ending.transport.moments(1)[0] + LATENCY
+    assert ending.error is None
+    assert all(sent.at <= asked_at + 0.01 or sent.at >= 29.9 for sent in ending.transport.sent)
+    assert sum(sent.at >= 29.9 for sent in ending.transport.sent) >= 6
+    assert ending.ended_at < 35
+
+
+def test_nobody_else_waits_when_a_429_names_no_time() -> None:
+    """Its own event backs off."""
+    ending = Stage(react=script({1: [status(429)]}), max_concurrency=2).play([event(number) for number in range(1, 9)])
+
+    assert max(sent.at for sent in ending.transport.sent if sent.serial > 1) < 1
+
+
+@pytest.mark.parametrize("retry_after", FORMS)
+def test_only_its_own_event_waits_when_a_5xx_names_a_time(retry_after: str) -> None:
+    """One overloaded back end is not the whole API."""
+    react = script({1: [status(503, retry_after=retry_after)]})
+
+    ending = Stage(react=react, max_concurrency=2).play([event(number) for number in range(1, 9)])
+
+    assert ending.transport.moments(1)[1] >= 29.9
+    assert max(sent.at for sent in ending.transport.sent if sent.serial > 1) < 1
+
+
+def failing_first(count: int) -> React:
+    """The first `count` records get a 503 that asks for 30 s, once."""
+    return script({serial: [status(503, retry_after="30")] for serial in range(1, 1 + count)})
+
+
+@pytest.mark.parametrize(("failing", "waits"), [(5, False), (6, True)], ids=["five of 100", "six of 100"])
+def test_everyone_waits_for_a_5xx_when_more_than_five_of_the_last_hundred_are(failing: int, *, waits: bool) -> None:
+    """Then it is the API as a whole that asks."""
+    stage = Stage(react=failing_first(failing), max_concurrency=2)
+
+    ending = stage.play([event(number) for number in range(1, 31)])
+
+    others = [sent.at for sent in ending.transport.sent if sent.serial > 8]
+    assert (max(others) > 29) is waits
+    assert ending.error is None
+
+
+def test_a_longer_wait_is_kept_when_a_shorter_one_is_asked_for_later() -> None:
+    """The second 429 does not end the pause of the first."""
+    react = script({1: [status(429, retry_after="30")], 2: [status(429, retry_after="3")]})
+
+    ending = Stage(react=react, max_concurrency=2).play([event(number) for number in range(1, 9)])
+
+    assert not [sent for sent in ending.transport.sent if 0.3 < sent.at < 29.9]
+
+
+@pytest.mark.parametrize("retry_after", ["soon", "-5", ""])
+def test_the_usual_wait_holds_when_retry_after_cannot_be_read(retry_after: str) -> None:
+    """What asks for nothing asks for nothing."""
+    stage = Stage(react=script({1: [status(429, retry_after=retry_after)]}), roll=lambda: MOST)
+
+    assert gaps(stage.play([event(1)]), 1) == pytest.approx([1], abs=0.01)
+
+
+def test_a_retry_goes_first_when_many_have_not_been_tried() -> None:
+    """Behind thousands that wait for their first request it would keep STATE where it is."""
+    stage = Stage(react=script({1: [status(503)]}), max_concurrency=2, roll=lambda: 0.5)
+
+    ending = stage.play([event(number) for number in range(1, 101)])
+
+    assert ending.transport.serials().index(1, 1) < 30
+    assert ending.transport.moments(1)[1] < 1.5
+
+
+def test_the_slot_is_free_when_an_event_backs_off() -> None:
+    """A sleeper holds up nobody but its own person."""
+
+    def react(sent: Sent) -> Reply:
+        return status(503) if sent.serial == 1 and sent.number < 5 else Answer(status=201)
+
+    ending = Stage(react=react, max_concurrency=1, roll=lambda: MOST).play([event(number) for number in range(1, 9)])
+
+    assert set(ending.kinds().values()) == {"Delivered"}
+    assert max(sent.at for sent in ending.transport.sent if sent.serial > 1) < 2
+
+
+def test_no_wait_is_noticed_when_all_is_well() -> None:
+    """A hundred records over ten slots take ten round trips."""
+    ending = Stage(react=always({}), max_concurrency=10).play([event(number) for number in range(1, 101)])
+
+    assert ending.ended_at < 10 * LATENCY + 0.3
