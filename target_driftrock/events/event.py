@@ -40,6 +40,8 @@ class Origin:
     schema: bytes = field(repr=False)
     key: str | None = field(default=None, repr=False)
     """Stream and key properties (`leads:42`), where the record has them."""
+    row: str | None = None
+    """The key of the kept row that it was read from, where it is sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,13 @@ class Proven:
     capture: Capture
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """All that came of a kept row's record is delivered: the row goes. `row` is its key in hexadecimal."""
+
+    row: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concluded:
     """The outcome of a part. It is added to the counters of the run in the same transaction."""
@@ -75,7 +82,7 @@ class Concluded:
     tries: int = 0
 
 
-Change = Intent | Withdrawn | Answered | Lost | Proven | Concluded
+Change = Intent | Withdrawn | Answered | Lost | Proven | Forgotten | Concluded
 
 
 class Ledger(Protocol):

@@ -13,6 +13,7 @@ from target_driftrock.ledger.interface import (
     Answered,
     Concluded,
     Counts,
+    Forgotten,
     Intent,
     Known,
     Lost,
@@ -76,6 +77,8 @@ class MemoryLedger:
                 self._counts["unknown"] += 1
             case Proven(capture):
                 self._proven.add(capture)
+            case Forgotten():
+                pass  # nothing is kept here
             case Concluded():
                 self._conclude(change)
             case _:

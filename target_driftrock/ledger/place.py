@@ -1,0 +1,201 @@
+"""Where a ledger lies: a directory with SQLite in it, or a PostgreSQL URL. Opening, and what can go wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE = "ledger.sqlite3"
+_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CLIENT_KEEPALIVE = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 14_000,
+}
+_SERVER_KEEPALIVE = {
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "50000",
+    "statement_timeout": "15000",
+}
+"""A dead machine frees its lock within a minute; a server that hangs is a lost ledger within 15 seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """A directory that outlives the run."""
+
+    path: Path
+
+    @property
+    def file(self) -> Path:
+        """The SQLite database."""
+        return self.path / FILE
+
+    @property
+    def name(self) -> str:
+        """For errors."""
+        return f"the directory {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A PostgreSQL database, and the schema in it that holds the tables."""
+
+    url: sa.URL = field(repr=False)
+    schema: str
+
+    @property
+    def name(self) -> str:
+        """For errors: the URL holds credentials."""
+        return f"the PostgreSQL schema {self.schema}"
+
+
+Place = Directory | Server
+
+
+def parse_place(location: str) -> Place:
+    """Where the setting `ledger` points to. `?schema=NAME` in a URL names the PostgreSQL schema.
+
+    Raises:
+        SettingsInvalid: It is neither a directory nor a PostgreSQL URL.
+    """
+    if "://" not in location:
+        return Directory(path=Path(location).absolute())
+    parts = urlsplit(location)
+    if parts.scheme not in _SCHEMES:
+        raise SettingsInvalid(["ledger must be a directory, or a URL that begins with postgresql://."])
+    options = dict(parse_qsl(parts.query))
+    schema = options.pop("schema", "target_driftrock")
+    if not _IDENTIFIER.fullmatch(schema):
+        raise SettingsInvalid(["ledger: its schema must be a plain name of letters, digits and underscores."])
+    try:
+        url = sa.make_url(urlunsplit(parts._replace(scheme="postgresql+psycopg", query=urlencode(options))))
+    except (ArgumentError, ValueError):
+        raise SettingsInvalid(["ledger is no usable PostgreSQL URL: it looks like postgresql://user@host/name."]) from None
+    return Server(url=url, schema=schema)
+
+
+def engine(place: Place, *, is_reader: bool = False) -> sa.Engine:
+    """An engine without a pool: what connects is the one connection of a run.
+
+    Raises:
+        SettingsInvalid: The driver is not installed, or the directory is none.
+    """
+    match place:
+        case Directory():
+            return _sqlite(place, is_reader=is_reader)
+        case Server():
+            return _postgres(place)
+
+
+def _sqlite(place: Directory, *, is_reader: bool) -> sa.Engine:
+    if not is_reader:
+        _make_directory(place)
+    made = sa.create_engine(
+        f"sqlite:///{place.file}", poolclass=NullPool, connect_args={"check_same_thread": False, "timeout": 5.0}
+    )
+
+    @sa.event.listens_for(made, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=4000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return made
+
+
+def _make_directory(place: Directory) -> None:
+    if place.path.exists() and not place.path.is_dir():
+        raise SettingsInvalid(["ledger must be a directory, and is a file: name the directory that it lies in."])
+    try:
+        place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.file.touch(mode=0o600)  # SQLite gives its other files the same mode
+    except PermissionError:
+        raise SettingsInvalid([f"ledger: {place.name} cannot be written by this user: name another."]) from None
+    except OSError as error:
+        raise unavailable(place, os.strerror(error.errno or 0)) from None
+
+
+def _postgres(place: Server) -> sa.Engine:
+    try:
+        return sa.create_engine(
+            place.url.update_query_dict({"options": f"-csearch_path={place.schema}"}),
+            poolclass=NullPool,
+            connect_args={**_CLIENT_KEEPALIVE, "application_name": holder()[:63]},
+        )
+    except (NoSuchModuleError, ImportError):
+        raise SettingsInvalid(
+            ["ledger: PostgreSQL needs the extra `postgres`: pip install 'target-driftrock[postgres]'."]
+        ) from None
+
+
+def connect(place: Place, made: sa.Engine) -> sa.Connection:
+    """The one connection of a run; in PostgreSQL the schema is made if it is missing.
+
+    Raises:
+        LedgerUnavailable: It cannot be reached at present.
+    """
+    with guarded(place):
+        connection = made.connect()
+        if isinstance(place, Server):
+            with connection.begin():
+                for name, value in _SERVER_KEEPALIVE.items():
+                    connection.execute(sa.text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value})
+                connection.execute(sa.schema.CreateSchema(place.schema, if_not_exists=True))
+        return connection
+
+
+@contextlib.contextmanager
+def guarded(place: Place) -> Iterator[None]:
+    """Turn every error of the database into ours, by its code alone: their texts quote rows and URLs."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        code = _code(error)
+        if code in _WRONG_SETTING:
+            raise SettingsInvalid([f"ledger: {place.name} refuses us ({code}): check the URL's user, rights and database."]) from None
+        raise unavailable(place, code) from None
+    except OSError as error:
+        raise unavailable(place, os.strerror(error.errno or 0)) from None
+
+
+def unavailable(place: Place, cause: str) -> LedgerUnavailable:
+    """The ledger is not to be had at present."""
+    return LedgerUnavailable(
+        f"The ledger in {place.name} cannot be used at present ({cause}). Nothing more was sent than it has recorded: "
+        "mend that, and run again."
+    )
+
+
+def holder() -> str:
+    """Who we are, for another run that waits."""
+    return f"target-driftrock {os.getpid()}@{os.uname().nodename}"
+
+
+_WRONG_SETTING = {"28000", "28P01", "3D000", "42501"}
+"""SQLSTATE: no such user, wrong password, no such database, no rights."""
+
+
+def _code(error: SQLAlchemyError) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else None
+    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
+    return str(code or type(original or error).__name__)

@@ -1,0 +1,159 @@
+"""The tables of a durable ledger, and the steps from each version of them to the next."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from target_driftrock.errors import SettingsInvalid
+from target_driftrock.ledger.interface import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+VERSION = 1
+
+metadata = sa.MetaData()
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+"""The version of the tables, the salt, when the ledger was made."""
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("delivered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("invalid", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("rejected", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("held", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("unknown", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("receipt", sa.Text),
+)
+"""One row for each run. The counters are added to by the transactions that they count."""
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("identity", sa.LargeBinary, primary_key=True),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("event", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("standing", sa.SmallInteger, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""One row for each event with an identity. All keys are salted digests; `event` is that of its `event_id`."""
+
+captures = sa.Table(
+    "captures",
+    metadata,
+    sa.Column("capture", sa.LargeBinary, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Captures that have accepted an event, by digest. Never pruned."""
+
+schemas = sa.Table(
+    "schemas",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("line", sa.LargeBinary, nullable=False),
+)
+
+kept = sa.Table(
+    "kept",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("person", sa.LargeBinary),
+    sa.Column("event", sa.LargeBinary),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("mapping", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("excerpt", sa.LargeBinary, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("schema", sa.LargeBinary, nullable=False),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("first_at", sa.Float, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""What was refused or held: personal data, until it is delivered after all or deleted."""
+
+unknown = sa.Table(
+    "unknown",
+    metadata,
+    sa.Column("identity", sa.LargeBinary, primary_key=True),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("capture", sa.Text, nullable=False),
+    sa.Column("lost", sa.Integer, nullable=False),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""Events of which at least one request lost its answer: their ids, to lay beside Driftrock's own figures."""
+
+
+class Code(enum.IntEnum):
+    """How a standing is written."""
+
+    DELIVERED = 1
+    REFUSED = 2
+    ANSWERED = 3
+    UNKNOWN = 4
+    HELD_UNKNOWN = 5
+
+
+CODES: Mapping[Standing, Code] = {standing: Code[standing.name] for standing in Standing}
+STANDINGS: Mapping[int, Standing] = {code: standing for standing, code in CODES.items()}
+
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {}
+"""From a version of the tables to the next one, forward only. The first version needs none."""
+
+
+def prepare(connection: sa.Connection) -> bool:
+    """Make the tables, or bring them to this version. True if the ledger is new.
+
+    Raises:
+        SettingsInvalid: A newer version of this program made the ledger.
+    """
+    is_new = not sa.inspect(connection).has_table(facts.name)
+    metadata.create_all(connection)
+    if is_new:
+        connection.execute(
+            facts.insert(),
+            [
+                {"name": "version", "value": str(VERSION)},
+                {"name": "salt", "value": secrets.token_hex(32)},
+                {"name": "made_at", "value": str(time.time())},
+            ],
+        )
+        return True
+    version = int(fact(connection, "version"))
+    if version > VERSION:
+        raise SettingsInvalid([_NEWER])
+    for step in range(version, VERSION):
+        STEPS[step](connection)
+    connection.execute(facts.update().where(facts.c.name == "version").values(value=str(VERSION)))
+    return False
+
+
+def fact(connection: sa.Connection, name: str) -> str:
+    """One of the ledger's facts."""
+    return str(connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one())
+
+
+_NEWER = "ledger was made by a newer version of target-driftrock: install that version, or name another ledger."
