@@ -46,10 +46,10 @@ class Checkpoint:
         self._settled_to = 0  # this record and all before it are resolved or frozen
         self._settled = bytearray(max_span)  # a ring: those beyond, one byte for each position
         self._open_count = 0
-        self._frozen: int | None = None  # the oldest frozen record
+        self._is_frozen = False
         self._states: deque[_Waiting] = deque()
         self._bytes = 0
-        self._gap = 0  # records between two STATEs that wait, at the least
+        self._gap = 1  # records between two STATEs that wait, at the least
 
     @property
     def open_count(self) -> int:
@@ -91,21 +91,19 @@ class Checkpoint:
             ValueError: The record is not open.
         """
         self._settle(position)
-        self._frozen = min(position, self._frozen or position)
-        while self._states and self._states[-1].position >= self._frozen:
-            self._bytes -= len(self._states.pop().value)
+        self._is_frozen = True
+        while self._states and self._states[-1].position >= position:
+            self._drop_newest()
 
     def state(self, value: bytes) -> None:
         """The tap said STATE after the newest opened record."""
-        if self._frozen is not None and self._newest >= self._frozen:
+        if self._is_frozen:
             return
-        if self._replaces_newest():
-            self._bytes -= len(self._states.pop().value)
+        if self._crowds():
+            self._drop_newest()
         self._states.append(_Waiting(self._newest, value))
         self._bytes += len(value)
-        while len(self._states) > self._max_states or (
-            self._bytes > self._max_bytes and len(self._states) > _FEWEST_STATES
-        ):
+        while self._is_too_much():
             self._thin()
 
     def take(self) -> bytes | None:
@@ -127,19 +125,25 @@ class Checkpoint:
             self._settled[following % self._max_span] = 0
             self._settled_to = following
 
-    def _replaces_newest(self) -> bool:
-        """Whether the newest waiting STATE gives way to the one just read."""
-        if not self._states:
-            return False
-        if self._states[-1].position == self._newest:
+    def _drop_newest(self) -> None:
+        self._bytes -= len(self._states.pop().value)
+
+    def _crowds(self) -> bool:
+        """Whether the newest waiting STATE gives way to the one just read: same records, or too near another."""
+        if self._states and self._states[-1].position == self._newest:
             return True
         return len(self._states) >= _FEWEST_STATES and (
             self._states[-1].position - self._states[-2].position < self._gap
         )
 
+    def _is_too_much(self) -> bool:
+        if len(self._states) <= _FEWEST_STATES:
+            return False
+        return len(self._states) > self._max_states or self._bytes > self._max_bytes
+
     def _thin(self) -> None:
-        """Keep the oldest, the newest, and of those between one every `gap` records. Each time by half or more."""
-        self._gap = max(1, 2 * self._gap, self._even_gap())
+        """Keep the oldest, the newest, and of those between one every `gap` records."""
+        self._gap = max(2 * self._gap, self._even_gap())
         oldest, *between, newest = self._states
         kept = deque([oldest])
         for waiting in between:
@@ -152,5 +156,5 @@ class Checkpoint:
     def _even_gap(self) -> int:
         """What spreads half of `max_states` over the records that the waiting STATEs span."""
         if not self._states:
-            return 0
-        return 2 * (self._states[-1].position - self._states[0].position) // self._max_states
+            return 1
+        return max(1, 2 * (self._states[-1].position - self._states[0].position) // self._max_states)

@@ -110,7 +110,7 @@ def _escape(name: str) -> str:
 
 
 def _compile(schema: dict[str, Any] | bool) -> jsonschema_rs.Validator:  # noqa: FBT001 - true and false are schemas
-    return jsonschema_rs.Draft7Validator(schema, validate_formats=False, offline=True)
+    return jsonschema_rs.Draft7Validator(schema, offline=True)
 
 
 def _is_sound(keyword: str, value: Any) -> bool:
