@@ -1,0 +1,282 @@
+"""The two jobs of meltano.yml through the real Meltano: what arrives, and which bookmark is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from target_driftrock.sandbox.background import in_thread
+from target_driftrock.sandbox.faults import Faults
+from target_driftrock.sandbox.server import Sandbox, Setup
+from target_driftrock.settings import TABLE
+from tests.acceptance import meltano
+from tests.acceptance.meltano import PATIENCE, SANDBOX, Project
+from tests.sandbox.wire import Wire, until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.meltano]
+
+SERVER = "postgresql://postgres@127.0.0.1:5432"
+REMEMBERS = any(row.name == "ledger" for row in TABLE)
+"""Whether a run knows what earlier ones have delivered, so that the row at the bookmark is not sent again."""
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """Skips where Meltano is not installed."""
+    if reason := meltano.missing():
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A sandbox without a fault."""
+    with in_thread(Sandbox()) as url:
+        yield Wire(url)
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The name of an empty database, which ends with the test."""
+    name = f"driftrock_test_{uuid4().hex}"
+    try:
+        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError:
+        reason = "no PostgreSQL on 127.0.0.1:5432 that trusts the user postgres"
+        if os.environ.get("TARGET_DRIFTROCK_TEST_REQUIRE_POSTGRES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield name
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+# PostgreSQL, twice.
+
+TABLE_OF_LEADS = """
+CREATE SCHEMA crm;
+CREATE TABLE crm.leads (
+    id bigint PRIMARY KEY,
+    name text,
+    note text,
+    amount numeric(12, 2),
+    long numeric(20, 0),
+    free numeric,
+    consent boolean,
+    at timestamptz,
+    local_at timestamp,
+    day date,
+    extra jsonb,
+    tags text[],
+    updated_at timestamptz NOT NULL
+);
+INSERT INTO crm.leads VALUES
+    (1, 'Zoë 日本 🎈', NULL, 1.10, 12345678901234567890, 0.1000, true, '2026-01-02 03:04:05.123456+02',
+     '2026-01-02 03:04:05.5', '2026-01-02', '{"utm": {"campaign": "spring"}, "score": 1.10, "none": null}',
+     ARRAY['a', 'b,c', '"'], '2026-02-01 00:00:00+00'),
+    (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2026-02-02 00:00:00+00'),
+    (3, '', E'a\\tb\\n', -0.01, -99999999999999999999, 12345678901234567890.0123456789, false,
+     '1999-12-31 23:59:59.999999-08', '0001-01-01 00:00:00', '9999-12-31', '{}', '{}', '2026-02-03 12:00:00.000001+00');
+"""
+NEW_ROWS = """
+INSERT INTO crm.leads (id, name, extra, updated_at) VALUES
+    (4, 'Ada', '{"n": 9007199254740993}', '2026-02-04 00:00:00+00'),
+    (5, 'Grace', '{"deep": [1, null, {"x": "y"}]}', '2026-02-05 00:00:00+00');
+"""
+EVERY_COLUMN = [
+    {
+        "stream": "crm-leads",
+        "event_type": "lead",
+        "source_id": "capture-1",
+        "person_id": "{id}",
+        "created_at": "{updated_at}",
+        "fields": "*",
+    }
+]
+
+
+@pytest.mark.postgres
+def test_only_new_rows_and_the_one_at_the_bookmark_arrive_when_the_job_runs_again(
+    tmp_path: Path, wire: Wire, database: str
+) -> None:
+    """Each row of a table arrives with each of its columns as the table has it, and a second run sends what is new."""
+    project = meltano.project(tmp_path / "project", wire, streams=EVERY_COLUMN, TAP_POSTGRES_DATABASE=database)
+    with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
+        connection.execute(TABLE_OF_LEADS)
+        project.run("run", "postgres-to-sandbox")
+        first = project.accepted()
+        connection.execute(NEW_ROWS)
+        project.run("run", "postgres-to-sandbox")
+        second = project.accepted()[len(first) :]
+        rows = {row["id"]: row for row in _rows(connection)}
+
+    assert [event["event_id"] for event in first] == ["crm-leads:1", "crm-leads:2", "crm-leads:3"]
+    assert [event["event_id"] for event in second] == [
+        *(() if REMEMBERS else ("crm-leads:3",)),
+        "crm-leads:4",
+        "crm-leads:5",
+    ]
+    for event in first + second:
+        assert _as_in_the_table(event["fields"]) == rows[event["fields"]["id"]]
+        assert event["created_at"] == _utc(rows[event["fields"]["id"]]["updated_at"])
+    assert project.bookmarks("tap-postgres")["crm-leads"]["replication_key_value"] == "2026-02-05T00:00:00.000000+00:00"
+
+
+def _rows(connection: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    """The table, without nulls; a number as its own text, so that no digit is lost by comparing."""
+    cursor = connection.execute("SELECT *, extra::text AS extra FROM crm.leads ORDER BY id")
+    names = [column.name for column in cursor.description or ()]
+    for row in cursor:
+        columns = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        if "extra" in columns:
+            columns["extra"] = json.loads(columns["extra"], parse_float=str)
+        yield {name: str(value) if isinstance(value, Decimal) else value for name, value in columns.items()}
+
+
+def _as_in_the_table(fields: dict[str, Any]) -> dict[str, Any]:
+    """What was sent, in the types that the table's columns have in Python."""
+    read: dict[str, Callable[[Any], Any]] = {
+        "amount": str,
+        "long": str,
+        "free": str,
+        "at": datetime.fromisoformat,
+        "local_at": lambda text: datetime.fromisoformat(text).replace(tzinfo=None),
+        "day": lambda text: date.fromisoformat(text[:10]),
+        "updated_at": datetime.fromisoformat,
+        "extra": lambda value: json.loads(json.dumps(value, default=str)),
+    }
+    return {name: read[name](value) if name in read else value for name, value in fields.items()}
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+
+
+# A Singer file.
+
+SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "leads",
+    "key_properties": ["id"],
+    "schema": {"properties": {"id": {"type": "integer"}, "amount": {"type": "number"}, "name": {"type": "string"}}},
+}
+EVERY_PROPERTY = [{"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}]
+
+
+def test_a_file_arrives_as_it_is_when_the_job_is_started_in_another_folder(tmp_path: Path, wire: Wire) -> None:
+    """Paths hold wherever Meltano is started, numbers keep their digits, and the bookmark is the file's last STATE."""
+    project = meltano.project(tmp_path / "project", wire, streams=EVERY_PROPERTY)
+    record = (
+        '{"type": "RECORD", "stream": "leads", "record": {"id": 12345678901234567890, "amount": 1.10, "name": "Zoë"}}'
+    )
+    state = '{"type": "STATE", "value": {"bookmarks": {"leads": {"at": "a", "odd": 1.5}}}}'
+    (project.root / "demo/leads.singer").write_text("\n".join([json.dumps(SCHEMA), record, state]), encoding="utf-8")
+    below = project.root / "demo"
+
+    log = project.run("run", "file-to-sandbox", where=below)
+
+    assert [event["fields"] for event in project.accepted()] == [
+        {"id": 12345678901234567890, "amount": Decimal("1.10"), "name": "Zoë"}
+    ]
+    assert project.bookmarks("tap-singer-file") == {"leads": {"at": "a", "odd": 1.5}}
+    assert f"dev:tap-singer-file-to-{SANDBOX}" in log  # a state id of its own: no trial moves the real bookmark
+
+
+def test_a_setting_reaches_the_target_when_it_is_a_variable(tmp_path: Path, wire: Wire) -> None:
+    """A setting that meltano.yml declares is set by its environment variable, for a run."""
+    project = meltano.project(tmp_path / "project", wire, streams=EVERY_PROPERTY)
+    records = [{"type": "RECORD", "stream": "leads", "record": {"id": number}} for number in range(1, 100)]
+    _write_singer(project.root / "demo/leads.singer", [SCHEMA, *records])
+
+    project.run("run", "file-to-sandbox", TARGET_DRIFTROCK__SANDBOX_MAX_EVENTS="3")
+
+    assert [event["fields"]["id"] for event in project.accepted()] == [1, 2, 3]
+
+
+# Signals.
+
+LAST = 3_000
+
+
+@pytest.mark.parametrize("told", ["the target alone", "meltano alone", "the group"])
+def test_the_bookmark_passes_nothing_undelivered_when_a_run_is_told_to_end(tmp_path: Path, told: str) -> None:
+    """Whom SIGTERM reaches in the middle of a run, the bookmark that Meltano keeps is one of what was delivered."""
+    with in_thread(Sandbox(Setup(faults=Faults(latency=0.02)))) as url:
+        project = meltano.project(
+            tmp_path / "project",
+            Wire(url),
+            streams=EVERY_PROPERTY,
+            TAP_SINGER_FILE_PATH=str(tmp_path / "pipe"),
+            TARGET_DRIFTROCK__SANDBOX_MAX_CONCURRENCY="1",
+        )
+        with _tap_that_never_ends(tmp_path / "pipe"), _ended(project.start("run", "file-to-sandbox")) as run:
+            until(lambda: "Incremental state has been updated" in project.log, seconds=PATIENCE)
+            target = int((project.root / "target-driftrock.pid").read_text())
+            _tell(told, meltano_pid=run.pid, target_pid=target)
+            run.wait(PATIENCE)
+        delivered = {event["fields"]["id"] for event in project.accepted()}
+        bookmark = project.bookmarks("tap-singer-file")["leads"]["id"]
+
+    assert run.returncode != 0
+    assert 0 < bookmark < LAST
+    assert delivered >= set(range(1, bookmark + 1))
+
+
+@contextmanager
+def _tap_that_never_ends(pipe: Path) -> Iterator[None]:
+    """Writes records to a named pipe, a STATE after each, and keeps it open."""
+    os.mkfifo(pipe)
+    is_over = threading.Event()
+
+    def write() -> None:
+        with suppress(BrokenPipeError), pipe.open("w") as tap:
+            tap.write(json.dumps(SCHEMA) + "\n")
+            for number in range(1, LAST + 1):
+                tap.write(json.dumps({"type": "RECORD", "stream": "leads", "record": {"id": number}}) + "\n")
+                tap.write(json.dumps({"type": "STATE", "value": {"bookmarks": {"leads": {"id": number}}}}) + "\n")
+            tap.flush()
+            is_over.wait()
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        writer.join(PATIENCE)
+
+
+@contextmanager
+def _ended(run: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A run whose whole group is gone afterwards, whatever it made of a signal."""
+    try:
+        yield run
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait(PATIENCE)
+
+
+def _tell(told: str, *, meltano_pid: int, target_pid: int) -> None:
+    if told == "the group":
+        os.killpg(meltano_pid, signal.SIGTERM)
+    else:
+        os.kill(target_pid if told == "the target alone" else meltano_pid, signal.SIGTERM)
+
+
+def _write_singer(path: Path, messages: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(message) + "\n" for message in messages), encoding="utf-8")
