@@ -27,21 +27,19 @@ class MappingFaults:
 
 
 def template_faults(mapping: StreamMapping) -> list[str]:
-    """What is wrong with a mapping whatever the SCHEMA: a sentence each, with its label and attribute."""
-    faults = [f"{mapping.label} when {name}: it lists no value" for name, values in mapping.when.items() if not values]
+    """What is wrong with a mapping whatever the SCHEMA: a sentence each, with its label and attribute.
+
+    Only what templates say is judged; that nothing required is missing is for the settings to see to.
+    """
     if mapping.skip:
-        return faults
-    faults.extend(
-        f"{mapping.label} {name} is missing"
-        for name in ("event_type", "source_id", "fields")
-        if getattr(mapping, name) is None
-    )
+        return []
+    faults = []
     if mapping.affiliate_id is not None and mapping.metadata is not None:
-        faults.append(f"{mapping.label} metadata: affiliate events have none; leave out metadata or affiliate_id")
+        faults.append(f"{mapping.label}: metadata: affiliate events have none; leave out metadata or affiliate_id.")
     for where, text in _templates(mapping):
         fault = _template_fault(where, text)
         if fault is not None:
-            faults.append(f"{mapping.label} {where}: {fault}")
+            faults.append(f"{mapping.label}: {where}: {fault}.")
     return faults
 
 
@@ -83,7 +81,7 @@ def _reachable(mappings: Sequence[StreamMapping], stream: str) -> Iterator[Strea
 def _unmapped(mappings: Sequence[StreamMapping], stream: str) -> str:
     close = nearest(stream, {mapping.stream for mapping in mappings})
     hint = "" if close is None else f"; the nearest is {close}"
-    return f"streams: no mapping names the stream {stream}{hint}. Map it, or say `skip: true`"
+    return f"streams: no mapping names the stream {stream}{hint}. Map it, or say `skip: true`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +97,11 @@ class _Source:
         for where, name in self._names(mapping):
             fault = unlisted(name, self.schema)
             if fault is not None:
-                yield f"{mapping.label} {where}, stream {self.stream}: {fault}"
+                yield f"{mapping.label}: {where}, stream {self.stream}: {fault}."
         if _has_default_id(mapping) and not self.key_properties:
             yield (
-                f"{mapping.label} event_id is missing, and {self.stream} has no key properties to make it of: "
-                "name it, or say `event_id: null` to accept that repeats cannot be recognised"
+                f"{mapping.label}: event_id is missing, and {self.stream} has no key properties to make it of: "
+                "name it, or say `event_id: null` to accept that repeats cannot be recognised."
             )
 
     def warnings(self, mapping: StreamMapping) -> Iterator[str]:
@@ -111,12 +109,12 @@ class _Source:
         if mapping.skip:
             return
         if mapping.created_at is None:
-            yield f"{mapping.label} created_at is missing: events of {self.stream} are dated on arrival"
+            yield f"{mapping.label}: created_at is missing, so events of {self.stream} are dated on arrival."
         if not mapping.has_identity:
-            yield f"{mapping.label} event_id is null: repeats of an event of {self.stream} cannot be recognised"
+            yield f"{mapping.label}: event_id is null, so repeats of an event of {self.stream} cannot be recognised."
         for where, text in _templates(mapping):
             if where != "event_type" and text in properties(self.schema):
-                yield f"{mapping.label} {where}: it is one text for every record; for the property write {{{text}}}"
+                yield f"{mapping.label}: {where}: it is one text for every record; for the property write {{{text}}}."
 
     def compiled(self, mapping: StreamMapping) -> CompiledMapping:
         """The mapping, which is faultless."""

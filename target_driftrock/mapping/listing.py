@@ -82,9 +82,7 @@ def _alternatives(node: Schema) -> Iterator[Schema]:
 
 def _below(node: Schema, step: Step) -> list[Schema]:
     found = [_schema(properties(node)[step.head])] if step.head in properties(node) else []
-    if step.place is None or not _may_be(node, "array"):
-        return found
-    return [*found, *_items(node, step.place)]
+    return found if step.place is None else [*found, *_items(node, step.place)]
 
 
 def _items(node: Schema, index: int) -> list[Schema]:

@@ -29,7 +29,7 @@ def utc(value: Any) -> str | None:
             return None
         if moment.tzinfo is not None:
             moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-    except (ValueError, ArithmeticError):  # of `datetime` and of `decimal`
+    except (ValueError, ArithmeticError):  # the latter of a date out of range, and of NaN
         return None
     return f"{moment.isoformat(timespec='milliseconds')}Z"
 
@@ -57,7 +57,7 @@ def _from_text(text: str) -> dt.datetime | None:
 
 
 def _from_epoch(number: Decimal) -> dt.datetime | None:
-    if not number.is_finite() or abs(number) > _MILLISECONDS_UP_TO:
+    if abs(number) > _MILLISECONDS_UP_TO:
         return None
     milliseconds = number if abs(number) > _SECONDS_UP_TO else number * 1000
     return _EPOCH + dt.timedelta(milliseconds=math.floor(milliseconds))

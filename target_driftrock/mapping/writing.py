@@ -51,9 +51,14 @@ def _has_a_form(value: Any) -> bool:
     if kind in _PLAIN or kind in _TIMES:
         return True
     if kind is dict:
-        return all(type(name) is str and (type(item) in _PLAIN or _has_a_form(item)) for name, item in value.items())
+        for name, item in value.items():  # a plain loop: every event passes here, and `all` costs half as much again
+            if type(name) is not str:
+                return False
+            if type(item) not in _PLAIN and not _has_a_form(item):
+                return False
+        return True
     if kind is list:
-        return all(type(item) in _PLAIN or _has_a_form(item) for item in value)
+        return all(map(_has_a_form, value))
     if kind is decimal.Decimal:
         return bool(value.is_finite())
     return kind is float and math.isfinite(value)

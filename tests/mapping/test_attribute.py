@@ -97,6 +97,11 @@ def test_names_record_when_key_is_given(parts: tuple[Any, ...], text: Any) -> No
     assert _key("leads", *parts) == text
 
 
+def test_encodes_stream_when_a_colon_is_in_its_name() -> None:
+    """The stream is a part like any other: `a:b` with key `c` is not `a` with keys `b` and `c`."""
+    assert (_key("a:b", "c"), _key("a", "b", "c")) == ("a%3Ab:c", "a:b:c")
+
+
 KEYS = st.tuples(st.text(alphabet="a:%25A3"), st.text(alphabet="a:%25A3"))
 
 

@@ -63,6 +63,7 @@ def test_takes_name_when_schema_lists_it_or_says_more(name: str, schema: dict[st
         pytest.param("phones.number", _of({}), "as in phones.0.number", id="an index is wanting"),
         pytest.param("contact.x", _of({"type": "string"}), "contact has no properties", id="a path through a text"),
         pytest.param("contact.0", _of({"type": "string"}), "contact has no properties", id="an index into a text"),
+        pytest.param("contact.0", _of(NAME), "lists contact.name", id="an index into an object"),
         pytest.param(
             "contact.what",
             _of({**NAME, "additionalProperties": False}),
