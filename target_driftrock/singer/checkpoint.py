@@ -143,7 +143,7 @@ class Checkpoint:
 
     def _thin(self) -> None:
         """Keep the oldest, the newest, and of those between one every `gap` records."""
-        self._gap = max(2 * self._gap, self._even_gap())
+        self._gap *= 2
         oldest, *between, newest = self._states
         kept = deque([oldest])
         for waiting in between:

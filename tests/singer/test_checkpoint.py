@@ -224,6 +224,20 @@ def test_waiting_states_are_thinned_by_size_when_they_are_large() -> None:
     assert given[-1] == b"00001000"
 
 
+def test_states_stay_dense_when_those_that_take_up_room_were_given() -> None:
+    """What was given counts no more, by number or by size."""
+    checkpoint = Checkpoint(max_states=11, max_bytes=11 * 8)
+    given = []
+    for position in range(1, 101):
+        checkpoint.open(position)
+        checkpoint.state(b"%08d" % position)
+        if position > 10:
+            checkpoint.resolve(position - 10)
+            given.append(checkpoint.take())
+
+    assert None not in given
+
+
 def test_states_are_given_on_the_way_when_each_is_larger_than_the_limit() -> None:
     """A tap with an outsized STATE after every record, always ahead, does not keep STATE from moving."""
     checkpoint = Checkpoint(max_bytes=1)
