@@ -330,7 +330,7 @@ class Dispatcher:
         self._unjudged += 1
         await self._journal.commit([Answered(passage.event)])
         self._raise_if_stopped(ruling, capture)
-        self._intake.leave_lanes(passage)
+        self._intake.put_aside(passage)
         self._intake.let_go(self._captures.depart(capture))
 
     def _raise_if_stopped(self, ruling: Ruling, capture: Capture) -> None:
@@ -341,9 +341,7 @@ class Dispatcher:
 
     async def _retry(self, passage: Passage, reply: Reply, step: Step) -> None:
         is_lost = step is Step.RETRY_UNKNOWN
-        if is_lost:
-            passage.was_unknown = True
-            self.progress.unknown += 1
+        passage.was_unknown |= is_lost
         is_failure = step in {Step.RETRY, Step.RETRY_UNKNOWN}
         passage.failures += is_failure
         if is_lost and self._plan.holds_unknown:
@@ -351,7 +349,7 @@ class Dispatcher:
         elif is_failure and self._is_poisoned(passage):
             await self._hold(passage, reply, POISONED)
         else:
-            await self._journal.commit([Lost(passage.event) if is_lost else Answered(passage.event)])
+            await self._commit([Lost(passage.event) if is_lost else Answered(passage.event)])
             self._sleep(passage, reply, step)
 
     async def _hold(self, passage: Passage, reply: Reply, reason: str) -> None:
@@ -406,10 +404,10 @@ class Dispatcher:
 
     async def _settle(self, outcomes: Sequence[tuple[Passage, Settled]], others: Sequence[Change] = ()) -> None:
         """Commit outcomes in one transaction, then report them and let go who waited."""
-        await self._journal.commit(
+        await self._commit(
             [
                 *others,
-                *(Concluded(part=passage.event, outcome=outcome, tries=passage.tries) for passage, outcome in outcomes),
+                *(_concluded(passage, outcome) for passage, outcome in outcomes),
             ]
         )
         for passage, outcome in outcomes:
@@ -420,6 +418,10 @@ class Dispatcher:
                 self._unjudged -= 1
             else:
                 self._intake.leave_lanes(passage)
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
+        await self._journal.commit(changes)
+        self.progress.unknown += sum(isinstance(change, Lost) for change in changes)
 
     async def _settle_refusals(self) -> None:
         refusals, self._refusals = self._refusals, []
@@ -457,7 +459,7 @@ class Dispatcher:
         self._cancel(lambda passage: passage.is_flying)
         await asyncio.gather(*self._requests, *self._chores.values(), return_exceptions=True)
         try:
-            await self._journal.commit(self._last_changes())
+            await self._commit(self._last_changes())
         except LedgerUnavailable:
             log.warning("The ledger is lost at the very end: the next run takes open events for unknown.")
         self._leave_open()
@@ -486,7 +488,6 @@ class Dispatcher:
         changes: list[Change] = []
         for passage in self._unsettled:
             if passage.is_flying:
-                self.progress.unknown += 1
                 changes.append(Lost(passage.event))
             elif passage.has_intent:
                 changes.append(Withdrawn(passage.event))
@@ -501,6 +502,10 @@ class Dispatcher:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _concluded(passage: Passage, outcome: Settled) -> Concluded:
+    return Concluded(part=passage.event, outcome=outcome, tries=passage.tries, is_superseded=passage.is_superseded)
 
 
 def _rejected(passage: Passage) -> Rejected:

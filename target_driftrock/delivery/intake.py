@@ -12,7 +12,7 @@ from target_driftrock.delivery.lanes import Lanes
 from target_driftrock.delivery.verdict import Admission, admit
 from target_driftrock.events.identity import identity
 from target_driftrock.events.outcome import AlreadyDelivered, Changed, Held
-from target_driftrock.ledger.interface import Intent
+from target_driftrock.ledger.interface import Intent, Lost, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from target_driftrock.delivery.passage import Passage, Plan
     from target_driftrock.events.event import Event
     from target_driftrock.events.outcome import Settled
+    from target_driftrock.ledger.interface import Change
     from target_driftrock.ledger.journal import Journal
 
-    Settle = Callable[[Sequence[tuple[Passage, Settled]]], Awaitable[None]]
+    Settle = Callable[[Sequence[tuple[Passage, Settled]], Sequence[Change]], Awaitable[None]]
 
 RECALL_GROUP = 500
 ANSWER_LOST = "its answer was lost"
 
 
 class Intake:
-    """The stations before the request. `settle` takes what needs none, with its outcome."""
+    """The stations before the request. `settle` takes what needs none, with its outcome, and changes beside."""
 
     def __init__(self, *, plan: Plan, journal: Journal, captures: Captures[Passage], settle: Settle) -> None:
         self._plan = plan
@@ -38,6 +39,7 @@ class Intake:
         self._captures = captures
         self._settle = settle
         self._lanes: Lanes[Passage] = Lanes()
+        self._unjudged: dict[bytes, Passage] = {}
         self._ready: deque[Passage] = deque()
         self._unrecalled: deque[Passage] = deque()
         self._cleared: deque[Passage] = deque()
@@ -46,14 +48,20 @@ class Intake:
 
     def arrive(self, passage: Passage) -> None:
         """An event was read. Its person's, and its identity's, earlier events come first."""
-        event = passage.event
-        keys: list[Hashable | None] = [event.person, identity(event, api=self._plan.api)]
+        keys: list[Hashable | None] = [passage.event.person, self._identity(passage)]
         if self._lanes.enter(passage, [key for key in keys if key is not None]):
             self._ready.append(passage)
 
     def leave_lanes(self, passage: Passage) -> None:
         """An event no longer holds up those behind it."""
         self._ready.extend(self._lanes.leave(passage))
+
+    def put_aside(self, passage: Passage) -> None:
+        """A refusal that waits for its capture's first acceptance holds nobody up, not even the same event."""
+        same = self._identity(passage)
+        if same is not None:
+            self._unjudged[same] = passage
+        self.leave_lanes(passage)
 
     def let_go(self, passages: Iterable[Passage]) -> None:
         """Their captures let them pass. Those tried before were recalled before, and go before all others.
@@ -86,12 +94,14 @@ class Intake:
         for passage in arrived:
             self.let_go(self._captures.enter(passage, passage.event.capture))
         group = _take(self._unrecalled, RECALL_GROUP)
-        settled = []
+        settled, lost = [], []
         for passage, known in zip(group, await self._journal.recall([one.event for one in group]), strict=True):
+            if known is not None and known.standing is Standing.INTENDED:
+                lost.append(Lost(passage.event))  # the run that meant to send it could not count it any more
             outcome = self._admit(passage, admit(known, holds_unknown=self._plan.holds_unknown))
             if outcome is not None:
                 settled.append((passage, outcome))
-        await self._settle(settled)
+        await self._settle(settled, lost)
         for passage, _ in settled:
             self.let_go(self._captures.depart(passage.event.capture))
 
@@ -100,8 +110,21 @@ class Intake:
         group = _take(self._cleared, self._intents_wanted(free))
         for passage in group:
             passage.has_intent = True
+            self._supersede(passage)
         await self._journal.commit([Intent(passage.event) for passage in group])
         self.sendable.extend(group)
+
+    def _identity(self, passage: Passage) -> bytes | None:
+        return identity(passage.event, api=self._plan.api)
+
+    def _supersede(self, passage: Passage) -> None:
+        """From now on the ledger holds what becomes of this request, whatever is judged of an earlier one."""
+        if not self._unjudged:
+            return
+        same = self._identity(passage)
+        earlier = None if same is None else self._unjudged.pop(same, None)
+        if earlier is not None:
+            earlier.is_superseded = True
 
     async def _learn_captures(self, events: Sequence[Event]) -> None:
         captures = dict.fromkeys(event.capture for event in events)

@@ -37,7 +37,7 @@ class Progress:
     first_requests: int = 0
     retries: int = 0
     unknown: int = 0
-    """Requests whose answer was lost."""
+    """Requests whose answer was lost, those of a run that was killed included."""
     was_judged_late: bool = False
     """Captures that accepted nothing have refused events: the run goes on, and ends with exit 6."""
     began_at: float = 0.0
@@ -68,6 +68,8 @@ class Passage:
     """A request has begun, and no reply came."""
     is_unjudged: bool = False
     """Refused by a capture that has accepted nothing."""
+    is_superseded: bool = False
+    """While it was unjudged, a request for the same event was begun."""
     reply: Reply | None = None
     """The latest."""
     witnesses_at_second_try: tuple[int, int] = (0, 0)

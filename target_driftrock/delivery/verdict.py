@@ -83,7 +83,7 @@ def admit(known: Known | None, *, holds_unknown: bool) -> Admission:
             return Admission.ALREADY if known.same_payload else Admission.CHANGED
         case Standing.REFUSED | Standing.ANSWERED:
             return Admission.SEND
-        case Standing.UNKNOWN:
+        case Standing.INTENDED | Standing.UNKNOWN:
             return Admission.HOLD if holds_unknown else Admission.SEND_UNKNOWN
         case Standing.HELD_UNKNOWN:
             return Admission.HOLD

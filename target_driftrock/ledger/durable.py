@@ -162,7 +162,9 @@ class DurableLedger:
                 statement = sa.select(table.c.identity, table.c.standing, table.c.payload).where(
                     table.c.identity.in_(part)
                 )
-                found.update({bytes(key): (code, bytes(load)) for key, code, load in self._connection.execute(statement)})
+                found.update(
+                    {bytes(key): (code, bytes(load)) for key, code, load in self._connection.execute(statement)}
+                )
         return found
 
     def _known(self, row: tuple[int, bytes], event: Event) -> Known:
@@ -248,7 +250,7 @@ class _Entry:
         """Add one change."""
         match change:
             case Intent(event):
-                self._stand(event, Standing.UNKNOWN)
+                self._stand(event, Standing.INTENDED)
             case Withdrawn(event) | Answered(event):
                 self._stand(event, Standing.ANSWERED)
             case Lost(event):
@@ -274,6 +276,8 @@ class _Entry:
             case Invalid():
                 self.counted["invalid"] += 1
                 self._keep(part, outcome)
+            case Rejected() if change.is_superseded:
+                self.counted["rejected"] += 1
             case Rejected():
                 self.counted["rejected"] += 1
                 self._settle(change, Standing.REFUSED)

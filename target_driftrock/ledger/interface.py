@@ -19,7 +19,8 @@ class Standing(enum.Enum):
     DELIVERED = "delivered"
     REFUSED = "invalid, rejected, or held as poisoned"
     ANSWERED = "open, its last request answered or surely not sent"
-    UNKNOWN = "open, an intent or a lost answer last"
+    INTENDED = "open, an intent last: a run died before it could say what became of its request"
+    UNKNOWN = "open, a lost answer last"
     HELD_UNKNOWN = "held, its answer lost"
 
 
@@ -80,6 +81,8 @@ class Concluded:
     part: Event | Refusal
     outcome: Settled
     tries: int = 0
+    is_superseded: bool = False
+    """A later request for the same event was begun: this outcome is only counted, and the later one's stands."""
 
 
 Change = Intent | Withdrawn | Answered | Lost | Proven | Forgotten | Concluded

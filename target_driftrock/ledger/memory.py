@@ -69,7 +69,7 @@ class MemoryLedger:
     def _apply(self, change: Change) -> None:
         match change:
             case Intent(event):
-                self._stand(event, Standing.UNKNOWN)
+                self._stand(event, Standing.INTENDED)
             case Withdrawn(event) | Answered(event):
                 self._stand(event, Standing.ANSWERED)
             case Lost(event):
@@ -103,7 +103,7 @@ class MemoryLedger:
 
     def _finish(self, change: Concluded, count: str, standing: Standing) -> None:
         self._counts[count] += 1
-        if isinstance(change.part, Event):
+        if isinstance(change.part, Event) and not change.is_superseded:
             self._stand(change.part, standing)
 
     def _stand(self, event: Event, standing: Standing) -> None:

@@ -115,6 +115,7 @@ class Code(enum.IntEnum):
     ANSWERED = 3
     UNKNOWN = 4
     HELD_UNKNOWN = 5
+    INTENDED = 6
 
 
 CODES: Mapping[Standing, Code] = {standing: Code[standing.name] for standing in Standing}

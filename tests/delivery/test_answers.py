@@ -150,6 +150,30 @@ def test_a_409_means_delivered_when_an_earlier_run_lost_the_answer() -> None:
     assert ending.kinds() == {1: "Delivered"}
 
 
+@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
+@pytest.mark.parametrize(
+    ("before", "counted"),
+    [
+        pytest.param([Intent], 1, id="killed"),
+        pytest.param([Intent, Lost], 0, id="counted then"),
+        pytest.param([Intent, Answered], 0, id="answered"),
+    ],
+)
+def test_an_unknown_is_counted_once_when_the_run_that_sent_it_was_killed(
+    before: list[type[Change] | str], counted: int, on_unknown: str
+) -> None:
+    """A killed run counts nothing more, so the run that reads the record again counts its unknown."""
+    ledger = RecordingLedger()
+    ledger.earlier(*changes_of(before))
+    already = ledger.counts().unknown
+
+    ending = Stage(ledger=ledger, holds_unknown=on_unknown == "hold").play([event(1)])
+
+    assert ending.progress.unknown == counted
+    assert ending.ledger.counts().unknown == already + counted
+    assert ending.ledger.changes(1)[:counted] == ["Lost"] * counted
+
+
 def test_an_event_is_not_sent_when_it_was_delivered_with_another_payload() -> None:
     """It is counted as changed: a conversion counted twice buys the wrong advertising."""
     ledger = RecordingLedger()
