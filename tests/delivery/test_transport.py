@@ -20,7 +20,7 @@ from tests import certificates
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from target_driftrock.events.answer import Reply
@@ -168,11 +168,12 @@ def run(request: pytest.FixtureRequest) -> Run:
     return on_loop
 
 
-def closed_port() -> int:
-    """A port at which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def test_the_request_is_the_documented_one_when_an_event_is_posted(run: Run) -> None:
@@ -310,14 +311,12 @@ def test_nothing_was_sent_when_tls_is_not_agreed(run: Run, script: Script) -> No
     assert run(scenario()) is Fault.NOT_SENT
 
 
-@pytest.mark.parametrize(
-    "url", [f"http://127.0.0.1:{closed_port()}", "https://api.invalid"], ids=["refused", "unknown-name"]
-)
-def test_nothing_was_sent_when_nobody_is_there(run: Run, url: str) -> None:
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "https://api.invalid"], ids=["refused", "unknown-name"])
+def test_nothing_was_sent_when_nobody_is_there(run: Run, closed_port: int, url: str) -> None:
     """Neither a closed port nor a name without an address (RFC 6761, `.invalid`) has seen the event."""
 
     async def scenario() -> Reply:
-        async with transport_to(url, connect_timeout=2.0) as transport:
+        async with transport_to(url.format(port=closed_port), connect_timeout=2.0) as transport:
             return await post(transport)
 
     assert run(scenario()) is Fault.NOT_SENT
@@ -466,11 +465,11 @@ def test_the_token_stays_when_netrc_knows_the_host(tmp_path: Path, monkeypatch: 
 # Through a proxy. The API's name has no address here, so whatever arrives came through it.
 
 
-async def proxied(server: Server, environ: Mapping[str, str] | None = None) -> Reply:
+async def proxied(server: Server, environ: Mapping[str, str] | None = None, *, connect_timeout: float = 5.0) -> Reply:
     """The reply to one event by way of this proxy."""
     proxy = {"HTTPS_PROXY": f"http://ada:canary@127.0.0.1:{server.port}"}
     async with transport_to(
-        "https://api.example.com", environ={**proxy, **(environ or {})}, connect_timeout=SHORT
+        "https://api.example.com", environ={**proxy, **(environ or {})}, connect_timeout=connect_timeout
     ) as transport:
         return await post(transport)
 
@@ -508,7 +507,7 @@ def test_nothing_was_sent_when_the_proxy_gives_no_connection(run: Run, answer: b
 
     async def scenario() -> Reply:
         async with server.running():
-            return await proxied(server)
+            return await proxied(server, connect_timeout=SHORT if answer is None else 5.0)
 
     assert run(scenario()) is Fault.NOT_SENT
     assert server.requests[0].startswith(b"CONNECT api.example.com:443 HTTP/1.1\r\n")
@@ -522,7 +521,7 @@ def test_the_proxy_is_passed_by_when_no_proxy_names_the_host(run: Run) -> None:
 
     async def scenario() -> Reply:
         async with server.running():
-            return await proxied(server, {"NO_PROXY": "api.example.com"})
+            return await proxied(server, {"NO_PROXY": "api.example.com"}, connect_timeout=SHORT)
 
     assert run(scenario()) is not Fault.NO_ANSWER
     assert not server.requests
