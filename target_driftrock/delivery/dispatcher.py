@@ -182,12 +182,12 @@ class Dispatcher:
         for passage in self._backoff.wake(now):
             self._intake.let_go(self._captures.enter_again(passage, passage.event.capture))
         self._keep_patience(now)
-        free = self._limiter.free(now)
+        self._start_requests(self._limiter.free(now))
+        free = self._limiter.free(now)  # what is left needs intents, and what has just started needs none
         self._start_chore("refusals", self._settle_refusals, is_due=bool(self._refusals))
         self._start_chore("recall", self._intake.recall, is_due=self._intake.needs_recall)
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
-        self._start_requests(free)
 
     async def _rest(self) -> None:
         deadline = self._next_deadline()

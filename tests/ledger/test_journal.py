@@ -1,0 +1,172 @@
+"""The asynchronous front of a ledger: one thread, shared commits, and the end after an error."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from target_driftrock.errors import LedgerUnavailable
+from target_driftrock.events.event import Capture, Event
+from target_driftrock.ledger.interface import Change, Intent, Known, Proven
+from target_driftrock.ledger.journal import GroupingJournal
+from tests import virtual_time
+from tests.delivery.doubles import InLoopExecutor, RecordingLedger
+from tests.delivery.examples import capture, event
+
+
+class ThreadedLedger(RecordingLedger):
+    """Notes which thread it runs on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+        self.closed = 0
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Note, and commit."""
+        self.threads.add(threading.get_ident())
+        super().commit(changes)
+
+    def recall(self, events: Sequence[Event]) -> list[Known | None]:
+        """Note, and answer."""
+        self.threads.add(threading.get_ident())
+        return super().recall(events)
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1
+
+
+def numbers(ledger: RecordingLedger) -> list[list[int]]:
+    """The records of each transaction."""
+    return [
+        [change.event.origin.position for change in commit if isinstance(change, Intent)] for commit in ledger.commits
+    ]
+
+
+def test_changes_share_a_transaction_when_they_come_while_one_runs() -> None:
+    """The first goes alone, all that came meanwhile go together, in the order of the calls."""
+    ledger = RecordingLedger()
+
+    async def commit() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        first = asyncio.create_task(journal.commit([Intent(event(1))]))
+        await asyncio.sleep(0.5)
+        later = [asyncio.create_task(journal.commit([Intent(event(number))])) for number in (2, 3, 4)]
+        await asyncio.gather(first, *later)
+        assert asyncio.get_running_loop().time() == 2.0
+
+    virtual_time.run(commit())
+
+    assert numbers(ledger) == [[1], [2, 3, 4]]
+
+
+def test_a_commit_returns_when_its_transaction_is_durable() -> None:
+    """Not when the one before it is."""
+    ledger = RecordingLedger()
+
+    async def commit() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        first = asyncio.create_task(journal.commit([Intent(event(1))]))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(journal.commit([Intent(event(2))]))
+        await first
+        assert not second.done()
+        assert numbers(ledger) == [[1]]
+        await second
+        assert numbers(ledger) == [[1], [2]]
+
+    virtual_time.run(commit())
+
+
+def test_nothing_is_asked_of_the_ledger_when_there_is_nothing_to_commit() -> None:
+    """An empty commit returns at once."""
+    ledger = RecordingLedger()
+
+    virtual_time.run(GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0)).commit([]))
+
+    assert ledger.commits == []
+
+
+def test_the_change_is_made_all_the_same_when_its_waiter_is_cancelled() -> None:
+    """And the others that share its transaction are told."""
+    ledger = RecordingLedger()
+
+    async def commit() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        waiters = [asyncio.create_task(journal.commit([Intent(event(number))])) for number in (1, 2, 3)]
+        await asyncio.sleep(0.5)
+        waiters[0].cancel()
+        waiters[1].cancel()
+        await waiters[2]
+
+    virtual_time.run(commit())
+
+    assert numbers(ledger) == [[1], [2, 3]]
+
+
+def test_everything_is_refused_when_a_commit_failed() -> None:
+    """Those of the failed transaction, those that wait behind it, and all that comes later, with the same error."""
+    ledger = RecordingLedger(fails_from=1)
+
+    async def commit() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        await journal.commit([Intent(event(1))])
+        failing = [asyncio.create_task(journal.commit([Intent(event(number))])) for number in (2, 3)]
+        recall = asyncio.create_task(journal.recall([event(1)]))
+        errors: list[object] = await asyncio.gather(*failing, recall, return_exceptions=True)
+        ledger.fails_from = None  # it would work again, but the lock may be gone
+        for work in (journal.commit([Intent(event(4))]), journal.recall([event(1)]), journal.proven([capture()])):
+            errors.extend(await asyncio.gather(work, return_exceptions=True))
+        assert len(errors) == 6
+        assert all(error is errors[0] for error in errors)
+        assert isinstance(errors[0], LedgerUnavailable)
+
+    virtual_time.run(commit())
+
+    assert numbers(ledger) == [[1]]
+
+
+def test_everything_is_refused_when_a_look_up_failed() -> None:
+    """A connection that cannot read may have lost the lock."""
+
+    class Blind(RecordingLedger):
+        def proven(self, captures: Sequence[Capture]) -> list[bool]:
+            raise LedgerUnavailable("The ledger is gone.")
+
+    ledger = Blind()
+
+    async def ask() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        with pytest.raises(LedgerUnavailable):
+            await journal.proven([capture()])
+        with pytest.raises(LedgerUnavailable):
+            await journal.commit([Intent(event(1))])
+
+    virtual_time.run(ask())
+
+    assert ledger.commits == []
+
+
+def test_the_ledger_is_used_on_one_thread_of_its_own_when_the_loop_is_real() -> None:
+    """Never on the event loop, and closed after all that was asked."""
+    ledger = ThreadedLedger()
+
+    async def use() -> None:
+        journal = GroupingJournal(ledger)
+        await asyncio.gather(
+            journal.commit([Proven(capture())]), journal.recall([event(1)]), journal.commit([Intent(event(1))])
+        )
+        assert await journal.proven([capture()]) == [True]
+        journal.close()
+        journal.close()
+
+    asyncio.run(use())
+
+    assert len(ledger.threads) == 1
+    assert threading.get_ident() not in ledger.threads
+    assert ledger.closed == 2
+    assert numbers(ledger)[-1] == [1]
