@@ -24,7 +24,7 @@ from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
 from target_driftrock.settings import TABLE
 from tests.acceptance import meltano
-from tests.acceptance.meltano import PATIENCE, SANDBOX, Project
+from tests.acceptance.meltano import PATIENCE, SANDBOX
 from tests.sandbox.wire import Wire, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.meltano]
@@ -65,6 +65,56 @@ def database() -> Iterator[str]:
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+# As they stand.
+
+
+@pytest.mark.postgres
+def test_both_jobs_arrive_when_nothing_is_changed(tmp_path: Path, wire: Wire, database: str) -> None:
+    """The jobs of meltano.yml deliver the demo's file, and the demo's tables, to what the mapping says."""
+    project = meltano.project(tmp_path / "project", wire, TAP_POSTGRES_DATABASE=database)
+    with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
+        connection.execute((project.root / "demo/crm.sql").read_bytes())
+
+    project.run("run", "file-to-sandbox", "postgres-to-sandbox")
+
+    arrived = project.accepted()
+    assert {event["event_id"] for event in arrived} == {
+        *("leads:101", "leads:102", "leads:103", "partner_leads:P-0042"),
+        *("crm-leads:101", "crm-leads:102", "crm-leads:103", "crm-partner_leads:P-0042"),
+        *("opp-7:Closed Won", "opp-8:Closed Lost"),
+    }
+    assert all(event["fields"]["email"].endswith("@example.com") for event in arrived)
+
+
+def test_a_command_reads_the_plugin_s_settings_when_meltano_starts_it(tmp_path: Path, wire: Wire) -> None:
+    """`check` as a command of the sandbox's plugin sees its settings, not those of the plugin that it comes of."""
+    project = meltano.project(tmp_path / "project", wire)
+
+    log = project.run("invoke", f"{SANDBOX}:check", TARGET_DRIFTROCK_ENVIRONMENT="production")
+
+    assert "ok: The settings are right: environment sandbox, 4 mappings." in log
+    assert "ok: The credentials are right" in log
+    assert project.accepted() == []
+
+
+def test_nothing_is_sent_when_meltano_previews_a_file(tmp_path: Path, wire: Wire) -> None:
+    """`preview` as a command shows what the file would become."""
+    project = meltano.project(tmp_path / "project", wire)
+
+    log = project.run("invoke", f"{SANDBOX}:preview", "--input", str(project.root / "demo/leads.singer"))
+
+    shown = [json.loads(line)["event"]["event_id"] for line in log.splitlines() if line.startswith("{")]
+    assert shown == [
+        "leads:101",
+        "leads:102",
+        "leads:103",
+        "opp-7:Closed Won",
+        "opp-8:Closed Lost",
+        "partner_leads:P-0042",
+    ]
+    assert project.accepted() == []
+
+
 # PostgreSQL, twice.
 
 TABLE_OF_LEADS = """
@@ -82,7 +132,7 @@ CREATE TABLE crm.leads (
     day date,
     extra jsonb,
     tags text[],
-    updated_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL
 );
 INSERT INTO crm.leads VALUES
     (1, 'Zoë 日本 🎈', NULL, 1.10, 12345678901234567890, 0.1000, true, '2026-01-02 03:04:05.123456+02',
@@ -93,7 +143,7 @@ INSERT INTO crm.leads VALUES
      '1999-12-31 23:59:59.999999-08', '0001-01-01 00:00:00', '9999-12-31', '{}', '{}', '2026-02-03 12:00:00.000001+00');
 """
 NEW_ROWS = """
-INSERT INTO crm.leads (id, name, extra, updated_at) VALUES
+INSERT INTO crm.leads (id, name, extra, created_at) VALUES
     (4, 'Ada', '{"n": 9007199254740993}', '2026-02-04 00:00:00+00'),
     (5, 'Grace', '{"deep": [1, null, {"x": "y"}]}', '2026-02-05 00:00:00+00');
 """
@@ -103,7 +153,7 @@ EVERY_COLUMN = [
         "event_type": "lead",
         "source_id": "capture-1",
         "person_id": "{id}",
-        "created_at": "{updated_at}",
+        "created_at": "{created_at}",
         "fields": "*",
     }
 ]
@@ -132,7 +182,7 @@ def test_only_new_rows_and_the_one_at_the_bookmark_arrive_when_the_job_runs_agai
     ]
     for event in first + second:
         assert _as_in_the_table(event["fields"]) == rows[event["fields"]["id"]]
-        assert event["created_at"] == _utc(rows[event["fields"]["id"]]["updated_at"])
+        assert event["created_at"] == _utc(rows[event["fields"]["id"]]["created_at"])
     assert project.bookmarks("tap-postgres")["crm-leads"]["replication_key_value"] == "2026-02-05T00:00:00.000000+00:00"
 
 
@@ -156,7 +206,7 @@ def _as_in_the_table(fields: dict[str, Any]) -> dict[str, Any]:
         "at": datetime.fromisoformat,
         "local_at": lambda text: datetime.fromisoformat(text).replace(tzinfo=None),
         "day": lambda text: date.fromisoformat(text[:10]),
-        "updated_at": datetime.fromisoformat,
+        "created_at": datetime.fromisoformat,
         "extra": lambda value: json.loads(json.dumps(value, default=str)),
     }
     return {name: read[name](value) if name in read else value for name, value in fields.items()}
