@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from target_driftrock.delivery.passage import Progress
+from target_driftrock.events.outcome import Open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,12 +34,14 @@ class Handoff:
     def __init__(self, open_dispatcher: OpenDispatcher, *, grace: float) -> None:
         self._open_dispatcher = open_dispatcher
         self._grace = grace
+        self._inbox: deque[Part] = deque()
         self._outcomes: deque[tuple[Part, Outcome]] = deque()
         self._news = threading.Event()
         self._is_open = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dispatcher: Dispatcher | None = None
         self._failure: BaseException | None = None
+        self._is_over = False
         self._thread = threading.Thread(target=self._deliver, name="delivery", daemon=True)
 
     def start(self) -> None:
@@ -47,9 +50,10 @@ class Handoff:
         self._is_open.wait()
 
     def submit(self, parts: Sequence[Part]) -> None:
-        """Hand parts over. What the thread can no longer take is left for the next run."""
+        """Hand parts over. What the thread can no longer take comes back open."""
+        self._inbox.extend(parts)
         if self._dispatcher is not None:
-            self._call(self._dispatcher.submit, parts)
+            self._call(self._hand_over)
 
     def end_input(self) -> None:
         """Nothing more will be submitted."""
@@ -73,7 +77,9 @@ class Handoff:
         self.wait(timeout)
 
     def take_outcomes(self) -> list[tuple[Part, Outcome]]:
-        """What was settled since the last call, in the order of the commits."""
+        """What was settled since the last call, in the order of the commits; after the end, what was not taken too."""
+        if not self.is_running:
+            self._outcomes.extend((part, Open(reason="never sent")) for part in self._take_inbox())
         return [self._outcomes.popleft() for _ in range(len(self._outcomes))]
 
     @property
@@ -116,7 +122,17 @@ class Handoff:
             self._loop = asyncio.get_running_loop()
             self._dispatcher = dispatcher
             self._is_open.set()
-            await dispatcher.run(grace=self._grace)
+            try:
+                await dispatcher.run(grace=self._grace)
+            finally:
+                self._is_over = True
+
+    def _hand_over(self) -> None:
+        if self._dispatcher is not None and not self._is_over:
+            self._dispatcher.submit(self._take_inbox())
+
+    def _take_inbox(self) -> list[Part]:
+        return [self._inbox.popleft() for _ in range(len(self._inbox))]
 
     def _report(self, part: Part, outcome: Outcome) -> None:
         self._outcomes.append((part, outcome))

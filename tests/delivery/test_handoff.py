@@ -123,7 +123,7 @@ def test_start_returns_when_the_dispatcher_cannot_be_opened() -> None:
     handoff.end_input()
     handoff.stop()
 
-    assert ended(handoff) == []
+    assert ended(handoff) == [(1, Open(reason="never sent"))]
     assert isinstance(handoff.failure, OSError)
 
 
@@ -143,7 +143,7 @@ def test_nothing_is_waited_for_when_stopped_twice() -> None:
 
 @pytest.mark.parametrize("call", ["submit", "end_input", "stop", "wait_for_room"])
 def test_a_call_is_harmless_when_the_thread_has_ended(call: str) -> None:
-    """The reader may be a step behind; what it still hands over is left for the next run."""
+    """The reader may be a step behind; what it still hands over comes back open, so that the sums close."""
     handoff = handoff_to(accept)
     handoff.start()
     handoff.end_input()
@@ -157,8 +157,23 @@ def test_a_call_is_harmless_when_the_thread_has_ended(call: str) -> None:
         case _:
             getattr(handoff, call)()
 
-    assert handoff.take_outcomes() == []
+    assert [outcome for _, outcome in handoff.take_outcomes()] == [Open(reason="never sent")] * (call == "submit")
     assert handoff.failure is None
+
+
+def test_every_part_comes_back_when_the_delivery_stops_while_parts_are_handed_over() -> None:
+    """Whatever the moment: taken, on the way, or too late."""
+    handoff = handoff_to(always({}, otherwise=After(0.001, Answer(status=200, is_html=True))))
+    handoff.start()
+    submitted = 0
+
+    while handoff.is_running:
+        submitted += 1
+        handoff.submit([event(submitted)])
+        handoff.wait(0.0001)
+    handoff.submit([event(submitted + 1)])
+
+    assert sorted(position for position, _ in ended(handoff)) == list(range(1, submitted + 2))
 
 
 @pytest.mark.parametrize("call", ["submit", "end_input", "stop", "wait_for_room"])
