@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
@@ -14,15 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_driftrock.events.event import Part
-    from target_driftrock.events.outcome import Outcome
+    from target_driftrock.events.outcome import Outcome, Settled
     from target_driftrock.singer.checkpoint import Checkpoint
 
+FEWEST_REFUSED = 10
+"""With fewer refusals a share says nothing."""
 FIRST_INVALID = 10
 """So many invalid records at the very start of a stream: its SCHEMA or its mapping is wrong."""
 _STREAM_INVALID = (
     "The first ten records of stream {stream} are all invalid ({reason}): check its SCHEMA and its mapping with "
     "`target-driftrock preview`, then run again."
 )
+
+
+@dataclass(slots=True)
+class Share:
+    """How many parts there were, and how many of them were refused."""
+
+    total: int = 0
+    refused: int = 0
 
 
 class Books:
@@ -35,7 +46,8 @@ class Books:
         self._checkpoint = checkpoint
         self._opened = 0
         self._parts_left: dict[int, int] = {}
-        self._unkept: set[int] = set()
+        self._rows: dict[int, str] = {}
+        self._shares: dict[str, Share] = {}
         self._records: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._invalid_from_start: dict[str, int] = {}
@@ -43,14 +55,18 @@ class Books:
         """Parts, refused ones included."""
         self.refusals: Counter[tuple[str, str]] = Counter()
         """Invalid, rejected and held parts by mapping and reason."""
+        self.rows_done: list[str] = []
+        """Kept rows that were read again, and of which every part is delivered."""
+        self.rows_filtered = 0
+        """Kept rows that were read again, and of which nothing came."""
 
     @property
     def next_position(self) -> int:
         """The number of the next record."""
         return self._opened + 1
 
-    def enter(self, stream: str, parts: Sequence[Part]) -> None:
-        """The next record was read, and became these parts.
+    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None) -> None:
+        """The next record was read, and became these parts. `row` is where it was kept, if it is sent again.
 
         Raises:
             RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
@@ -62,8 +78,11 @@ class Books:
         self._records[kind] += 1
         if parts:
             self._parts_left[self._opened] = len(parts)
+            if row is not None:
+                self._rows[self._opened] = row
         else:
             self._checkpoint.resolve(self._opened)
+            self.rows_filtered += row is not None
         self._watch_start(stream, kind, parts)
 
     def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
@@ -74,9 +93,10 @@ class Books:
             if isinstance(outcome, Open):
                 continue
             position = part.origin.position
+            self._weigh(part, outcome)
             if isinstance(outcome, Invalid | Rejected | Held):
                 self.refusals[part.mapping, outcome.reason] += 1
-                self._unkept.add(position)
+                self._rows.pop(position, None)
             self._parts_left[position] -= 1
             if not self._parts_left[position]:
                 self._resolve(position)
@@ -92,11 +112,28 @@ class Books:
 
     def _resolve(self, position: int) -> None:
         del self._parts_left[position]
-        if position in self._unkept:  # nothing keeps what was refused, so STATE must not pass it
-            self._unkept.remove(position)
-            self._checkpoint.freeze(position)
-        else:
-            self._checkpoint.resolve(position)
+        self._checkpoint.resolve(position)
+        row = self._rows.pop(position, None)
+        if row is not None:
+            self.rows_done.append(row)
+
+    def _weigh(self, part: Part, outcome: Settled) -> None:
+        """Add to the shares of its stream and of its capture. What is held was not refused."""
+        names = [f"stream {part.origin.stream}"]
+        if isinstance(part, Event):
+            names.append(f"the capture of {part.capture.label}")
+        for name in names:
+            share = self._shares.setdefault(name, Share())
+            share.total += 1
+            share.refused += isinstance(outcome, Invalid | Rejected)
+
+    def over(self, percent: float) -> list[str]:
+        """The streams and captures of which more than `percent` was refused, ten or more of each, in words."""
+        return [
+            f"{share.refused} of {share.total} of {name}"
+            for name, share in self._shares.items()
+            if share.refused >= FEWEST_REFUSED and share.refused * 100 > percent * share.total
+        ]
 
     def _watch_start(self, stream: str, kind: str, parts: Sequence[Part]) -> None:
         invalid = self._invalid_from_start.setdefault(stream, 0)

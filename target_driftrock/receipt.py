@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,14 +60,14 @@ class Receipt:
     records_read: int
     events: EventCounts
     events_submitted: int
-    events_recorded: EventCounts
-    """What the ledger's own transactions added up; what it does not count is zero."""
+    events_recorded: EventCounts | None
+    """What the ledger's own transactions added up; what it does not count is zero. None where it is lost."""
     refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Invalid, rejected and held parts by mapping and reason."""
     retries: int = 0
     unknown: int = 0
     token_requests: int = 0
-    requests_answered: int = 0
+    is_ledger_new: bool = False
     seconds: float = 0.0
 
     def disagreements(self) -> Iterator[str]:
@@ -74,6 +76,8 @@ class Receipt:
             yield f"{self.records_read} records were read, and {self.records.total} are accounted for."
         if self.events.total != self.events_submitted:
             yield f"{self.events_submitted} events were made, and {self.events.total} have an outcome."
+        if self.events_recorded is None:
+            return
         for name in ("delivered", "invalid", "rejected", "held"):
             counted, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
             if counted != recorded:
@@ -97,6 +101,24 @@ class Receipt:
             f"{self._pace()}, {self.retries} retries, {self.unknown} answers lost, "
             f"{self.token_requests} token requests."
         )
+
+    def as_json(self) -> str:
+        """The receipt to keep."""
+        return msgspec.json.encode(
+            {
+                "records": {"read": self.records_read, **asdict(self.records)},
+                "events": {"made": self.events_submitted, **asdict(self.events)},
+                "refusals": [
+                    {"mapping": mapping, "reason": reason, "count": count}
+                    for (mapping, reason), count in sorted(self.refusals.items())
+                ],
+                "retries": self.retries,
+                "answers_lost": self.unknown,
+                "token_requests": self.token_requests,
+                "seconds": round(self.seconds, 3),
+                "is_ledger_new": self.is_ledger_new,
+            }
+        ).decode()
 
     def _pace(self) -> str:
         if not self.seconds:

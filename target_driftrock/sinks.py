@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.sinks import BatchSink
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.event import Refusal
+from target_driftrock.mapping import attribute
 from target_driftrock.mapping.compiler import MappingFaults, compile_stream
+from target_driftrock.mapping.path import reader
 from target_driftrock.singer.schema import RecordValidator
 
 if TYPE_CHECKING:
@@ -75,6 +78,7 @@ class DriftrockSink(BatchSink):
         self._batch = target.batch
         self._submit = target.submit
         self._mapper = _compile(target.mappings, stream_name, schema=schema, key_properties=key_properties or ())
+        self._key = attribute.key(stream_name, [reader(name) for name in key_properties or ()])
         self._record_validator = RecordValidator(schema) if self.validate_schema else None
 
     @property
@@ -92,6 +96,7 @@ class DriftrockSink(BatchSink):
 
     def part(self, record: dict[str, Any], origin: Origin) -> Part | None:
         """What a record of this stream becomes, or None where it is filtered."""
+        origin = self.keyed(record, origin)
         part = self._mapper.map(record, origin)
         if part is None:
             return None
@@ -99,6 +104,11 @@ class DriftrockSink(BatchSink):
             return self.refusal(origin, MISSING_KEY)
         fault = self._record_validator and self._record_validator.fault(record)
         return self.refusal(origin, f"schema: {fault}") if fault else part
+
+    def keyed(self, record: dict[str, Any], origin: Origin) -> Origin:
+        """The origin with the stream and key properties of the record, where it has them."""
+        key = self._key(record) if self.key_properties else None
+        return replace(origin, key=key if isinstance(key, str) else None)
 
     def refusal(self, origin: Origin, reason: str) -> Refusal:
         """A record of this stream that must not be sent."""

@@ -23,19 +23,21 @@ from target_driftrock.errors import (
     Defect,
     ExitCode,
     InputInvalid,
+    LedgerUnavailable,
     RejectsAboveLimit,
     RunStopped,
     SettingsInvalid,
     SetupRefused,
     StateUnread,
 )
-from target_driftrock.events.event import Origin, Refusal
+from target_driftrock.events.event import Origin
+from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.interface import Forgotten
 from target_driftrock.ledger.journal import GroupingJournal
-from target_driftrock.ledger.memory import MemoryLedger
 from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
 from target_driftrock.receipt import EventCounts, Receipt
-from target_driftrock.settings import Environment, config_jsonschema, from_environment, parse, sdk_config
+from target_driftrock.settings import Environment, OnUnknown, config_jsonschema, from_environment, parse, sdk_config
 from target_driftrock.singer.checkpoint import Checkpoint
 from target_driftrock.singer.reader import Reader
 from target_driftrock.singer.stream_maps import unmet
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
     from target_driftrock.events.event import Part
     from target_driftrock.events.outcome import Outcome
+    from target_driftrock.ledger.durable import DurableLedger
     from target_driftrock.settings import StreamMapping
     from target_driftrock.signals import Signals
     from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
@@ -97,7 +100,7 @@ class TargetDriftrock(Target):
         self._streams: set[str] = set()
         self._network = Network.from_environment(self.settings.api, os.environ)
         self._tokens = tokens_for(self.settings.credentials, self._network)
-        self._ledger = MemoryLedger(api=self.settings.api.name)
+        self._ledger: DurableLedger | None = None
         self._handoff = Handoff(self._open_dispatcher, grace=GRACE_SECONDS)
         self._state_written_at = time.monotonic()
         self._reader = Reader(
@@ -155,6 +158,7 @@ class TargetDriftrock(Target):
             stream=message.stream,
             record=message.raw,
             schema=self._schema_lines[message.stream],
+            row=message.row,
         )
         before = len(self.batch)
         for stream_map in self.mapper.stream_maps[message.stream]:
@@ -176,16 +180,18 @@ class TargetDriftrock(Target):
         return unmet(self.config.get("stream_maps", {}), self._streams)
 
     def _map(self, stream_map: StreamMap, message: Record, origin: Origin) -> None:
+        sink = self.get_sink(stream_map.stream_alias)
+        assert isinstance(sink, DriftrockSink)  # noqa: S101 - `default_sink_class`
         if message.fault is not None:
-            self.batch.add(_refusal(origin, message.fault))
+            self.batch.add(sink.refusal(sink.keyed(message.record, origin), message.fault))
             return
         try:
             record = stream_map.transform(message.record)
         except Exception:  # noqa: BLE001 - an expression can fail in any way, and its text holds values
-            self.batch.add(_refusal(origin, MAP_FAILED))
+            self.batch.add(sink.refusal(sink.keyed(message.record, origin), MAP_FAILED))
             return
         if record is not None:
-            self.get_sink(stream_map.stream_alias).process_record(record, {"origin": origin})
+            sink.process_record(record, {"origin": origin})
 
     # Messages, in the order read. They are our reader's values, not the SDK's dictionaries.
 
@@ -208,7 +214,7 @@ class TargetDriftrock(Target):
     def _process_record_message(self, message: Record) -> None:  # type: ignore[override]
         """The SDK's own prints values, rewrites dates, and stops at the first invalid record."""
         parts = self.map_record(message)
-        self._books.enter(message.stream, parts)
+        self._books.enter(message.stream, parts, row=message.row)
         if len(self.batch) >= self.settings.batch_size_rows:
             self.submit()
         while not self._may_read() and not self._is_over():
@@ -227,38 +233,66 @@ class TargetDriftrock(Target):
         raise NotImplementedError
 
     def process_endofpipe(self) -> None:
-        """Deliver the rest, and write the last STATE.
+        """What the SDK's `listen` calls: deliver the rest, write the last STATE, and let go of the ledger.
 
         Raises:
             RunStopped: What stopped the delivery.
         """
         self.start()
-        self.submit()
-        self._handoff.end_input()
-        self._await_delivery()
+        try:
+            self._deliver(None)
+        finally:
+            self._leave_ledger(ExitCode.RESOLVED, self._receipt())
 
     # The life of a run.
 
     def start(self) -> None:
-        """Begin to deliver. May be called twice."""
-        if not self._handoff.is_started:
-            self._handoff.start()
+        """Take the ledger, and begin to deliver. May be called twice.
+
+        Raises:
+            SettingsInvalid: The ledger's place is wrong.
+            LedgerUnavailable: It is not to be had, or another run has it.
+        """
+        if self._handoff.is_started:
+            return
+        self._ledger = open_ledger(
+            self.settings.keeping.ledger,
+            api=self.settings.api.name,
+            wait=self.settings.patience.max_outage,
+            is_stopped=lambda: self._is_stopped_by_signal,
+        )
+        if self._ledger is None:
+            return
+        if self._ledger.is_new:
+            log.warning("The ledger is new: what was delivered before this run is not known to it.")
+        self._handoff.start()
 
     def run(self, source: IO[bytes] | None) -> int:
         """Read all of `source` (standard input if None), deliver it, account for it; the exit code."""
         causes = [cause for stage in (self._read, self._deliver) if (cause := _caught(stage, source)) is not None]
+        causes += self._judge(causes)
         receipt = self._receipt()
         causes += [Defect(f"The accounts do not close: {fault}") for fault in receipt.disagreements()]
-        if self._books.refusals:
-            causes.append(RejectsAboveLimit(_UNKEPT))
         for line in receipt.lines():
             log.info("%s", line)
-        return self._conclude(causes)
+        code = self._exit_code(causes)
+        self._leave_ledger(code, receipt)
+        self._conclude(code, causes)
+        return code
+
+    def _judge(self, causes: Sequence[RunStopped]) -> list[RunStopped]:
+        """Whether too much was refused: judged once, where the whole input was read."""
+        if self._is_stopped_by_signal or any(cause.exit_code is not ExitCode.INPUT for cause in causes):
+            return []
+        over = self._books.over(self.settings.keeping.max_reject_percent)
+        return [RejectsAboveLimit(_OVER.format(shares="; ".join(over)))] if over else []
 
     def _read(self, source: IO[bytes] | None) -> None:
         if self.settings.api.environment is Environment.SANDBOX and connection_fault(self._network) is not None:
             raise SetupRefused(SANDBOX_MISSING)
         self.start()
+        if self._ledger is None:
+            return
         try:
             self.process_lines(source)  # type: ignore[arg-type]  # our reader takes bytes
         except RecordsWithoutSchemaException as missing:
@@ -268,12 +302,14 @@ class TargetDriftrock(Target):
                 log.warning("%s", fault)
 
     def _deliver(self, _: IO[bytes] | None) -> None:
-        if self._is_stopped_by_signal or not self._handoff.is_running:
-            self.submit()
+        if not self._handoff.is_started:
+            return
+        self.submit()
+        if self._is_stopped_by_signal:
             self._handoff.stop()
-            self._await_delivery()
         else:
-            self.process_endofpipe()
+            self._handoff.end_input()
+        self._await_delivery()
 
     def _await_delivery(self) -> None:
         """Until the delivery has ended; a signal in between stops it, and a second one at once."""
@@ -289,18 +325,46 @@ class TargetDriftrock(Target):
         if self._handoff.failure is not None:
             raise self._handoff.failure
 
-    def _conclude(self, causes: list[RunStopped]) -> int:
-        """Say how the run ended, in the last line of the log; its exit code."""
+    def _exit_code(self, causes: Sequence[RunStopped]) -> int:
         if self._signals is not None and self._signals.received is not None:
-            number = self._signals.received
-            log.info("Stopped by %s (exit %d). %s", number.name, 128 + number, _GO_ON)
-            return 128 + number
-        if not causes:
+            return 128 + self._signals.received
+        return _gravest(causes).exit_code if causes else ExitCode.RESOLVED
+
+    def _leave_ledger(self, code: int, receipt: Receipt) -> None:
+        """Keep the receipt, take away what is settled after all, and let go."""
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.commit([Forgotten(row) for row in self._books.rows_done])
+            self._tell_rejects(self._ledger)
+            self._ledger.finish(exit_code=code, receipt=receipt.as_json())
+            self._prune(self._ledger)
+        except LedgerUnavailable as lost:
+            log.warning("The receipt could not be kept: %s", lost)
+        finally:
+            self._ledger.close()
+
+    def _tell_rejects(self, ledger: DurableLedger) -> None:
+        if self._books.rows_filtered:
+            log.warning("%d kept rows were read again and filtered: they stay.", self._books.rows_filtered)
+        count, since = ledger.rejects_waiting()
+        if since is not None:
+            day = time.strftime("%Y-%m-%d", time.gmtime(since))
+            log.warning("%d rows wait in the ledger, the oldest since %s: see `target-driftrock rejects`.", count, day)
+
+    def _prune(self, ledger: DurableLedger) -> None:
+        days = self.settings.keeping.ledger_retention_days
+        while days is not None and not self._is_stopped_by_signal and ledger.prune(days=days):
+            pass
+
+    def _conclude(self, code: int, causes: Sequence[RunStopped]) -> None:
+        """Say how the run ended, in the last line of the log."""
+        if self._signals is not None and self._signals.received is not None:
+            log.info("Stopped by %s (exit %d). %s", self._signals.received.name, code, _GO_ON)
+        elif causes:
+            log.error("%s (exit %d)", _gravest(causes), code)
+        else:
             log.info("All is resolved (exit 0).")
-            return ExitCode.RESOLVED
-        cause = min(causes, key=lambda each: PRECEDENCE.index(each.exit_code))
-        log.error("%s (exit %d)", cause, cause.exit_code)
-        return cause.exit_code
 
     @property
     def _signal_count(self) -> int:
@@ -365,6 +429,7 @@ class TargetDriftrock(Target):
             read_timeout=settings.patience.read_timeout,
             max_connections=settings.pace.max_concurrency,
         )
+        assert self._ledger is not None  # noqa: S101 - taken before the delivery is started
         journal = GroupingJournal(self._ledger)
         try:
             yield Dispatcher(
@@ -372,6 +437,7 @@ class TargetDriftrock(Target):
                     api=settings.api.name,
                     max_concurrency=settings.pace.max_concurrency,
                     max_outage=settings.patience.max_outage,
+                    holds_unknown=settings.keeping.on_unknown is OnUnknown.HOLD,
                 ),
                 transport=transport,
                 tokens=self._tokens,
@@ -385,21 +451,31 @@ class TargetDriftrock(Target):
             journal.close()
 
     def _receipt(self) -> Receipt:
-        progress, counts = self._handoff.progress, self._ledger.counts()
+        progress = self._handoff.progress
         read = self._reader.counts["RECORD"]
         return Receipt(
             records=self._books.records(read),
             records_read=read,
             events=self._books.events,
             events_submitted=self._books.submitted,
-            events_recorded=EventCounts(
-                delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
-            ),
+            events_recorded=self._recorded(),
             refusals=self._books.refusals,
             retries=progress.retries,
             unknown=progress.unknown,
             token_requests=self._tokens.requests,
             seconds=progress.seconds,
+            is_ledger_new=self._ledger is not None and self._ledger.is_new,
+        )
+
+    def _recorded(self) -> EventCounts | None:
+        if self._ledger is None:
+            return None
+        try:
+            counts = self._ledger.counts()
+        except LedgerUnavailable:
+            return None
+        return EventCounts(
+            delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
         )
 
 
@@ -415,8 +491,8 @@ def _caught(stage: Callable[[IO[bytes] | None], None], source: IO[bytes] | None)
     return None
 
 
-def _refusal(origin: Origin, reason: str) -> Refusal:
-    return Refusal(origin=origin, mapping=f"stream {origin.stream}", reason=reason)
+def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
+    return min(causes, key=lambda cause: PRECEDENCE.index(cause.exit_code))
 
 
 def _write_line(value: bytes) -> None:
@@ -432,9 +508,9 @@ def _write_line(value: bytes) -> None:
 _MAPS_INVALID = "stream_maps cannot be understood: check its keys and expressions against the SDK's documentation."
 _MAPS_FAIL = "stream_maps cannot be applied to stream {stream}: check the expressions that name it."
 _NO_SCHEMA = "Line {line}: a RECORD came before any SCHEMA of its stream. Mend the tap, then run again."
-_UNKEPT = (
-    "Some records were refused, and nothing keeps them yet: STATE stops before the first of them. "
-    "Mend the cause named above, then run again."
+_OVER = (
+    "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
+    "mend the cause, and send it again."
 )
 _GO_ON = "What was in flight is settled or counted as open; the next run goes on from the last STATE."
 _STATE_UNREAD = (

@@ -98,7 +98,9 @@ class Intake:
         for passage, known in zip(group, await self._journal.recall([one.event for one in group]), strict=True):
             if known is not None and known.standing is Standing.INTENDED:
                 lost.append(Lost(passage.event))  # the run that meant to send it could not count it any more
-            outcome = self._admit(passage, admit(known, holds_unknown=self._plan.holds_unknown))
+            is_replay = passage.event.origin.row is not None
+            admission = admit(known, holds_unknown=self._plan.holds_unknown, is_replay=is_replay)
+            outcome = self._admit(passage, admission)
             if outcome is not None:
                 settled.append((passage, outcome))
         await self._settle(settled, lost)

@@ -74,8 +74,11 @@ class Admission(enum.Enum):
     HOLD = "kept: its answer is lost, and a person decides"
 
 
-def admit(known: Known | None, *, holds_unknown: bool) -> Admission:
-    """The ledger's table. `holds_unknown` is `on_unknown: hold`."""
+def admit(known: Known | None, *, holds_unknown: bool, is_replay: bool) -> Admission:
+    """The ledger's table. `holds_unknown` is `on_unknown: hold`.
+
+    A replay comes from the kept rows, by the will of a person.
+    """
     if known is None:
         return Admission.SEND
     match known.standing:
@@ -84,9 +87,9 @@ def admit(known: Known | None, *, holds_unknown: bool) -> Admission:
         case Standing.REFUSED | Standing.ANSWERED:
             return Admission.SEND
         case Standing.INTENDED | Standing.UNKNOWN:
-            return Admission.HOLD if holds_unknown else Admission.SEND_UNKNOWN
+            return Admission.HOLD if holds_unknown and not is_replay else Admission.SEND_UNKNOWN
         case Standing.HELD_UNKNOWN:
-            return Admission.HOLD
+            return Admission.SEND_UNKNOWN if is_replay else Admission.HOLD
         case _:
             assert_never(known.standing)
 

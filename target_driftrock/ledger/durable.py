@@ -327,7 +327,8 @@ class _Entry:
     def _release(self, part: Event | Refusal) -> None:
         """What was kept of this event, or of this record when nothing was known of its event, goes."""
         for key in self._keys(part):
-            self._let_go(key)
+            if key.hex() != part.origin.row:  # that one goes when all of its record is delivered: see `Forgotten`
+                self._let_go(key)
 
     def _let_go(self, key: bytes) -> None:
         self.kept.pop(key, None)

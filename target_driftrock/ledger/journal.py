@@ -69,9 +69,8 @@ class GroupingJournal:
         await waiter
 
     def close(self) -> None:
-        """Close the ledger, after all that was asked before. May be called twice."""
+        """Return when all that was asked is done. The ledger stays open. May be called twice."""
         self._thread.shutdown(wait=True)
-        self._ledger.close()
 
     def _run(self, call: Callable[[Given], Got], given: Given) -> asyncio.Future[Got]:
         return asyncio.get_running_loop().run_in_executor(self._thread, self._ask, call, given)

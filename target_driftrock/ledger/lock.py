@@ -88,7 +88,9 @@ class SessionLock:
     def try_take(self) -> bool:
         """See `Lock.try_take`."""
         with guarded(self._place), self._connection.begin():
-            return bool(self._connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}).scalar())
+            return bool(
+                self._connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}).scalar()
+            )
 
     def held_by(self) -> str:
         """See `Lock.held_by`."""

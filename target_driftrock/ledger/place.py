@@ -91,7 +91,9 @@ def parse_place(location: str) -> Place:
     try:
         url = sa.make_url(urlunsplit(parts._replace(scheme="postgresql+psycopg", query=urlencode(options))))
     except (ArgumentError, ValueError):
-        raise SettingsInvalid(["ledger is no usable PostgreSQL URL: it looks like postgresql://user@host/name."]) from None
+        raise SettingsInvalid(
+            ["ledger is no usable PostgreSQL URL: it looks like postgresql://user@host/name."]
+        ) from None
     return Server(url=url, schema=schema)
 
 
@@ -159,7 +161,9 @@ def connect(place: Place, made: sa.Engine) -> sa.Connection:
         if isinstance(place, Server):
             with connection.begin():
                 for name, value in _SERVER_KEEPALIVE.items():
-                    connection.execute(sa.text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value})
+                    connection.execute(
+                        sa.text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value}
+                    )
                 connection.execute(sa.schema.CreateSchema(place.schema, if_not_exists=True))
         return connection
 
@@ -172,7 +176,9 @@ def guarded(place: Place) -> Iterator[None]:
     except SQLAlchemyError as error:
         code = _code(error)
         if code in _WRONG_SETTING:
-            raise SettingsInvalid([f"ledger: {place.name} refuses us ({code}): check the URL's user, rights and database."]) from None
+            raise SettingsInvalid(
+                [f"ledger: {place.name} refuses us ({code}): check the URL's user, rights and database."]
+            ) from None
         raise unavailable(place, code) from None
     except OSError as error:
         raise unavailable(place, os.strerror(error.errno or 0)) from None

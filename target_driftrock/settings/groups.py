@@ -100,6 +100,23 @@ class Patience:
     max_outage: float = 900.0
 
 
+class OnUnknown(enum.Enum):
+    """What becomes of an event whose answer was lost."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What a run leaves behind, and where. `ledger` is a directory or a PostgreSQL URL, which holds credentials."""
+
+    ledger: str = field(repr=False)
+    ledger_retention_days: int | None = None
+    on_unknown: OnUnknown = OnUnknown.RETRY
+    max_reject_percent: float = 5.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamMapping:
     """One item of `streams`, its templates as text.
@@ -138,6 +155,7 @@ class Settings:
     credentials: Credentials
     pace: Pace
     patience: Patience
+    keeping: Keeping
     mappings: tuple[StreamMapping, ...]
     batch_size_rows: int = 100
     validate_records: bool = True

@@ -21,6 +21,8 @@ from target_driftrock.settings.groups import (
     ClientCredentials,
     Credentials,
     Environment,
+    Keeping,
+    OnUnknown,
     Pace,
     Patience,
     Settings,
@@ -56,6 +58,7 @@ def parse(
         credentials=_credentials(given),
         pace=Pace(**_slots(Pace, values)),
         patience=Patience(**_slots(Patience, values)),
+        keeping=Keeping(**_slots(Keeping, values)),
         mappings=tuple(mappings),
         **_slots(Settings, values),
     )
@@ -69,19 +72,25 @@ def sdk_config(config: Mapping[str, object]) -> dict[str, Any]:
 
 def secret_values(config: Mapping[str, object]) -> tuple[str, ...]:
     """What must never be printed, for `redaction.install`: told before `parse`, which may find faults."""
-    return tuple(value for row in TABLE if row.is_secret and isinstance(value := config.get(row.name), str))
+    return tuple(
+        value
+        for row in TABLE
+        if row.is_secret and isinstance(value := config.get(row.name), str) and row.secret_mark in value
+    )
 
 
 def _given(config: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if value is not None and value != ""}
 
 
-def _slots(group: type[Pace | Patience | Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+def _slots(group: type[Pace | Patience | Keeping | Settings], values: Mapping[str, Any]) -> dict[str, Any]:
     """What of the values belongs into a group."""
     return {slot.name: values[slot.name] for slot in fields(group) if slot.name in values}
 
 
 def _converted(row: Row, value: Any) -> Any:
+    if row.name == "on_unknown":
+        return OnUnknown(value)
     return float(value) if row.kind is Kind.DECIMAL else value
 
 
@@ -91,6 +100,8 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
         if row.name in given:
             yield from _row_faults(row, given[row.name])
     yield from _environment_faults(given)
+    if "ledger" not in given:
+        yield "ledger is missing: name a directory that outlives the run, or a PostgreSQL URL."
     yield from _credential_faults(given)
     yield from _api_url_faults(given)
     if given.get("flattening_enabled") is True and "flattening_max_depth" not in given:

@@ -9,9 +9,9 @@ import enum
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 
-from target_driftrock.settings.groups import Environment, Pace, Patience, Settings
+from target_driftrock.settings.groups import Environment, Keeping, OnUnknown, Pace, Patience, Settings
 
-_GROUPS = (Pace, Patience, Settings)
+_GROUPS = (Pace, Patience, Keeping, Settings)
 _DEFAULTS = {slot.name: slot.default for group in _GROUPS for slot in fields(group) if slot.default is not MISSING}
 
 
@@ -50,12 +50,16 @@ class Row:
     above: int | None = None
     is_required: bool = False
     is_secret: bool = False
+    secret_mark: str = ""
+    """A value of a secret setting without this in it is none: a directory, where a URL might be."""
     is_builtin: bool = False
 
     @property
-    def default(self) -> int | float | bool | None:
+    def default(self) -> int | float | bool | str | None:
         """What holds when nothing is given, or None."""
         default = _DEFAULTS.get(self.attribute or self.name)
+        if isinstance(default, enum.Enum):
+            return str(default.value)
         return int(default) if isinstance(default, float) and default.is_integer() else default
 
 
@@ -94,6 +98,16 @@ TABLE = (
         title="API URL",
         description="Another base URL than the environment's own. HTTPS only, but for a loopback address.",
         kind=Kind.STRING,
+    ),
+    Row(
+        name="ledger",
+        title="Ledger",
+        description="What a run leaves behind lies here: a directory that outlives the run, or a PostgreSQL URL,"
+        " `postgresql://user@host/database?schema=name`. A container's own disk forgets.",
+        kind=Kind.STRING,
+        is_required=True,
+        is_secret=True,
+        secret_mark="://",  # noqa: S106 - where credentials may be, not what they are
     ),
     Row(
         name="source_id",
@@ -139,6 +153,30 @@ TABLE = (
         kind=Kind.DECIMAL,
         attribute="max_outage",
         minimum=0,
+    ),
+    Row(
+        name="on_unknown",
+        title="On a lost answer",
+        description="What becomes of an event whose answer was lost: `retry` sends it again with the same `event_id`,"
+        " `hold` keeps it for a person to decide.",
+        kind=Kind.OPTIONS,
+        options=tuple(choice.value for choice in OnUnknown),
+    ),
+    Row(
+        name="max_reject_percent",
+        title="Most rejects",
+        description="Percent of a stream's or a capture's events that may be refused; above it, and from ten refused"
+        " events on, a run ends with exit 6. 100 turns it off.",
+        kind=Kind.DECIMAL,
+        minimum=0,
+        maximum=100,
+    ),
+    Row(
+        name="ledger_retention_days",
+        title="Retention of the ledger",
+        description="How many days delivered events are remembered. None forgets nothing.",
+        kind=Kind.INTEGER,
+        minimum=1,
     ),
     Row(
         name="batch_size_rows",

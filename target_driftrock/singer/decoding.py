@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class _Record(msgspec.Struct, tag_field="type", tag="RECORD"):
     stream: str
     record: dict[str, Any]
+    driftrock_row: str | None = None
 
 
 class _Schema(msgspec.Struct, tag_field="type", tag="SCHEMA"):
@@ -55,7 +56,9 @@ def decode(line: bytes, number: int) -> Message:
     wire, fault = _read(raw, number, is_whole=line.endswith(b"\n"))
     match wire:
         case _Record():
-            return Record(line=number, stream=wire.stream, record=wire.record, raw=raw, fault=fault)
+            return Record(
+                line=number, stream=wire.stream, record=wire.record, raw=raw, fault=fault, row=wire.driftrock_row
+            )
         case _State():
             return State(line=number, value=_state_value(wire, number))
         case _Schema():
