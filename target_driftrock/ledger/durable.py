@@ -100,10 +100,11 @@ class DurableLedger:
 
     def counts(self) -> Counts:
         """See `Ledger.counts`."""
-        columns = [tables.runs.c[name] for name in ("delivered", "invalid", "rejected", "held", "unknown")]
+        names = ("delivered", "invalid", "rejected", "held", "unknown")
+        columns = [tables.runs.c[name] for name in names]
         with guarded(self._place), self._connection.begin():
             row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self._run)).one()
-        return Counts(**row._mapping)
+        return Counts(**dict(zip(names, row, strict=True)))
 
     # The run itself.
 
@@ -453,5 +454,5 @@ def _let_go(connection: sa.Connection, lock: Lock) -> None:
 
 def _locked(place: Place, held_by: str) -> LedgerUnavailable:
     return LedgerUnavailable(
-        f"The ledger in {place.name} is held by {held_by}: wait for that run, or give this pipeline a ledger of its own."
+        f"The ledger in {place.name} is held by {held_by}: wait for that run, or give each pipeline a ledger of its own."
     )
