@@ -454,5 +454,5 @@ def _let_go(connection: sa.Connection, lock: Lock) -> None:
 
 def _locked(place: Place, held_by: str) -> LedgerUnavailable:
     return LedgerUnavailable(
-        f"The ledger in {place.name} is held by {held_by}: wait for that run, or give each pipeline a ledger of its own."
+        f"The ledger in {place.name} is held by {held_by}: wait for that run, or give this pipeline its own ledger."
     )
