@@ -20,11 +20,12 @@ JOB = ("--config", "demo/settings.json", "--config", "ENV", "--input", "demo/lea
 
 def main() -> int:
     """Run the job, and show what came of it; its exit code."""
-    record = Path(tempfile.mkdtemp(prefix="target-driftrock-demo-")) / "arrivals.jsonl"
+    folder = Path(tempfile.mkdtemp(prefix="target-driftrock-demo-"))
+    record = folder / "arrivals.jsonl"
     with sandbox(record) as url:
         click.echo(f"A sandbox, Driftrock's API as a double, runs at {url}. Leads and conversions go into it:")
         click.echo(f"$ {typed(PROGRAM)} {' '.join(JOB)}\n")
-        environment = {**os.environ, "TARGET_DRIFTROCK_API_URL": url}
+        environment = {**os.environ, "TARGET_DRIFTROCK_API_URL": url, "TARGET_DRIFTROCK_LEDGER": str(folder / "ledger")}
         code = subprocess.run([PROGRAM, *JOB], cwd=HERE.parent, env=environment, check=False).returncode  # noqa: S603
     if code:
         return code
@@ -33,7 +34,7 @@ def main() -> int:
         click.echo(shown(line))
     click.echo(f"\nEach event in full: {record}")
     click.echo(f"A sandbox that stays, and shows them in the browser: {typed(PROGRAM)} sandbox")
-    click.echo("Beside it, the command above sends them again.")
+    click.echo("Beside it, the command above delivers into that one, once: its ledger is .ledger.")
     return 0
 
 

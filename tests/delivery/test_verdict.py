@@ -76,8 +76,8 @@ def test_an_event_is_admitted_by_the_table_when_the_ledger_holds(
     held: Known | None, under_retry: Admission, under_hold: Admission
 ) -> None:
     """What the ledger decides of an event that comes again, under both settings of `on_unknown`."""
-    assert admit(held, holds_unknown=False) is under_retry
-    assert admit(held, holds_unknown=True) is under_hold
+    assert admit(held, holds_unknown=False, is_replay=False) is under_retry
+    assert admit(held, holds_unknown=True, is_replay=False) is under_hold
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from target_driftrock.settings import (
     ApiKey,
     ClientCredentials,
     Environment,
+    Keeping,
     Pace,
     Patience,
     Settings,
@@ -26,7 +27,7 @@ from target_driftrock.settings import (
 )
 
 LEAD = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
-SANDBOX: dict[str, object] = {"environment": "sandbox", "streams": [LEAD]}
+SANDBOX: dict[str, object] = {"environment": "sandbox", "ledger": "ledger", "streams": [LEAD]}
 
 
 def parsed(**changes: object) -> Settings:
@@ -57,6 +58,7 @@ def test_defaults_hold_when_nothing_else_is_given() -> None:
         credentials=ClientCredentials(client_id="sandbox", client_secret="sandbox"),
         pace=Pace(max_concurrency=16, max_events=None),
         patience=Patience(read_timeout=60.0, max_outage=900.0),
+        keeping=Keeping(ledger="ledger"),
         mappings=(StreamMapping(index=0, stream="leads", event_type="lead", source_id="capture-1", fields="*"),),
         batch_size_rows=100,
         validate_records=True,

@@ -16,6 +16,7 @@ from target_driftrock.settings.table import DROPPED, MAPPING_SCHEMAS, Kind, Row
 MELTANO_KINDS = {"string", "integer", "decimal", "boolean", "options", "object", "array"}
 VALID = {
     "environment": "sandbox",
+    "ledger": "ledger",
     "client_id": None,
     "streams": [{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}", "rank": 1}, "event_id": None}],
 }
@@ -94,7 +95,7 @@ def test_schema_marks_secrets_when_a_setting_is_one() -> None:
 
     assert isinstance(properties, dict)
     marked = [name for name, schema in properties.items() if schema.get("secret") and schema.get("writeOnly")]
-    assert marked == ["client_secret", "api_key"]
+    assert marked == ["client_secret", "api_key", "ledger"]
 
 
 def test_schema_of_a_mapping_names_its_attributes_when_there_are_more() -> None:
@@ -130,7 +131,7 @@ def test_meltano_settings_are_meltanos_own_words_when_generated() -> None:
     assert {str(setting["kind"]) for setting in by_name.values()} <= MELTANO_KINDS
     assert by_name["max_concurrency"]["value"] == 16
     assert "value" not in by_name["environment"]
-    assert [name for name, setting in by_name.items() if setting.get("sensitive")] == ["client_secret", "api_key"]
+    assert [name for name, setting in by_name.items() if setting.get("sensitive")] == ["client_secret", "api_key", "ledger"]
     assert by_name["environment"]["options"] == [
         {"label": "Production", "value": "production"},
         {"label": "Staging", "value": "staging"},
