@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import click
 
 PROGRAM = Path(sys.executable).with_name("target-driftrock")
 HERE = Path(__file__).parent
-JOB = ("--config", "demo/settings.json", "--config", "ENV", "--input", "demo/leads.singer")
+JOB = ("--config", "demo/settings.json", "--input", "demo/leads.singer")
 
 
 def main() -> int:
@@ -23,10 +22,12 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="target-driftrock-demo-"))
     record = folder / "arrivals.jsonl"
     with sandbox(record) as url:
+        ours = folder / "settings.json"  # a port that is free now, and a ledger that knows nothing yet
+        ours.write_text(json.dumps({"api_url": url, "ledger": str(folder / "ledger")}), encoding="utf-8")
+        command = [str(PROGRAM), *JOB, "--config", str(ours)]
         click.echo(f"A sandbox, Driftrock's API as a double, runs at {url}. Leads and conversions go into it:")
-        click.echo(f"$ {typed(PROGRAM)} {' '.join(JOB)}\n")
-        environment = {**os.environ, "TARGET_DRIFTROCK_API_URL": url, "TARGET_DRIFTROCK_LEDGER": str(folder / "ledger")}
-        code = subprocess.run([PROGRAM, *JOB], cwd=HERE.parent, env=environment, check=False).returncode  # noqa: S603
+        click.echo(f"$ {' '.join(map(str, [typed(PROGRAM), *command[1:]]))}\n")
+        code = subprocess.run(command, cwd=HERE.parent, check=False).returncode  # noqa: S603 - our own
     if code:
         return code
     click.echo("\nWhat arrived:")
@@ -34,7 +35,8 @@ def main() -> int:
         click.echo(shown(line))
     click.echo(f"\nEach event in full: {record}")
     click.echo(f"A sandbox that stays, and shows them in the browser: {typed(PROGRAM)} sandbox")
-    click.echo("Beside it, the command above delivers into that one, once: its ledger is .ledger.")
+    click.echo(f"Beside it, this delivers into that one, once, with .ledger for a ledger:")
+    click.echo(f"{typed(PROGRAM)} {' '.join(JOB)}")
     return 0
 
 
@@ -42,7 +44,7 @@ def main() -> int:
 def sandbox(record: Path) -> Iterator[str]:
     """The address of a sandbox in a process of its own. It ends with the `with`."""
     options = ("sandbox", "--port", "0", "--record", record)
-    with subprocess.Popen([PROGRAM, *options], stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen([PROGRAM, *options], stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         assert process.stderr is not None  # noqa: S101 - it is a pipe
         ready = process.stderr.readline()
         try:
