@@ -1,0 +1,269 @@
+"""Each exit code of a run, by the installed command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.acceptance.process import (
+    CANARY,
+    PROGRAM,
+    SCHEMA,
+    SECONDS,
+    Command,
+    accepted,
+    bookmark,
+    leads,
+    record,
+    sandbox,
+    settings,
+    singer,
+    state,
+    until,
+)
+from tests.sandbox.wire import Wire
+
+pytestmark = pytest.mark.acceptance
+
+FIVE = tuple(leads(range(1, 6)))
+TWENTY = tuple(leads(range(1, 21)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A way for a run to end. `delivered` are the leads that arrived, `told` a part of the last line."""
+
+    code: int
+    told: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    faults: Mapping[str, Any] = field(default_factory=dict)
+    tap: bytes = singer(FIVE)
+    delivered: Iterable[int] = ()
+    states: Iterable[int] = ()
+
+
+CASES = {
+    "all-is-delivered": Case(code=0, told="All is resolved", delivered=range(1, 6), states=[5]),
+    "nothing-comes": Case(code=0, told="All is resolved", tap=b""),
+    "an-unmapped-stream": Case(
+        code=2,
+        told="no mapping names the stream deals",
+        tap=singer([*FIVE, {**SCHEMA, "stream": "deals"}]),
+        delivered=range(1, 6),
+        states=[5],
+    ),
+    "a-property-that-the-schema-has-not": Case(
+        code=2,
+        told="nearest is email",
+        changes={"streams": [{"stream": "leads", "event_type": "lead", "fields": {"e": "{emial}"}}]},
+    ),
+    "an-api-key-that-is-refused": Case(
+        code=3, told="api_key", changes={"api_key": f"{CANARY}-key", "client_id": None, "client_secret": None}
+    ),
+    "a-closed-capture": Case(
+        code=3,
+        told="check the source_id",
+        faults={"refuse_sources": ["capture-1"], "refuse_status": 403},
+    ),
+    "a-capture-that-is-not-there": Case(
+        code=3,
+        told="check the source_id",
+        faults={"refuse_sources": ["capture-1"], "refuse_status": 404},
+    ),
+    "a-web-page-for-an-api": Case(code=3, told="not Driftrock's API", faults={"html": True}),
+    "an-api-that-is-down": Case(
+        code=4, told="max_outage_seconds", faults={"down": True}, changes={"max_outage_seconds": 0.3}
+    ),
+    "a-token-endpoint-that-is-down": Case(
+        code=4, told="max_outage_seconds", faults={"token_down": True}, changes={"max_outage_seconds": 0.3}
+    ),
+    "a-connection-that-is-always-reset": Case(
+        code=4, told="max_outage_seconds", faults={"closed": True}, changes={"max_outage_seconds": 0.3}
+    ),
+    "a-malformed-line": Case(
+        code=5,
+        told="Line 8 is not JSON",
+        tap=singer(FIVE) + f'{{"type": "RECORD", {CANARY}\n'.encode() + singer([record(9), state(9)]),
+        delivered=range(1, 6),
+        states=[5],
+    ),
+    "an-input-that-is-cut": Case(
+        code=5,
+        told="ends inside line 8",
+        tap=singer([*FIVE, record(6)])[:-20],
+        delivered=range(1, 6),
+        states=[5],
+    ),
+    "a-record-before-its-schema": Case(
+        code=5,
+        told="Line 8",
+        tap=singer([*FIVE, {**record(6), "stream": "deals"}]),
+        delivered=range(1, 6),
+        states=[5],
+    ),
+    "a-batch": Case(
+        code=5,
+        told="Line 8 is a BATCH message",
+        tap=singer([*FIVE, {"type": "BATCH", "stream": "leads", "manifest": [f"{CANARY}.jsonl"]}]),
+        delivered=range(1, 6),
+        states=[5],
+    ),
+    "an-invalid-record": Case(
+        code=6,
+        told="refused",
+        tap=singer([*leads([1, 2]), record(3, email=7), record(4), state(4)]),
+        delivered=[1, 2, 4],
+        states=[2],
+    ),
+    "nothing-but-invalid-records": Case(
+        code=6,
+        told="first ten records of stream leads are all invalid",
+        tap=singer([SCHEMA, *(record(number, email=7) for number in range(1, 21))]),
+    ),
+    "a-capture-that-refuses-all": Case(
+        code=6,
+        told="refused the first ten events",
+        faults={"refuse_sources": ["capture-1"]},
+        tap=singer(TWENTY),
+    ),
+    "a-capture-that-refuses-a-few": Case(
+        code=6,
+        told="refuse",
+        faults={"refuse_sources": ["capture-1"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
+def test_the_exit_code_tells_the_cause_when_a_run_ends(case: Case, command: Command, double: Wire) -> None:
+    """Code, last line, what arrived and the last STATE fit together, and no value of a record is printed."""
+    double.post("/_sandbox/faults", case.faults)
+
+    ended = command.run("--config", command.config(settings(double.url, **case.changes)), tap=case.tap)
+
+    assert ended.code == case.code, ended.err
+    assert case.told in ended.last_line
+    assert sorted(accepted(double)) == list(case.delivered)
+    assert [bookmark(value) for value in ended.states] == list(case.states)
+
+
+def test_settings_are_all_told_when_they_are_wrong(command: Command) -> None:
+    """Each fault is a line of its own, and nothing else is printed."""
+    ended = command.deliver({"environment": CANARY, "client_id": CANARY, "sources": CANARY}, FIVE)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.err.splitlines()) == 4
+    assert all(line.startswith("error: ") for line in ended.err.splitlines())
+
+
+def test_it_says_which_settings_to_look_at_when_the_credentials_are_refused(command: Command) -> None:
+    """The documented 401 of the token endpoint stops the run at once."""
+    with sandbox("--client-id", "another", "--client-secret", "another") as wire:
+        ended = command.deliver(settings(wire.url), FIVE)
+
+        assert (ended.code, ended.out) == (3, "")
+        assert "check that client_id and client_secret belong together" in ended.last_line
+        assert wire.counts()["token_requests"] == 1
+
+
+def test_it_says_how_to_start_a_sandbox_when_none_runs(command: Command) -> None:
+    """At once, however long an outage of the API would be waited for."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    ended = command.deliver(settings(url), FIVE)
+
+    assert (ended.code, ended.out) == (3, "")
+    assert "start one with `target-driftrock sandbox`" in ended.last_line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_it_ends_with_the_signals_own_code_when_one_comes(
+    number: signal.Signals, command: Command, double: Wire
+) -> None:
+    """A tap that goes on for ever is left at a line's end, and what arrived is in STATE."""
+    with command.started("--config", command.config(settings(double.url, batch_size_rows=1))) as running:
+        running.feed(FIVE)
+        until(lambda: len(accepted(double)) == 5)
+
+        running.process.send_signal(number)
+        ended = running.ended()
+
+    assert ended.code == 128 + number
+    assert number.name in ended.last_line
+    assert [bookmark(value) for value in ended.states] == [5]
+
+
+def test_it_ends_with_141_when_nobody_reads_state(command: Command, double: Wire) -> None:
+    """Without a reader of STATE every further event would be sent again: it stops, and Python adds nothing."""
+    config = command.config(settings(double.url))
+    with subprocess.Popen(
+        [PROGRAM, "--config", config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(singer(FIVE))
+        process.stdin.close()
+        err = process.stderr.read().decode()
+
+        assert process.wait(SECONDS) == 141
+    assert "(exit 141)" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [("--about",), ("--version",), ("--help",), ("preview",), ("check",)], ids=str)
+def test_it_ends_quietly_when_nobody_reads_what_it_prints(
+    arguments: tuple[str, ...], command: Command, double: Wire
+) -> None:
+    """As with `| head -0`: code 141, and not a line about a broken pipe."""
+    config = () if arguments[0].startswith("-") else ("--config", command.config(settings(double.url)))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [PROGRAM, *arguments, *config],
+            input=singer(FIVE),
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=SECONDS,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_full_disk_is_no_defect_when_state_goes_into_a_file(command: Command, double: Wire) -> None:
+    """STATE that cannot be written ends the run as STATE that nobody reads does."""
+    config = command.config(settings(double.url))
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [PROGRAM, "--config", config],
+            input=singer(FIVE),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=SECONDS,
+        )
+
+    assert done.returncode == 141
+    assert b"(exit 141)" in done.stderr.splitlines()[-1]
+
+
+def test_json_is_printed_when_about_is_asked_for_in_that_form(command: Command) -> None:
+    """All of it, and nothing beside it."""
+    ended = command.run("--about", "--format", "json")
+
+    about = json.loads(ended.out)
+    assert (ended.code, ended.err) == (0, "")
+    assert about["settings"]["properties"]["streams"]["type"] == "array"
