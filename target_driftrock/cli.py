@@ -153,9 +153,7 @@ def _sandbox_command() -> click.Command:
 def _print_version(context: click.Context, _: click.Parameter, value: Any) -> None:
     if not value:
         return
-    from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
-
-    TargetDriftrock.print_version(print_fn=click.echo)
+    _target_class().print_version(print_fn=click.echo)
     context.exit()
 
 
@@ -166,14 +164,13 @@ def _deliver(
     context.obj = given = Given(config=config, input=file_input)
     if context.invoked_subcommand is not None:
         return None
-    from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
-
     if about:
-        TargetDriftrock.print_about(about_format)
+        _target_class().print_about(about_format)
         return None
     settings = _read(given)
+    target = _target_class()
     with Signals() as signals, _opened(given) as source:
-        return TargetDriftrock(config=settings, signals=signals).run(source)
+        return target(config=settings, signals=signals).run(source)
 
 
 @click.pass_obj
@@ -217,16 +214,25 @@ def _joined(before: Given, *, config: tuple[str, ...], file_input: str | None) -
 
 
 def _target(given: Given) -> TargetDriftrock:
+    settings = _read(given)
+    return _target_class()(config=settings)
+
+
+def _target_class() -> type[TargetDriftrock]:
+    """The target; its import, which brings the SDK, is what a start takes its time for."""
     from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
 
-    return TargetDriftrock(config=_read(given))
+    return TargetDriftrock
 
 
 def _read(given: Given) -> dict[str, Any]:
-    from target_driftrock.settings import read_files, secret_values  # noqa: PLC0415
+    """The settings, which are right. The target judges them again; here the SDK is not waited for."""
+    from target_driftrock.mapping.compiler import template_faults  # noqa: PLC0415
+    from target_driftrock.settings import parse, read_files, secret_values  # noqa: PLC0415
 
     settings = read_files(given.config, os.environ)
     redaction.install(secret_values(settings))
+    parse(settings, template_faults=template_faults)
     return settings
 
 
