@@ -233,8 +233,8 @@ class Dispatcher:
         return task
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and self._failure is None:
-            self._failure = task.exception()
+        failure = None if task.cancelled() else task.exception()
+        self._failure = self._failure or failure  # the first one tells why
         self._wake.set()
 
     def _end_request(self, task: asyncio.Task[None]) -> None:
@@ -424,9 +424,10 @@ class Dispatcher:
         self.progress.unknown += sum(isinstance(change, Lost) for change in changes)
 
     async def _settle_refusals(self) -> None:
-        refusals, self._refusals = self._refusals, []
+        refusals = list(self._refusals)
         outcomes = [(refusal, Invalid(reason=refusal.reason)) for refusal in refusals]
         await self._journal.commit([Concluded(part=part, outcome=outcome) for part, outcome in outcomes])
+        del self._refusals[: len(refusals)]
         for part, outcome in outcomes:
             self.progress.decided += 1
             self._report(part, outcome)
@@ -466,8 +467,8 @@ class Dispatcher:
 
     async def _abandon(self) -> None:
         """Without a ledger nothing can be recorded: leave everything as it is."""
-        self._cancel(lambda _: True)
-        await asyncio.gather(*self._requests, return_exceptions=True)
+        self._cancel(lambda passage: passage.has_intent or passage.is_flying)
+        await asyncio.gather(*self._requests, *self._chores.values(), return_exceptions=True)
         self._leave_open()
 
     def _cancel(self, fits: Callable[[Passage], bool]) -> None:
@@ -483,6 +484,7 @@ class Dispatcher:
         await asyncio.wait({hurry, finished}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
         for waiting in (hurry, finished):
             waiting.cancel()
+        await asyncio.gather(hurry, finished, return_exceptions=True)
 
     def _last_changes(self) -> list[Change]:
         changes: list[Change] = []

@@ -1,0 +1,253 @@
+"""The API and the network before it, as a seed has them: they outlive every run, and see what really happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.event import Endpoint
+from tests.simulation.scenario import Scenario, Weather
+from tests.simulation.trace import Trace
+
+READ_TIMEOUT = 60.0
+FINAL = frozenset({400, 403, 404, 409, 413, 422})
+CONTENT = frozenset({400, 413, 422})
+REFUSALS_BORNE = 10
+"""So many refusals stop a run at a capture that has accepted nothing, every time."""
+SETUP = frozenset({401, 403, 404})
+
+
+@dataclass(kw_only=True, eq=False)
+class Request:
+    """One request on its way."""
+
+    serial: int
+    version: int
+    token: str
+    due: float
+    loses_answer: bool
+    back: float
+    answer: asyncio.Future[Reply] | None
+    has_arrived: bool = False
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """What one run was told, as the API knows it."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    pages: int = 0
+    latest_verdict: float = float("-inf")
+
+
+class SimulatedApi:
+    """Accepts and refuses by the scenario. From `heal` on all is well, but for some events that it refuses."""
+
+    def __init__(self, scenario: Scenario, chance: random.Random, trace: Trace) -> None:
+        self._scenario = scenario
+        self._chance = chance
+        self._trace = trace
+        self._is_healed = False
+        self._refusals = scenario.refusals
+        self._issued: dict[str, float] = {}
+        self._network: list[Request] = []
+        self._sources = {piece.serial: piece.source for line in scenario.lines for piece in line.pieces}
+        self.acceptances: dict[int, list[float]] = defaultdict(list)
+        """When each event was accepted, every time."""
+        self.refused: set[int] = set()
+        """Events that were refused at some time."""
+        self.unauthorized: set[int] = set()
+        """Events that met a 401."""
+        self.seen = Seen()
+
+    def heal(self) -> None:
+        """The operators on both sides have mended what stops a run; some events are refused all the same."""
+        self._is_healed = True
+        lasting = {serial: status for serial, status in self._refusals.items() if status in CONTENT}
+        by_source = Counter(self._sources[serial] for serial in lasting)
+        self._refusals = {
+            serial: status for serial, status in lasting.items() if by_source[self._sources[serial]] < REFUSALS_BORNE
+        }
+
+    @property
+    def weather(self) -> Weather:
+        """How the network is."""
+        return Weather() if self._is_healed else self._scenario.weather
+
+    def episode(self, now: float) -> str:
+        """In which episode the API is, or none."""
+        if self._is_healed:
+            return ""
+        return next((each.kind for each in self._scenario.episodes if each.begin <= now < each.end), "")
+
+    def without_tokens_for(self, now: float) -> float:
+        """Seconds until the token endpoint answers again."""
+        if self._is_healed:
+            return 0.0
+        return max(
+            (one.end - now for one in self._scenario.episodes if one.kind == "no tokens" and one.begin <= now),
+            default=0.0,
+        )
+
+    def begin_run(self) -> None:
+        """Another run begins: what is still in the network arrives in its time, or was lost with its connection."""
+        self.seen = Seen()
+        pending, self._network = self._network, []
+        for request in pending:
+            request.answer = None
+            if not request.has_arrived and self._chance.random() < 0.5:
+                self.send(request)
+
+    def send(self, request: Request) -> None:
+        """Put a request into the network."""
+        loop = asyncio.get_running_loop()
+        self._network.append(request)
+        loop.call_at(max(request.due, loop.time()), self._arrive, request)
+
+    def issue(self) -> str:
+        """A new token."""
+        token = f"token-{len(self._issued) + 1}"
+        lifetime = float("inf") if self._is_healed else self._scenario.token_lifetime
+        self._issued[token] = _now() + lifetime
+        return token
+
+    def _arrive(self, request: Request) -> None:
+        request.has_arrived = True
+        self._network.remove(request)
+        reply = self._judge(request)
+        self._trace.note("arrived", request.serial, request.version, reply)
+        if request.answer is not None:
+            told = Fault.NO_ANSWER if request.loses_answer else reply
+            asyncio.get_running_loop().call_later(request.back, self._answer, request.answer, told)
+
+    def _answer(self, answer: asyncio.Future[Reply], reply: Reply) -> None:
+        if answer.done():
+            return
+        answer.set_result(reply)
+        if isinstance(reply, Answer):
+            self.seen.statuses[reply.status] += 1
+            self.seen.pages += reply.is_html
+            if reply.status == 201 or reply.status in FINAL:
+                self.seen.latest_verdict = _now()
+
+    def _judge(self, request: Request) -> Reply:
+        episode = self.episode(_now())
+        if episode == "down" or (episode == "brown-out" and self._chance.random() < 0.5):
+            return Answer(status=503, retry_after=self._chance.choice([None, None, "1", "30"]))
+        if episode == "web page":
+            return Answer(status=200, is_html=True)
+        if episode == "tokens refused" or self._issued[request.token] <= _now():
+            self.unauthorized.add(request.serial)
+            return Answer(status=401)
+        if self._chance.random() < self.weather.throttled:
+            return Answer(status=429, retry_after=self._chance.choice([None, "1", "10"]))
+        if self._chance.random() < self.weather.failed:
+            return Answer(status=self._chance.choice([500, 502, 503, 408]))
+        return self._judge_event(request)
+
+    def _judge_event(self, request: Request) -> Reply:
+        serial = request.serial
+        if not self._is_healed and self._sources[serial] in self._scenario.closed:
+            return self._refuse(serial, self._scenario.closed[self._sources[serial]])
+        if serial in self._refusals:
+            return self._refuse(serial, self._refusals[serial])
+        if not self._is_healed and serial in self._scenario.poisoned:
+            status = self._scenario.poisoned[serial]
+            return Fault.NO_ANSWER if status is None else Answer(status=status)
+        if self._scenario.says_conflict and serial in self.acceptances:
+            return Answer(status=409)
+        self.acceptances[serial].append(_now())
+        return Answer(status=201)
+
+    def _refuse(self, serial: int, status: int) -> Reply:
+        self.refused.add(serial)
+        return Answer(status=status)
+
+
+class Wire:
+    """A run's `Transport`."""
+
+    def __init__(self, api: SimulatedApi, chance: random.Random, trace: Trace) -> None:
+        self._api = api
+        self._chance = chance
+        self._trace = trace
+        self.is_cut = False
+        """The process is dead: nothing leaves it any more."""
+        self.in_doubt: set[int] = set()
+        """Requests that began, and of which the ledger knows no end."""
+        self.most_in_doubt = 0
+
+    async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
+        """Send, and wait as the real one does."""
+        sent = json.loads(body)
+        serial, version = sent["serial"], sent["version"]
+        if self.is_cut:
+            return Fault.NOT_SENT
+        self.in_doubt.add(serial)
+        self.most_in_doubt = max(self.most_in_doubt, len(self.in_doubt))
+        self._trace.note("post", serial, version, token)
+        reply = await self._exchange(serial, version, token)
+        self._trace.note("reply", serial, version, reply)
+        return reply
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def _exchange(self, serial: int, version: int, token: str) -> Reply:
+        weather, roll = self._api.weather, self._chance.random()
+        latency = weather.latency * self._chance.random()
+        if self._api.episode(_now()) == "unreachable" or roll < weather.not_sent:
+            await asyncio.sleep(latency)
+            return Fault.NOT_SENT
+        if roll < weather.not_sent + weather.lost_before:
+            await asyncio.sleep(latency)
+            return Fault.NO_ANSWER
+        is_slow = self._chance.random() < weather.slow
+        request = Request(
+            serial=serial,
+            version=version,
+            token=token,
+            due=_now() + latency + (self._chance.uniform(1.0, 200.0) if is_slow else 0.0),
+            loses_answer=self._chance.random() < weather.lost_after,
+            back=weather.latency * self._chance.random(),
+            answer=asyncio.get_running_loop().create_future(),
+        )
+        self._api.send(request)
+        assert request.answer is not None
+        try:
+            async with asyncio.timeout(READ_TIMEOUT):
+                return await request.answer
+        except TimeoutError:
+            return Fault.NO_ANSWER
+
+
+class SimulatedTokens:
+    """A run's `Tokens`: asks for one at a time, and waits while none is to be had."""
+
+    is_renewable = True
+
+    def __init__(self, api: SimulatedApi, chance: random.Random) -> None:
+        self._api = api
+        self._chance = chance
+        self._present: str | None = None
+        self._lock = asyncio.Lock()
+        self.requests = 0
+
+    async def token(self, *, refused: str | None = None) -> str:
+        """The present one, or another in place of the refused."""
+        async with self._lock:
+            if self._present in {None, refused}:
+                await asyncio.sleep(0.1 * self._chance.random())
+                await asyncio.sleep(max(0.0, self._api.without_tokens_for(_now())))
+                self.requests += 1
+                self._present = self._api.issue()
+            assert self._present is not None
+            return self._present
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
