@@ -1,0 +1,42 @@
+"""What tests of several packages share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stage import Stage, staged
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A sandbox without a fault, an empty ledger, and settings that fit both."""
+    with staged(tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fails a test after which more threads run, or more sockets are open, than before it."""
+    before = _threads(), _sockets()
+    yield
+    assert (_threads(), _sockets()) == before
+
+
+def _threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+def _sockets() -> int:
+    """How many sockets this process has open."""
+    return sum(map(_is_socket, Path("/proc/self/fd").iterdir()))
+
+
+def _is_socket(link: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith("socket:")
+    except FileNotFoundError:  # the listing's own
+        return False

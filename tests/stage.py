@@ -1,0 +1,150 @@
+"""A run of the target beside a sandbox, in this process: what went in, what arrived, and what was written."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from target_driftrock.sandbox.background import in_thread
+from target_driftrock.sandbox.faults import Faults
+from target_driftrock.sandbox.server import Sandbox, Setup
+from target_driftrock.target import TargetDriftrock
+from tests.sandbox.wire import Wire
+
+LEADS: Mapping[str, Any] = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
+
+
+def schema(
+    stream: str = "leads", *, keys: Iterable[str] | None = ("id",), properties: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A SCHEMA message; without `properties`, that of a lead."""
+    listed = {"id": {"type": "integer"}, "email": {"type": ["string", "null"]}} if properties is None else properties
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": listed},
+        "key_properties": None if keys is None else list(keys),
+    }
+
+
+def record(number: int, *, stream: str = "leads", **values: Any) -> dict[str, Any]:
+    """A RECORD message with an id."""
+    return {"type": "RECORD", "stream": stream, "record": {"id": number, **values}}
+
+
+def state(**value: Any) -> dict[str, Any]:
+    """A STATE message."""
+    return {"type": "STATE", "value": value}
+
+
+def written(messages: Iterable[Mapping[str, Any] | bytes]) -> bytes:
+    """Messages as a tap writes them; bytes are a line as they stand."""
+    return b"".join(
+        message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n" for message in messages
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What came of a run."""
+
+    code: int
+    states: list[bytes]
+    events: list[Any]
+    """What the sandbox accepted since it was started, in the order of arrival. A fraction is an exact Decimal."""
+    log: str = field(repr=False)
+
+    @property
+    def fields(self) -> list[Any]:
+        """The fields of what was accepted, by the events' ids."""
+        return [event["fields"] for event in sorted(self.events, key=lambda event: str(event.get("event_id")))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One sandbox, one ledger, and settings that fit both."""
+
+    wire: Wire
+    folder: Path
+
+    def settings(self, **others: Any) -> dict[str, Any]:
+        """A configuration; one mapping, for a stream `leads`, unless another is given."""
+        return {
+            "environment": "sandbox",
+            "api_url": self.wire.url,
+            "ledger": str(self.folder / "ledger"),
+            "streams": [dict(LEADS)],
+            **others,
+        }
+
+    def target(self, **others: Any) -> TargetDriftrock:
+        """A target with these settings, that has not begun."""
+        return TargetDriftrock(config=self.settings(**others))
+
+    def run(self, *messages: Mapping[str, Any] | bytes, **settings: Any) -> Done:
+        """The whole of a run over these messages."""
+        target = self.target(**settings)
+        with captured() as out, logged() as lines:
+            code = target.run(io.BytesIO(written(messages)))
+        return Done(code=code, states=out.getvalue().splitlines(), events=self.accepted(), log="\n".join(lines))
+
+    def accepted(self) -> list[Any]:
+        """What the sandbox accepted, in the order of arrival."""
+        shown = self.wire.send("GET", "/_sandbox/arrivals?limit=10000", {}).body
+        arrivals = json.loads(shown, parse_float=Decimal)
+        return [each["event"] for each in reversed(arrivals) if each["outcome"].startswith("accepted")]
+
+    def kept(self) -> list[tuple[str, str, bytes]]:
+        """Stream, reason and record of every row that the ledger keeps, the reason first."""
+        with closing(sqlite3.connect(self.folder / "ledger" / "ledger.sqlite3")) as ledger:
+            return ledger.execute("SELECT stream, reason, record FROM kept ORDER BY record").fetchall()
+
+
+@contextmanager
+def staged(folder: Path, **faults: Any) -> Iterator[Stage]:
+    """A stage whose sandbox has these faults. It ends with the `with`."""
+    with in_thread(Sandbox(Setup(faults=Faults(**faults)))) as url:
+        yield Stage(wire=Wire(url), folder=folder)
+
+
+@contextmanager
+def captured() -> Iterator[io.BytesIO]:
+    """Standard output, as bytes."""
+    out = io.BytesIO()
+    with redirect_stdout(io.TextIOWrapper(out, encoding="utf-8", write_through=True)) as text:
+        yield out
+        text.detach()  # else it would close what the test reads
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """What our own loggers say from INFO on."""
+    lines = _Lines()
+    logger = logging.getLogger("target_driftrock")
+    level = logger.level
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    try:
+        yield lines.said
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(f"{record.levelname} {record.getMessage()}")
