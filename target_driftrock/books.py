@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Refusal
 from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Open, Rejected
-from target_driftrock.receipt import EventCounts, RecordCounts
+from target_driftrock.receipt import EventCounts, Line, RecordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_driftrock.events.event import Part
-    from target_driftrock.events.outcome import Outcome, Settled
+    from target_driftrock.events.outcome import Outcome
     from target_driftrock.singer.checkpoint import Checkpoint
+
+Key = TypeVar("Key")
+Group = TypeVar("Group")
 
 FEWEST_REFUSED = 10
 """With fewer refusals a share says nothing."""
@@ -28,12 +31,9 @@ _STREAM_INVALID = (
 )
 
 
-@dataclass(slots=True)
-class Share:
-    """How many parts there were, and how many of them were refused."""
-
-    total: int = 0
-    refused: int = 0
+def utc_today() -> str:
+    """The day on which an event without a time of its own is dated."""
+    return datetime.now(UTC).date().isoformat()
 
 
 class Books:
@@ -42,14 +42,14 @@ class Books:
     A record is resolved when all of its parts are settled. For one thread.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, today: Callable[[], str] = utc_today) -> None:
         self._checkpoint = checkpoint
+        self._today = today
         self._opened = 0
         self._parts_left: dict[int, int] = {}
         self._rows: dict[int, str] = {}
-        self._shares: dict[str, Share] = {}
-        self._records: Counter[str] = Counter()
-        self._events: Counter[str] = Counter()
+        self._records: Counter[tuple[str, str]] = Counter()
+        self._events: Counter[tuple[Line, str]] = Counter()
         self._invalid_from_start: dict[str, int] = {}
         self.submitted = 0
         """Parts, refused ones included."""
@@ -75,7 +75,7 @@ class Books:
         self._checkpoint.open(self._opened)
         self.submitted += len(parts)
         kind = _kind(parts)
-        self._records[kind] += 1
+        self._records[stream, kind] += 1
         if parts:
             self._parts_left[self._opened] = len(parts)
             if row is not None:
@@ -88,12 +88,10 @@ class Books:
     def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
         """What became of parts. An open one leaves its record open."""
         for part, outcome in outcomes:
-            name = _name(outcome)
-            self._events[name] += 1
+            self._events[self._line(part), _name(outcome)] += 1
             if isinstance(outcome, Open):
                 continue
             position = part.origin.position
-            self._weigh(part, outcome)
             if isinstance(outcome, Invalid | Rejected | Held):
                 self.refusals[part.mapping, outcome.reason] += 1
                 self._rows.pop(position, None)
@@ -103,12 +101,22 @@ class Books:
 
     def records(self, read: int) -> RecordCounts:
         """Records by what came of them; of `read` records those that never got here are unmapped."""
-        return RecordCounts(**self._records, unmapped=read - self._opened)
+        return RecordCounts(**_summed(self._records, lambda _: None)[None], unmapped=read - self._opened)
+
+    @property
+    def records_by_stream(self) -> dict[str, RecordCounts]:
+        """The records that got here, by stream."""
+        return {stream: RecordCounts(**counts) for stream, counts in _summed(self._records, str).items()}
 
     @property
     def events(self) -> EventCounts:
         """Parts by outcome."""
-        return EventCounts(**self._events)
+        return EventCounts(**_summed(self._events, lambda _: None)[None])
+
+    @property
+    def events_by_line(self) -> dict[Line, EventCounts]:
+        """Parts by outcome, for each stream, mapping, capture and day."""
+        return {line: EventCounts(**counts) for line, counts in _summed(self._events, lambda line: line).items()}
 
     def _resolve(self, position: int) -> None:
         del self._parts_left[position]
@@ -117,23 +125,28 @@ class Books:
         if row is not None:
             self.rows_done.append(row)
 
-    def _weigh(self, part: Part, outcome: Settled) -> None:
-        """Add to the shares of its stream and of its capture. What is held was not refused."""
-        names = [f"stream {part.origin.stream}"]
-        if isinstance(part, Event):
-            names.append(f"the capture of {part.capture.label}")
-        for name in names:
-            share = self._shares.setdefault(name, Share())
-            share.total += 1
-            share.refused += isinstance(outcome, Invalid | Rejected)
-
     def over(self, percent: float) -> list[str]:
-        """The streams and captures of which more than `percent` was refused, ten or more of each, in words."""
-        return [
-            f"{share.refused} of {share.total} of {name}"
-            for name, share in self._shares.items()
-            if share.refused >= FEWEST_REFUSED and share.refused * 100 > percent * share.total
+        """The streams and captures of which more than `percent` was refused, ten or more of each, in words.
+
+        What is held was not refused, and what is open was not judged.
+        """
+        by_stream = _summed(self._events, lambda line: f"stream {line.stream}")
+        by_capture = _summed(self._events, lambda line: line.capture and f"the capture of {line.capture}")
+        shares = [
+            (name, counts["invalid"] + counts["rejected"], counts.total() - counts["open"])
+            for name, counts in [*by_stream.items(), *by_capture.items()]
+            if name
         ]
+        return [
+            f"{refused} of {total} of {name}"
+            for name, refused, total in shares
+            if refused >= FEWEST_REFUSED and refused * 100 > percent * total
+        ]
+
+    def _line(self, part: Part) -> Line:
+        if not isinstance(part, Event):
+            return Line(part.origin.stream, part.mapping, "", self._today())
+        return Line(part.origin.stream, part.mapping, part.capture.label, part.day or self._today())
 
     def _watch_start(self, stream: str, kind: str, parts: Sequence[Part]) -> None:
         invalid = self._invalid_from_start.setdefault(stream, 0)
@@ -143,6 +156,14 @@ class Books:
         if invalid + 1 == FIRST_INVALID and kind == "invalid":
             reason = next(part.reason for part in parts if isinstance(part, Refusal))
             raise RejectsAboveLimit(_STREAM_INVALID.format(stream=stream, reason=reason))
+
+
+def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> dict[Group, Counter[str]]:
+    """Counts by name, added up for each group of keys."""
+    sums: dict[Group, Counter[str]] = defaultdict(Counter)
+    for (key, name), count in counts.items():
+        sums[group(key)][name] += count
+    return sums
 
 
 def _kind(parts: Sequence[Part]) -> str:

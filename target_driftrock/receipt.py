@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -52,6 +52,18 @@ class EventCounts:
         )
 
 
+class Line(NamedTuple):
+    """What events are accounted by, in the words of the settings. `day` is a UTC date; no capture is "".
+
+    The day is that of `created_at`, else of sending.
+    """
+
+    stream: str
+    mapping: str
+    capture: str
+    day: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The accounts of one run. `seconds` lie between the first request and the latest answer."""
@@ -62,10 +74,16 @@ class Receipt:
     events_submitted: int
     events_recorded: EventCounts | None
     """What the ledger's own transactions added up; what it does not count is zero. None where it is lost."""
+    records_by_stream: Mapping[str, RecordCounts] = field(default_factory=dict)
+    events_by_line: Mapping[Line, EventCounts] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Invalid, rejected and held parts by mapping and reason."""
     retries: int = 0
     unknown: int = 0
+    unknown_recorded: int | None = None
+    """Lost answers as the ledger's transactions added them up."""
+    latencies: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds from a request to its answer, by percentile."""
     token_requests: int = 0
     is_ledger_new: bool = False
     seconds: float = 0.0
@@ -82,6 +100,8 @@ class Receipt:
             counted, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
             if counted != recorded:
                 yield f"{counted} events are {name}, and the ledger recorded {recorded}."
+        if self.unknown_recorded not in {None, self.unknown}:
+            yield f"{self.unknown} answers were lost, and the ledger recorded {self.unknown_recorded}."
 
     def lines(self) -> Iterator[str]:
         """The receipt for a person, a line each."""
@@ -101,6 +121,9 @@ class Receipt:
             f"{self._pace()}, {self.retries} retries, {self.unknown} answers lost, "
             f"{self.token_requests} token requests."
         )
+        if self.latencies:
+            told = ", ".join(f"{name} {value:.0f} ms" for name, value in self.latencies.items())
+            yield f"Answers came after: {told}."
 
     def as_json(self) -> str:
         """The receipt to keep."""
@@ -108,12 +131,17 @@ class Receipt:
             {
                 "records": {"read": self.records_read, **asdict(self.records)},
                 "events": {"made": self.events_submitted, **asdict(self.events)},
+                "records_by_stream": {stream: asdict(counts) for stream, counts in self.records_by_stream.items()},
+                "events_by_line": [
+                    {**line._asdict(), **asdict(counts)} for line, counts in sorted(self.events_by_line.items())
+                ],
                 "refusals": [
                     {"mapping": mapping, "reason": reason, "count": count}
                     for (mapping, reason), count in sorted(self.refusals.items())
                 ],
                 "retries": self.retries,
                 "answers_lost": self.unknown,
+                "latencies_ms": {name: round(value, 1) for name, value in self.latencies.items()},
                 "token_requests": self.token_requests,
                 "seconds": round(self.seconds, 3),
                 "is_ledger_new": self.is_ledger_new,

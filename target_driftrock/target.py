@@ -63,6 +63,7 @@ BATCH_SECONDS = 4.0
 WAIT_SECONDS = 0.5
 GRACE_SECONDS = 15.0
 """How long requests in flight may still take when a run stops."""
+PERCENTILES = (50, 95, 99)
 PRECEDENCE = (
     ExitCode.DEFECT,
     ExitCode.STATE_UNREAD,
@@ -451,14 +452,20 @@ class TargetDriftrock(Target):
             journal.close()
 
     def _receipt(self) -> Receipt:
-        progress = self._handoff.progress
+        progress, recorded = self._handoff.progress, self._recorded()
         read = self._reader.counts["RECORD"]
         return Receipt(
             records=self._books.records(read),
             records_read=read,
             events=self._books.events,
             events_submitted=self._books.submitted,
-            events_recorded=self._recorded(),
+            events_recorded=recorded and recorded[0],
+            unknown_recorded=recorded and recorded[1],
+            records_by_stream=self._books.records_by_stream,
+            events_by_line=self._books.events_by_line,
+            latencies={f"p{percent}": progress.percentile(percent) * 1000 for percent in PERCENTILES}
+            if progress.latencies
+            else {},
             refusals=self._books.refusals,
             retries=progress.retries,
             unknown=progress.unknown,
@@ -467,16 +474,18 @@ class TargetDriftrock(Target):
             is_ledger_new=self._ledger is not None and self._ledger.is_new,
         )
 
-    def _recorded(self) -> EventCounts | None:
+    def _recorded(self) -> tuple[EventCounts, int] | None:
+        """Outcomes, and lost answers, as the ledger has counted them."""
         if self._ledger is None:
             return None
         try:
             counts = self._ledger.counts()
         except LedgerUnavailable:
             return None
-        return EventCounts(
+        events = EventCounts(
             delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
         )
+        return events, counts.unknown
 
 
 def _caught(stage: Callable[[IO[bytes] | None], None], source: IO[bytes] | None) -> RunStopped | None:

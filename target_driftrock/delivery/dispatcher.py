@@ -251,11 +251,12 @@ class Dispatcher:
         token = await self._tokens.token(refused=self._refused_token)
         self._note_try(passage)
         self._doubts.begin(token)
+        began = self._now()
         try:
             reply = await self._transport.post(passage.event.capture.endpoint, body=passage.event.body, token=token)
         finally:
             self._doubts.end(token)
-        self._note_reply(passage, reply)
+        self._note_reply(passage, reply, self._now() - began)
         await self._follow(passage, reply, token)
         await self._resolve_doubt(token)
 
@@ -273,7 +274,7 @@ class Dispatcher:
         if not self.progress.began_at:
             self.progress.began_at = self._now()
 
-    def _note_reply(self, passage: Passage, reply: Reply) -> None:
+    def _note_reply(self, passage: Passage, reply: Reply, seconds: float) -> None:
         passage.is_flying = False
         passage.reply = reply
         self._latest_reason = _reason(reply)
@@ -281,6 +282,7 @@ class Dispatcher:
         if isinstance(reply, Answer):
             self._limiter.note_answer(is_server_error=is_server_error)
             self.progress.latest_answer_at = self._now()
+            self.progress.note_latency(seconds)
         if passage.tries == 1 and reply is not Fault.NOT_SENT:
             self._witnesses += 1
             self._failed_witnesses += is_server_error or reply is Fault.NO_ANSWER

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Event
+
+
+LATENCY_STEP = 1.1
+SHORTEST_LATENCY = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,21 @@ class Progress:
     began_at: float = 0.0
     """The loop's time of the first request, and of the latest answer."""
     latest_answer_at: float = 0.0
+    latencies: Counter[int] = field(default_factory=Counter)
+    """How many answers took how long, on a scale of powers of `LATENCY_STEP`."""
+
+    def note_latency(self, seconds: float) -> None:
+        """An answer came so long after its request."""
+        self.latencies[round(math.log(max(seconds, SHORTEST_LATENCY), LATENCY_STEP))] += 1
+
+    def percentile(self, percent: float) -> float:
+        """Seconds within which so many percent of the answers came, to 5 %; 0 where there were none."""
+        wanted = self.latencies.total() * percent / 100
+        for step, count in sorted(self.latencies.items()):
+            wanted -= count
+            if wanted <= 0:
+                return float(LATENCY_STEP**step)
+        return 0.0
 
     @property
     def seconds(self) -> float:
