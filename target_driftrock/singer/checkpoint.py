@@ -43,17 +43,16 @@ class Checkpoint:
         self._max_states = max_states
         self._max_bytes = max_bytes
         self._newest = 0
-        self._settled_to = 0  # this record and all before it are resolved or frozen
+        self._settled_to = 0  # this record and all before it are resolved
         self._settled = bytearray(max_span)  # a ring: those beyond, one byte for each position
         self._open_count = 0
-        self._is_frozen = False
         self._states: deque[_Waiting] = deque()
         self._bytes = 0
         self._gap = 1  # records between two STATEs that wait, at the least
 
     @property
     def open_count(self) -> int:
-        """How many records are neither resolved nor frozen."""
+        """How many records are not resolved."""
         return self._open_count
 
     @property
@@ -80,25 +79,16 @@ class Checkpoint:
         Raises:
             ValueError: The record is not open.
         """
-        self._settle(position)
-
-    def freeze(self, position: int) -> None:
-        """The record is done with, and nothing keeps it: no STATE at or past it is ever given.
-
-        The windows no longer count it.
-
-        Raises:
-            ValueError: The record is not open.
-        """
-        self._settle(position)
-        self._is_frozen = True
-        while self._states and self._states[-1].position >= position:
-            self._drop_newest()
+        if not self._settled_to < position <= self._newest or self._settled[position % self._max_span]:
+            raise ValueError(f"Record {position} is not open.")
+        self._settled[position % self._max_span] = 1
+        self._open_count -= 1
+        while self._settled[(following := self._settled_to + 1) % self._max_span]:
+            self._settled[following % self._max_span] = 0
+            self._settled_to = following
 
     def state(self, value: bytes) -> None:
         """The tap said STATE after the newest opened record."""
-        if self._is_frozen:
-            return
         if self._crowds():
             self._drop_newest()
         self._states.append(_Waiting(self._newest, value))
@@ -115,15 +105,6 @@ class Checkpoint:
         if value is not None:
             self._gap = self._even_gap()
         return value
-
-    def _settle(self, position: int) -> None:
-        if not self._settled_to < position <= self._newest or self._settled[position % self._max_span]:
-            raise ValueError(f"Record {position} is not open.")
-        self._settled[position % self._max_span] = 1
-        self._open_count -= 1
-        while self._settled[(following := self._settled_to + 1) % self._max_span]:
-            self._settled[following % self._max_span] = 0
-            self._settled_to = following
 
     def _drop_newest(self) -> None:
         self._bytes -= len(self._states.pop().value)

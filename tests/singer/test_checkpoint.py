@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_driftrock.singer.checkpoint import Checkpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def resolved_in_turn(checkpoint: Checkpoint, count: int) -> list[bytes]:
@@ -90,47 +86,6 @@ def test_the_newest_state_is_given_when_several_are_covered() -> None:
     assert checkpoint.take() is None
 
 
-def test_no_state_passes_a_record_when_nothing_keeps_it() -> None:
-    """What is before a frozen record is given; what is at it or past it never is, said before or after."""
-    checkpoint = with_state_after_each(Checkpoint(), 3)
-
-    checkpoint.freeze(2)
-    checkpoint.open(4)
-    checkpoint.state(b"{4}")
-    for position in (1, 3, 4):
-        checkpoint.resolve(position)
-
-    assert checkpoint.take() == b"00000001"
-    assert checkpoint.take() is None
-
-
-def test_an_older_record_counts_when_two_are_frozen() -> None:
-    """Whichever of them was frozen first."""
-    checkpoint = with_state_after_each(Checkpoint(), 4)
-
-    checkpoint.freeze(2)
-    checkpoint.freeze(4)
-    checkpoint.freeze(3)
-
-    checkpoint.resolve(1)
-    assert checkpoint.take() == b"00000001"
-    assert checkpoint.take() is None
-
-
-def test_the_windows_move_on_when_a_record_is_frozen() -> None:
-    """A frozen record holds up STATE, and not the reader."""
-    checkpoint = Checkpoint(max_open=1, max_span=2)
-    checkpoint.open(1)
-    full = checkpoint.has_room
-
-    for position in range(1, 10):
-        checkpoint.freeze(position)
-        checkpoint.open(position + 1)
-
-    assert not full
-    assert checkpoint.open_count == 1
-
-
 def test_there_is_no_room_when_too_many_are_open() -> None:
     """Open records are bounded, wherever they lie."""
     checkpoint = Checkpoint(max_open=2)
@@ -163,8 +118,7 @@ def opened(*positions: int) -> Checkpoint:
     return checkpoint
 
 
-@pytest.mark.parametrize("done", [Checkpoint.resolve, Checkpoint.freeze], ids=["resolve", "freeze"])
-def test_it_is_a_defect_when_a_record_is_settled_that_is_not_open(done: Callable[[Checkpoint, int], None]) -> None:
+def test_it_is_a_defect_when_a_record_is_settled_that_is_not_open() -> None:
     """A record has one outcome: never read, below the first and settled before are all refused."""
     checkpoint = opened(1, 2, 3)
     checkpoint.resolve(1)
@@ -172,7 +126,7 @@ def test_it_is_a_defect_when_a_record_is_settled_that_is_not_open(done: Callable
 
     for position in (-1, 0, 1, 3, 4):
         with pytest.raises(ValueError, match=f"Record {position} is not open"):
-            done(checkpoint, position)
+            checkpoint.resolve(position)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +247,7 @@ class Model:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["open", "open", "state", "take", "resolve", "freeze", "resolve"]), st.integers(0, 50)),
+    st.tuples(st.sampled_from(["open", "open", "state", "take", "resolve", "resolve"]), st.integers(0, 50)),
     max_size=80,
 )
 
@@ -307,10 +261,10 @@ def run(checkpoint: Checkpoint, model: Model, steps: list[tuple[str, int]]) -> l
             case "open" if checkpoint.has_room:
                 model.settled.append(None)
                 checkpoint.open(len(model.settled))
-            case "resolve" | "freeze" if candidates:
+            case "resolve" if candidates:
                 position = candidates[choice % len(candidates)]
                 model.settled[position - 1] = step
-                getattr(checkpoint, step)(position)
+                checkpoint.resolve(position)
             case "state":
                 value = b"%d" % len(model.states)
                 model.states.append((len(model.settled), value))
