@@ -41,7 +41,8 @@ class Seen:
 
     statuses: Counter[int] = field(default_factory=Counter)
     pages: int = 0
-    latest_verdict: float = float("-inf")
+    verdicts: list[float] = field(default_factory=list)
+    """When the API said something final."""
 
 
 class SimulatedApi:
@@ -132,7 +133,7 @@ class SimulatedApi:
             self.seen.statuses[reply.status] += 1
             self.seen.pages += reply.is_html
             if reply.status == 201 or reply.status in FINAL:
-                self.seen.latest_verdict = _now()
+                self.seen.verdicts.append(_now())
 
     def _judge(self, request: Request) -> Reply:
         episode = self.episode(_now())

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from target_driftrock.books import Books
 from target_driftrock.errors import (
@@ -23,7 +24,7 @@ from target_driftrock.events.outcome import Invalid
 from target_driftrock.ledger.interface import Standing
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.simulation.api import FINAL, SETUP, SimulatedApi
-from tests.simulation.run import Crash, Ending, Run, SimulatedLedger
+from tests.simulation.run import GRACE, Crash, Ending, Run, SimulatedLedger
 from tests.simulation.scenario import Mishap, Piece, Scenario, scenario
 from tests.simulation.trace import Trace
 from tests.virtual_time import NothingCanHappen, VirtualLoop
@@ -212,7 +213,7 @@ def _needless(ending: Ending, mishap: Mishap, api: SimulatedApi, scenario: Scena
         case None:
             need = True
         case ApiOutage():
-            need = ending.ended_at - api.seen.latest_verdict > scenario.max_outage - 0.001
+            need = _was_silent(api.seen.verdicts, ending.ended_at, scenario.max_outage)
         case CaptureRefused():
             need = sum(statuses[status] for status in SETUP) > 1
         case TokenRejected():
@@ -227,6 +228,13 @@ def _needless(ending: Ending, mishap: Mishap, api: SimulatedApi, scenario: Scena
             need = False
     if not need:
         yield f"The run ended without need: {ending.error!r}."
+
+
+def _was_silent(verdicts: list[float], ended_at: float, seconds: float) -> bool:
+    """Whether no verdict came for so long, until the end or until the grace that a run has to finish."""
+    moments = [float("-inf"), *verdicts, ended_at]
+    silences = [(end - begin, end) for begin, end in pairwise(moments)]
+    return any(length > seconds - 0.001 and end > ended_at - GRACE - 0.001 for length, end in silences)
 
 
 class _Steps:
@@ -257,10 +265,14 @@ def _crash() -> None:
 def _bury(loop: VirtualLoop) -> None:
     """Let the tasks of a dead process end without an effect, so that nothing of them is left."""
     loop.set_exception_handler(lambda *_: None)
-    tasks = asyncio.all_tasks(loop)
+    tasks = sorted(asyncio.all_tasks(loop), key=_age)  # a set's order would differ from process to process
     for task in tasks:
         task.cancel()
-    loop.run_until_complete(_gather(list(tasks)))
+    loop.run_until_complete(_gather(tasks))
+
+
+def _age(task: asyncio.Task[object]) -> int:
+    return int(task.get_name().removeprefix("Task-"))
 
 
 async def _gather(tasks: Sequence[asyncio.Task[object]]) -> None:
