@@ -7,7 +7,7 @@ PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-uns
 export CUSTOM_COMPILE_COMMAND := make lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint format wheel meltano lock clean
+.PHONY: help setup demo test simulate lint format wheel meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ demo: setup ## Deliver leads and conversions to the sandbox, and show where they
 
 test: setup ## Run every test; ARGS are pytest's: make test ARGS="-k state".
 	@$(BIN)/pytest $(ARGS)
+
+simulate: setup ## Try whole deliveries by seed, crashes included: make simulate ARGS="--seeds 100000".
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 lint: setup ## Check style, types and the layers.
 	$(BIN)/ruff check

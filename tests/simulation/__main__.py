@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +31,8 @@ def _search(seeds: int, first: int, jobs: int | None) -> int:
     began = time.monotonic()
     failing = 0
     last = first + seeds
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    quiet = partial(logging.disable, logging.ERROR)  # a story loses its ledger often, and each time the log says so
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=quiet) as pool:
         for found in pool.map(partial(failing_seeds, size=CHUNK, last=last), range(first, last, CHUNK)):
             for number, faults in found.items():
                 click.echo(f"Seed {number}: {' '.join(faults[:3])}")

@@ -160,7 +160,7 @@ class SimulatedApi:
             status = self._scenario.poisoned[serial]
             return Fault.NO_ANSWER if status is None else Answer(status=status)
         if self._scenario.says_conflict and serial in self.acceptances:
-            return Answer(status=409)
+            return self._refuse(serial, 409)  # told to who does not know that an earlier request arrived
         self.acceptances[serial].append(_now())
         return Answer(status=201)
 

@@ -190,9 +190,9 @@ class _World:
         """First acceptances, person by person, but for events that were refused or held at some time."""
         latest: dict[str, tuple[float, str]] = defaultdict(lambda: (float("-inf"), ""))
         met: set[int] = set()
-        for key, piece, event in self._pieces():
+        for key, piece, _ in self._pieces():
             accepted = self._api.acceptances.get(piece.serial)
-            if piece.person is None or piece.serial in met or not accepted or not self._keeps_order(piece, event):
+            if piece.person is None or piece.serial in met or not accepted or not self._keeps_order(key, piece):
                 continue
             met.add(piece.serial)
             before, whose = latest[piece.person]
@@ -200,10 +200,8 @@ class _World:
                 yield f"Event {key} arrived before {whose} of the same person, which was read earlier."
             latest[piece.person] = (accepted[0], key)
 
-    def _keeps_order(self, piece: Piece, event: Event) -> bool:
-        (known,) = self._ledger.recall([event])
-        is_held = known is not None and known.standing is Standing.HELD_UNKNOWN
-        return not is_held and not self._may_be_refused(piece.serial)
+    def _keeps_order(self, key: str, piece: Piece) -> bool:
+        return piece.has_identity and key not in self._ledger.kept and not self._may_be_refused(piece.serial)
 
 
 def _needless(ending: Ending, mishap: Mishap, api: SimulatedApi, scenario: Scenario) -> Iterator[str]:
