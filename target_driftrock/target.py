@@ -306,9 +306,7 @@ class TargetDriftrock(Target):
         if not self._handoff.is_started:
             return
         self.submit()
-        if self._is_stopped_by_signal:
-            self._handoff.stop()
-        else:
+        if not self._is_stopped_by_signal:
             self._handoff.end_input()
         self._await_delivery()
 
@@ -411,10 +409,10 @@ class TargetDriftrock(Target):
         self._books.settle(outcomes)
 
     def _write_state(self) -> None:
-        self._state_written_at = time.monotonic()
         value = self._checkpoint.take()
         if value is None:
             return
+        self._state_written_at = time.monotonic()
         try:
             _write_line(value)
         except OSError:

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -18,6 +20,12 @@ from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
 from target_driftrock.target import TargetDriftrock
 from tests.sandbox.wire import Wire
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = (sys.executable, "-W", "error", "-c", "from target_driftrock.cli import main; main()")
+"""The console script, installed or not."""
+PATIENCE = 60.0
+"""Seconds until a process is given up."""
 
 LEADS: Mapping[str, Any] = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
 
@@ -35,7 +43,7 @@ def schema(
     }
 
 
-def record(number: int, *, stream: str = "leads", **values: Any) -> dict[str, Any]:
+def record(number: int, stream: str = "leads", /, **values: Any) -> dict[str, Any]:
     """A RECORD message with an id."""
     return {"type": "RECORD", "stream": stream, "record": {"id": number, **values}}
 
@@ -95,6 +103,29 @@ class Stage:
         with captured() as out, logged() as lines:
             code = target.run(io.BytesIO(written(messages)))
         return Done(code=code, states=out.getvalue().splitlines(), events=self.accepted(), log="\n".join(lines))
+
+    @contextmanager
+    def process(self, *options: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The program in a process of its own, its three streams pipes, its folder `self.folder`."""
+        environment = {"PYTHONPATH": str(ROOT), "HOME": "/nonexistent", **environ}
+        with subprocess.Popen(
+            [*PROGRAM, *options],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def config(self, **others: Any) -> str:
+        """A file with these settings, as an option."""
+        file = self.folder / "config.json"
+        file.write_text(json.dumps(self.settings(**others)))
+        return f"--config={file}"
 
     def accepted(self) -> list[Any]:
         """What the sandbox accepted, in the order of arrival."""
