@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -21,9 +22,23 @@ from target_driftrock.errors import ExitCode, RunStopped
 from target_driftrock.signals import Signals
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from target_driftrock.settings import Settings
     from target_driftrock.target import TargetDriftrock
 
 NAME = "target-driftrock"
+_NOT_KNOWN = 1
+_RUNS_SHOWN = 10
+_PIPE_WIDTH = 200
+"""Columns of a table that goes into a pipe or a file."""
+_SOUGHT = {
+    "person": "the rows of this person_id",
+    "email": "the rows with this address anywhere in them",
+    "phone": "the rows with this telephone number anywhere in them",
+    "event": "the rows of this event_id, and the id among those of lost answers",
+}
+_ONE_SOUGHT = "--person, --email, --phone and --event"
 
 
 def main() -> None:
@@ -91,18 +106,29 @@ def program() -> click.Group:
             "Without a command it reads a tap's messages, delivers them, and writes STATE to standard output."
         ),
         context_settings={"help_option_names": ["--help"]},
-        commands=[_check_command(), _preview_command(), _sandbox_command()],
+        commands=[
+            _check_command(),
+            _preview_command(),
+            _sandbox_command(),
+            _rejects_command(),
+            _trace_command(),
+            _report_command(),
+        ],
+    )
+
+
+def _config_option() -> click.Parameter:
+    return click.Option(
+        ["--config"],
+        multiple=True,
+        metavar="FILE",
+        help="A JSON file of settings, or ENV for environment variables. May be given several times.",
     )
 
 
 def _shared_options() -> list[click.Parameter]:
     return [
-        click.Option(
-            ["--config"],
-            multiple=True,
-            metavar="FILE",
-            help="A JSON file of settings, or ENV for environment variables. May be given several times.",
-        ),
+        _config_option(),
         click.Option(
             ["--input", "file_input"], metavar="FILE", help="A file of a tap's messages, instead of standard input."
         ),
@@ -148,6 +174,91 @@ def _sandbox_command() -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
         short_help="Run a double of Driftrock's API on this machine.",
     )
+
+
+def _rejects_command() -> click.Command:
+    return click.Command(
+        "rejects",
+        params=[
+            _config_option(),
+            click.Option(["--stream"], metavar="NAME", help="Only of this stream."),
+            click.Option(["--reason"], metavar="TEXT", help="Only with this in the reason, such as `status 422`."),
+            click.Option(
+                ["--since"], metavar="DATE", callback=_day, help="Only refused on that day (UTC) or later: 2026-01-31."
+            ),
+            click.Option(["--held"], is_flag=True, help="Only held, for a person to decide."),
+            click.Option(["--table"], is_flag=True, help="The table for people, which is what a terminal gets anyway."),
+            click.Option(["--delete"], is_flag=True, help="Erase what one of the next four options says."),
+            *(
+                click.Option(
+                    [f"--{name}"], metavar="VALUE", help=f"With --delete: {what}. A - reads it from the input."
+                )
+                for name, what in _SOUGHT.items()
+            ),
+        ],
+        callback=_rejects,
+        short_help="Print what was refused or held, to send it again; or erase it.",
+        help=(
+            "Print what was refused or held as a tap's messages, to send it again once the cause is mended: "
+            "target-driftrock rejects --config FILE | target-driftrock --config FILE. On a terminal: a table.\n\n"
+            "With --delete it erases. Nothing is sent."
+        ),
+    )
+
+
+def _trace_command() -> click.Command:
+    return click.Command(
+        "trace",
+        params=[_config_option(), click.Argument(["event_id"], metavar="EVENT_ID")],
+        callback=_trace,
+        short_help="Say what became of an event.",
+        help=(
+            "Say whether the event with this id was delivered, when, how often it was tried, and by which run. A - "
+            "reads the id from the input. Ends with 1 if it is not known. Nothing is sent."
+        ),
+    )
+
+
+def _report_command() -> click.Command:
+    return click.Command(
+        "report",
+        params=[
+            _config_option(),
+            click.Option(
+                ["--last"], type=click.IntRange(1), metavar="N", help="So many runs; ten, if no month is named."
+            ),
+            click.Option(["--month"], metavar="YYYY-MM", callback=_month, help="The runs that began in a month (UTC)."),
+            click.Option(["--json", "is_json"], is_flag=True, help="A line of JSON each."),
+            click.Option(
+                ["--unknown"],
+                is_flag=True,
+                help="Instead, the ids of the events whose answer was lost in these runs, with capture and time.",
+            ),
+        ],
+        callback=_report,
+        short_help="Print the receipts of the latest runs.",
+        help="Print the receipts of the latest runs. Nothing is sent.",
+    )
+
+
+def _day(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise click.BadParameter("it must be a day, such as 2026-01-31.") from None
+
+
+def _month(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    from target_driftrock.commands.report import month  # noqa: PLC0415
+
+    if text is None:
+        return None
+    try:
+        return month(text)
+    except ValueError:
+        raise click.BadParameter("it must be a month, such as 2026-01.") from None
 
 
 def _print_version(context: click.Context, _: click.Parameter, value: Any) -> None:
@@ -200,6 +311,94 @@ def _preview(before: Given, *, config: tuple[str, ...], file_input: str | None, 
     return preview.exit_code
 
 
+@click.pass_obj
+def _rejects(
+    before: Given,
+    /,
+    *,
+    config: tuple[str, ...],
+    stream: str | None,
+    reason: str | None,
+    since: float | None,
+    held: bool,
+    table: bool,
+    delete: bool,
+    **sought: str | None,
+) -> None:
+    from target_driftrock.commands import rejects  # noqa: PLC0415
+    from target_driftrock.ledger.reading import Selection, reading  # noqa: PLC0415
+
+    selection = Selection(stream=stream, reason=reason, since=since, kind="held" if held else None)
+    named = {name: value for name, value in sought.items() if value is not None}
+    if delete:
+        if selection != Selection() or table or len(named) != 1:
+            raise click.UsageError(f"--delete goes with one of {_ONE_SOUGHT}, and with nothing else.")
+        _erase(_joined(before, config=config), *named.popitem())
+        return
+    if named:
+        raise click.UsageError(f"{_ONE_SOUGHT} go with --delete.")
+    settings = _ledger_settings(_joined(before, config=config))
+    with reading(settings.keeping.ledger) as ledger:
+        if table or _is_terminal():
+            _print_table(rejects.table(ledger.groups(selection)))
+        else:
+            rejects.write_stream(ledger.kept(selection), _write)
+
+
+def _erase(given: Given, name: str, value: str) -> None:
+    from target_driftrock.commands import erasure  # noqa: PLC0415
+    from target_driftrock.ledger.erasing import erase  # noqa: PLC0415
+
+    settings = _ledger_settings(given)
+    try:
+        sought = getattr(erasure, name)(_or_from_input(value))
+    except erasure.NotSearchable as fault:
+        raise click.UsageError(f"--{name} cannot be looked for: {fault}.") from None
+    erased = erase(settings.keeping.ledger, sought, wait=settings.patience.max_outage)
+    click.echo(f"Erased: {erased.kept} kept rows, and {erased.unknown} ids of events whose answer was lost.")
+
+
+@click.pass_obj
+def _trace(before: Given, *, config: tuple[str, ...], event_id: str) -> int:
+    from target_driftrock.commands.trace import lines  # noqa: PLC0415
+    from target_driftrock.ledger.reading import reading  # noqa: PLC0415
+
+    settings = _ledger_settings(_joined(before, config=config))
+    with reading(settings.keeping.ledger) as ledger:
+        events, rows = ledger.trace(_or_from_input(event_id))
+    for line in lines(events, rows):
+        click.echo(line)
+    return 0 if events or rows else _NOT_KNOWN
+
+
+@click.pass_obj
+def _report(
+    before: Given,
+    *,
+    config: tuple[str, ...],
+    last: int | None,
+    month: tuple[float, float] | None,
+    is_json: bool,
+    unknown: bool,
+) -> None:
+    from target_driftrock.commands import report  # noqa: PLC0415
+    from target_driftrock.ledger.reading import reading  # noqa: PLC0415
+
+    settings = _ledger_settings(_joined(before, config=config))
+    with reading(settings.keeping.ledger) as ledger:
+        runs = ledger.runs(last=last or (None if month else _RUNS_SHOWN), between=month)
+        if unknown:
+            events = ledger.unknown([run.id for run in runs])
+            lines = report.unknown_json(events) if is_json else report.unknown_lines(events)
+        elif is_json:
+            lines = report.run_lines(runs)
+        else:
+            _print_table(report.run_table(runs))
+            return
+    for line in lines:
+        _write(line)
+
+
 @click.pass_context
 def _sandbox(context: click.Context, *, arguments: tuple[str, ...]) -> None:
     from target_driftrock.sandbox.command import sandbox  # noqa: PLC0415
@@ -208,7 +407,7 @@ def _sandbox(context: click.Context, *, arguments: tuple[str, ...]) -> None:
         sandbox.invoke(inner)
 
 
-def _joined(before: Given, *, config: tuple[str, ...], file_input: str | None) -> Given:
+def _joined(before: Given, *, config: tuple[str, ...], file_input: str | None = None) -> Given:
     """Options before a command and after it; the later ones win."""
     return Given(config=before.config + config, input=file_input or before.input)
 
@@ -223,6 +422,33 @@ def _target_class() -> type[TargetDriftrock]:
     from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
 
     return TargetDriftrock
+
+
+def _ledger_settings(given: Given) -> Settings:
+    from target_driftrock.commands.keeping import for_ledger  # noqa: PLC0415
+
+    return for_ledger(_read(given))
+
+
+def _or_from_input(value: str) -> str:
+    """The value, or for a `-` the first line of standard input: there it is in no list of processes or commands."""
+    if value == "-":
+        if sys.stdin is None:
+            raise click.UsageError("Standard input is closed: there is nothing to read for the -.")
+        value = sys.stdin.buffer.readline().decode(errors="replace").rstrip("\r\n")
+    if not value:
+        raise click.UsageError("The value to look for is empty.")
+    return value
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _print_table(table: Table) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    Console(width=None if _is_terminal() else _PIPE_WIDTH).print(table)
 
 
 def _read(given: Given) -> dict[str, Any]:
@@ -260,6 +486,8 @@ def _usage(error: click.UsageError) -> str:
     """What is wrong with the command line. A stray argument may be anything, a secret too, so it is not repeated."""
     if not isinstance(error, click.exceptions.NoSuchCommand):
         message = error.format_message()
+        if message.startswith("Got unexpected extra argument"):
+            return "There is an argument too many."
         return message if message.endswith((".", "?")) else f"{message}."
     near = f" Did you mean {error.possibilities[0]}?" if error.possibilities else ""
     return f"There is no such command.{near}"

@@ -1,0 +1,132 @@
+"""`report`: the receipts of the latest runs, and the ids of the events whose answer was lost. Nothing is sent."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_driftrock.ledger.reading import Run, UnknownEvent
+
+_COUNTS = {
+    "delivered": "delivered",
+    "already_delivered": "already",
+    "changed": "changed",
+    "invalid": "invalid",
+    "rejected": "rejected",
+    "held": "held",
+    "open": "open",
+    "answers_lost": "answers lost",
+}
+"""What is counted, and the head of its column."""
+
+
+def month(text: str) -> tuple[float, float]:
+    """The Unix times at which a month in UTC (`2026-01`) begins and ends.
+
+    Raises:
+        ValueError: It is none.
+    """
+    begin = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    end = begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
+    return begin.timestamp(), end.timestamp()
+
+
+def run_table(runs: Sequence[Run]) -> Table:
+    """The runs for people, the latest one last, with their sums."""
+    sums: Counter[str] = Counter()
+    shown = Table(show_footer=len(runs) > 1)
+    rows = []
+    for run in runs:
+        counts = _counts(run)
+        sums.update({name: count for name, count in counts.items() if count is not None})
+        figures = ["?" if count is None else str(count) for count in counts.values()]
+        rows.append([str(run.id), _moment(run.started_at), _moment(run.ended_at), _ending(run), *figures])
+    for name in ("run", "started", "ended", "exit code"):
+        shown.add_column(name, "all" if name == "run" else "", overflow="fold")
+    for name, head in _COUNTS.items():
+        shown.add_column(head, str(sums[name]), justify="right")
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    return shown
+
+
+def run_lines(runs: Sequence[Run]) -> Iterator[bytes]:
+    """The runs as JSON, a line each."""
+    for run in runs:
+        yield _line(
+            {
+                "run": run.id,
+                "started": _moment(run.started_at),
+                "ended": _moment(run.ended_at) or None,
+                "status": _status(run),
+                "exit_code": run.exit_code,
+                **_counts(run),
+                "receipt": None if run.receipt is None else msgspec.Raw(run.receipt.encode()),
+            }
+        )
+
+
+def unknown_lines(events: Sequence[UnknownEvent]) -> Iterator[bytes]:
+    """The events whose answer was lost, a line of tab-separated text each. Their ids may be personal."""
+    for event in events:
+        yield f"{_visible(event.event_id)}\t{event.capture}\t{_moment(event.at)}\n".encode()
+
+
+def unknown_json(events: Sequence[UnknownEvent]) -> Iterator[bytes]:
+    """The same as JSON, a line each."""
+    for event in events:
+        yield _line(
+            {
+                "event_id": event.event_id,
+                "capture": event.capture,
+                "at": _moment(event.at),
+                "answers_lost": event.lost,
+                "run": event.run,
+            }
+        )
+
+
+def _counts(run: Run) -> dict[str, int | None]:
+    """What the receipt says; of a run without one, what its transactions have added up."""
+    receipt: Mapping[str, Any] = {} if run.receipt is None else msgspec.json.decode(run.receipt)
+    events = receipt.get("events", {})
+    recorded = {
+        "delivered": run.delivered,
+        "invalid": run.invalid,
+        "rejected": run.rejected,
+        "held": run.held,
+        "answers_lost": receipt.get("answers_lost", run.unknown),
+    }
+    return {name: recorded.get(name, events.get(name)) for name in _COUNTS}
+
+
+def _status(run: Run) -> str:
+    if run.is_running:
+        return "running"
+    return "killed" if run.exit_code is None else "ended"
+
+
+def _ending(run: Run) -> str:
+    return _status(run) if run.exit_code is None else str(run.exit_code)
+
+
+def _moment(at: float | None) -> str:
+    return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def _visible(text: str) -> str:
+    """Without what would move a terminal's cursor or break the line: such a character stands as its number."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def _line(members: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(members) + b"\n"

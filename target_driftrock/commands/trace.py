@@ -1,0 +1,56 @@
+"""`trace`: what became of the events with one id. The ledger knows ids by their digests alone; nothing is sent."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from target_driftrock.ledger.interface import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from target_driftrock.ledger.reading import TracedEvent, TracedRow
+
+
+def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow]) -> Iterator[str]:
+    """What is known, a line for each event and for each row that waits without one. The id is not repeated."""
+    yield from map(_event, events)
+    yield from map(_row, rows)
+    if not events and not rows:
+        yield "Not known: the ledger remembers no event with this id, and no row of it waits."
+
+
+def _event(event: TracedEvent) -> str:
+    waits = "a row of it waits: see `target-driftrock rejects`" if event.is_kept else "no row of it waits"
+    tried = "tried once" if event.tries == 1 else f"tried {event.tries} times"
+    return f"{_standing(event.standing)}: {_moment(event.at)}, by run {event.run}, {tried}; {waits}."
+
+
+def _row(row: TracedRow) -> str:
+    return (
+        f"Kept as {row.kind} ({row.reason}): {_moment(row.at)}, by run {row.run}, stream {row.stream}; "
+        "the row waits: see `target-driftrock rejects`."
+    )
+
+
+def _standing(standing: Standing) -> str:
+    match standing:
+        case Standing.DELIVERED:
+            return "Delivered"
+        case Standing.REFUSED:
+            return "Not delivered, refused or held"
+        case Standing.ANSWERED:
+            return "Not delivered, to be tried again"
+        case Standing.INTENDED:
+            return "Unknown, a request was about to begin"
+        case Standing.UNKNOWN:
+            return "Unknown, the answer was lost"
+        case Standing.HELD_UNKNOWN:
+            return "Unknown, the answer was lost, held for a person to decide"
+        case _:
+            assert_never(standing)
+
+
+def _moment(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
