@@ -156,7 +156,7 @@ def _main(kind: str, config: str) -> int:
 
     setattr(MemoryLedger if kind == "memory" else DurableLedger, "commit", counted)  # noqa: B010 - on purpose
     opened: Any = (lambda _, *, api, **__: Forgetful(api=api)) if kind == "memory" else open_ledger
-    target.open_ledger = opened
+    setattr(target, "open_ledger", opened)  # noqa: B010 - on purpose
     with Signals() as signals:
         code = target.TargetDriftrock(config=given, signals=signals).run(None)
     sys.stderr.write(f"commits {spent[0]}, {spent[1]:.3f} seconds\n")
