@@ -1,0 +1,118 @@
+"""Rows: what kills or stops a run."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from signal import SIGINT, SIGKILL, SIGTERM, Signals
+
+from tests.faults.memory import DELIVERED, INTENDED, InDirectory, standing
+from tests.faults.table import Row, Stage
+from tests.faults.trial import SLOTS, Finding, pause
+
+KILLED = -SIGKILL
+
+
+def _killed_at_random(stage: Stage) -> Iterator[Finding]:
+    for number, moment in enumerate(stage.moments(stage.times)):
+        with stage.trial("--latency", "0.05") as trial:
+            with trial.run(trial.whole()) as run:
+                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
+                killed = run.kill(SIGKILL)
+                trial.end(run)
+            trial.deliver(trial.again(number))
+            yield trial.finding({"kill -9": killed}, codes=[KILLED, 0], most_twice=SLOTS)
+
+
+def _killed_after_intent(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--token-latency", "5") as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: standing(trial.memory, INTENDED) > 0)
+            run.kill(SIGKILL)
+            trial.end(run)
+        intents, arrivals = standing(trial.memory, INTENDED), trial.arrived()
+        trial.fault(token_latency=0)
+        trial.deliver(trial.rest())
+        happened = {"intents recorded": intents, "of which none was sent": arrivals == 0}
+        yield trial.finding(happened, codes=[KILLED, 0], most_twice=0)
+
+
+def _killed_after_send(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--latency", "0.02") as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
+            trial.fault(latency=8)
+            before = trial.arrived()
+            run.until(lambda: trial.arrived() >= before + SLOTS // 2)
+            run.kill(SIGKILL)
+            trial.end(run)
+        unanswered = trial.arrived() - standing(trial.memory, DELIVERED)
+        trial.fault(latency=0.02)
+        trial.deliver(trial.rest())
+        yield trial.finding({"accepted, not answered": unanswered}, codes=[KILLED, 0], most_twice=SLOTS)
+
+
+def _killed_after_answer(stage: Stage) -> Iterator[Finding]:
+    """The ledger's database is locked from outside, so that what is answered cannot be recorded."""
+    with stage.trial("--latency", "0.02") as trial:
+        assert isinstance(trial.memory, InDirectory)
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
+            with closing(sqlite3.connect(trial.memory.file, isolation_level=None, timeout=10)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                pause(0.5)  # the answers to all that is in flight have come by then
+                run.kill(SIGKILL)
+                trial.end(run)
+        unrecorded = trial.arrived() - standing(trial.memory, DELIVERED)
+        trial.deliver(trial.rest())
+        yield trial.finding({"answered, not recorded": unrecorded}, codes=[KILLED, 0], most_twice=SLOTS)
+
+
+def _killed_after_outcome(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--latency", "0.02") as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: standing(trial.memory, DELIVERED) >= len(trial.entries) // 4)
+            run.kill(SIGKILL)
+            trial.end(run)
+        recorded, states = standing(trial.memory, DELIVERED), run.states
+        trial.deliver(trial.rest())
+        happened = {"delivered and recorded": recorded, "before any STATE": states == 0}
+        yield trial.finding(happened, codes=[KILLED, 0], most_twice=SLOTS)
+
+
+def _killed_after_state(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--latency", "0.15") as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: run.states > 0)
+            run.kill(SIGKILL)
+            trial.end(run)
+        position = trial.bookmark
+        trial.deliver(trial.rest())
+        yield trial.finding({"records behind STATE": position}, codes=[KILLED, 0], most_twice=SLOTS)
+
+
+def _stopped(stage: Stage, number: Signals) -> Iterator[Finding]:
+    for turn, moment in enumerate(stage.moments(max(2, stage.times // 2))):
+        with stage.trial("--latency", "0.03") as trial:
+            with trial.run(trial.whole()) as run:
+                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
+                sent = run.kill(number)
+                trial.end(run)
+            trial.deliver(trial.again(turn))
+            early = (-number, 1) if moment == 0 else ()  # Python itself was not up yet
+            yield trial.finding({number.name: sent}, codes=[(128 + number, *early), 0])
+
+
+ROWS = [
+    Row(name="kill", fault="kill -9 at random moments", play=_killed_at_random),
+    Row(name="kill-intent", fault="kill -9 after intent, before the request", play=_killed_after_intent),
+    Row(name="kill-send", fault="kill -9 after send, before the answer", play=_killed_after_send),
+    Row(
+        name="kill-answer", fault="kill -9 after the answer, before its outcome is recorded", play=_killed_after_answer
+    ),
+    Row(name="kill-outcome", fault="kill -9 after outcome, before STATE", play=_killed_after_outcome),
+    Row(name="kill-state", fault="kill -9 after a STATE line", play=_killed_after_state),
+    Row(name="sigterm", fault="SIGTERM at random moments", play=lambda stage: _stopped(stage, SIGTERM)),
+    Row(name="sigint", fault="SIGINT (Ctrl-C) at random moments", play=lambda stage: _stopped(stage, SIGINT)),
+]

@@ -1,0 +1,48 @@
+"""The rows: each a fault, and how it is played."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.crowd import Entry, crowd
+from tests.faults.memory import Memory
+from tests.faults.trial import Finding, Trial, trial
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """Where a row is played. `times` is how often a fault with a moment is tried, `seconds` how long all at once last."""
+
+    folder: Path
+    times: int
+    seconds: float
+    seed: int = 0
+    trials: int = 0
+    entries: Sequence[Entry] = field(default_factory=crowd)
+
+    def trial(
+        self, *options: str, entries: Sequence[Entry] | None = None, ledger: Memory | None = None, **settings: Any
+    ) -> AbstractContextManager[Trial]:
+        """A trial in a folder of its own."""
+        self.trials += 1
+        folder = self.folder / f"trial-{self.trials}"
+        return trial(folder, self.entries if entries is None else entries, *options, ledger=ledger, **settings)
+
+    def moments(self, times: int) -> list[int]:
+        """So many moments of a run, as requests seen by then: the first is the start-up, the others by chance."""
+        chance = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
+        return [0, *sorted(chance.sample(range(1, len(self.entries) * 9 // 10), times - 1))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A fault, in words, and how it is played: a finding for each trial."""
+
+    name: str
+    fault: str
+    play: Callable[[Stage], Iterator[Finding]]

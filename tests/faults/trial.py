@@ -1,0 +1,278 @@
+"""One trial: a sandbox with its faults, a ledger, and runs of the installed command, one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tests.acceptance.process import PROGRAM, sandbox
+from tests.faults import memory, witness
+from tests.faults.crowd import Entry, bookmark, mappings, since, tap
+from tests.faults.memory import InDirectory, Memory
+from tests.faults.witness import Arrival, Witness
+from tests.sandbox.wire import Wire
+
+SECONDS = 90.0
+"""How long anything may take, on a machine that is busy."""
+SLOTS = 16
+"""`max_concurrency` of every run."""
+LIMITED = (
+    "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+"""A program that becomes another one, whose files may only grow so far; Python ignores SIGXFSZ, as its children do."""
+
+
+class NotInTime(Exception):
+    """What a trial waited for did not happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came of a trial, from the sandbox's side. `happened` says how often its fault did."""
+
+    happened: Counter[str]
+    records: int
+    lost: int
+    twice: int
+    uncounted: int
+    unknown: int
+    kept: int
+    out_of_order: int
+    codes: Sequence[int]
+    broken: Sequence[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """Plays Meltano: keeps the latest STATE, and reads from there when it runs again."""
+
+    wire: Wire
+    witness: Witness
+    memory: Memory
+    folder: Path
+    entries: Sequence[Entry]
+    settings: dict[str, Any]
+    bookmark: int = 0
+    codes: list[int] = field(default_factory=list)
+    started: int = 0
+
+    @contextmanager
+    def run(self, lines: Iterable[bytes], *, file_limit: int | None = None, **changes: Any) -> Iterator[Run]:
+        """The command at work on these lines. It is killed at the end, if it lives."""
+        self.started += 1
+        path = self.folder / f"config-{self.started}.json"
+        path.write_text(json.dumps({**self.settings, **changes}), encoding="utf-8")
+        before = [] if file_limit is None else [sys.executable, "-c", LIMITED, str(file_limit)]
+        with (
+            (self.folder / f"run-{self.started}.log").open("wb") as log,
+            subprocess.Popen(
+                [*before, PROGRAM, "--config", str(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.folder,
+                env=_environment(),
+            ) as process,
+        ):
+            try:
+                yield Run(process, lines, log=Path(log.name), keep=self._keep)
+            finally:
+                process.kill()
+
+    def deliver(self, lines: Iterable[bytes], *, file_limit: int | None = None, **changes: Any) -> int:
+        """Run the command to its end; its exit code."""
+        with self.run(lines, file_limit=file_limit, **changes) as run:
+            return self.end(run)
+
+    def end(self, run: Run) -> int:
+        """Wait for a run's end, and note its exit code."""
+        self.codes.append(run.ended())
+        return self.codes[-1]
+
+    def whole(self) -> Iterator[bytes]:
+        """The input from its first line, as if no STATE had ever been written."""
+        return tap(self.entries)
+
+    def rest(self) -> Iterator[bytes]:
+        """The input from the latest STATE on, inclusive."""
+        return tap(since(self.entries, self.bookmark))
+
+    def again(self, number: int) -> Iterator[bytes]:
+        """What the `number`th trial of a row runs again: every third one everything, the others the rest."""
+        return self.whole() if number % 3 == 2 else self.rest()  # noqa: PLR2004
+
+    def fault(self, **faults: Any) -> None:
+        """Change the sandbox's faults while it runs."""
+        reply = self.wire.post("/_sandbox/faults", faults)
+        assert reply.status == 200, reply.body
+
+    def arrived(self) -> int:
+        """How many requests the sandbox has seen."""
+        return len(self.witness.arrivals())
+
+    def accepted(self) -> list[Arrival]:
+        """What the sandbox accepted."""
+        return self.witness.accepted()
+
+    def finding(
+        self,
+        happened: Mapping[str, int],
+        *,
+        codes: Sequence[int | tuple[int, ...]],
+        most_twice: int = 0,
+        most_kept: int = 0,
+        forgets: int = 0,
+    ) -> Finding:
+        """Judge what happened by what was promised.
+
+        `codes` are the exit codes that are right, run by run; `forgets` is how many repeats a lost ledger excuses.
+        """
+        accepted, unknown, kept = self.accepted(), memory.unknown(self.memory), memory.kept(self.memory)
+        twice = witness.twice(accepted)
+        found = Finding(
+            happened=Counter({name: int(count) for name, count in happened.items()}),
+            records=len(self.entries),
+            lost=len(witness.lost(accepted, self.entries, kept=kept)),
+            twice=twice.total(),
+            uncounted=max(0, (twice - unknown).total() - forgets),
+            unknown=unknown.total(),
+            kept=len(kept),
+            out_of_order=len(witness.out_of_order(accepted)),
+            codes=tuple(self.codes),
+            broken=(),
+        )
+        return _judged(found, codes=codes, most_twice=most_twice, most_kept=most_kept)
+
+    def _keep(self, line: bytes) -> None:
+        self.bookmark = bookmark(line)
+
+
+class Run:
+    """A process that reads its lines, whose STATE is kept."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], lines: Iterable[bytes], *, log: Path, keep: Callable[[bytes], None]
+    ) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self.states = 0
+        self._log = log
+        self._keep = keep
+        self._feeder = threading.Thread(target=_feed, args=(process.stdin, lines), daemon=True)
+        self._reader = threading.Thread(target=self._collect, args=(process.stdout,), daemon=True)
+        self._feeder.start()
+        self._reader.start()
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def until(self, holds: Callable[[], bool], *, seconds: float = SECONDS) -> bool:
+        """Wait until `holds` says so; False if the process ended before.
+
+        Raises:
+            NotInTime: It took too long.
+        """
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None:
+            if holds():
+                return True
+            if time.monotonic() >= deadline:
+                raise NotInTime(f"{holds.__qualname__}, after {self.log[-500:]}")
+            pause(0.005)
+        return False
+
+    def kill(self, number: signal.Signals) -> bool:
+        """Send it a signal, unless it has ended: whether it was sent."""
+        is_alive = self.process.poll() is None
+        self.process.send_signal(number)
+        return is_alive
+
+    def ended(self) -> int:
+        """Its exit code, once it has ended and all its STATE is kept."""
+        try:
+            code = self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise NotInTime(f"its end, after {self.log[-500:]}") from None
+        self._reader.join(SECONDS)
+        self._feeder.join(SECONDS)
+        return code
+
+    def _collect(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self._keep(line)
+            self.states += 1
+
+
+def pause(seconds: float) -> None:
+    """Leave the processor to those who are watched."""
+    threading.Event().wait(seconds)
+
+
+@contextmanager
+def trial(
+    folder: Path, entries: Sequence[Entry], *options: str, ledger: Memory | None = None, **settings: Any
+) -> Iterator[Trial]:
+    """A new sandbox with these options, and a new ledger; by default SQLite's."""
+    folder.mkdir()
+    record = folder / "arrivals.jsonl"
+    with sandbox("--record", str(record), *options) as wire:
+        place = ledger or InDirectory(folder / "ledger")
+        given = {
+            "environment": "sandbox",
+            "api_url": wire.url,
+            "client_id": "an-id",
+            "client_secret": "a-secret",
+            "ledger": place.setting,
+            "max_concurrency": SLOTS,
+            "streams": mappings("capture"),
+            **settings,
+        }
+        yield Trial(
+            wire=wire,
+            witness=Witness(record),
+            memory=place,
+            folder=folder,
+            entries=entries,
+            settings=given,
+        )
+
+
+def _judged(found: Finding, *, codes: Sequence[int | tuple[int, ...]], most_twice: int, most_kept: int) -> Finding:
+    bounds = {
+        "lost": (found.lost, 0),
+        "sent twice": (found.twice, most_twice),
+        "sent twice and not counted as unknown": (found.uncounted, 0),
+        "kept": (found.kept, most_kept),
+        "persons out of order": (found.out_of_order, 0),
+    }
+    broken = [f"{name}: {value}, more than {most}" for name, (value, most) in bounds.items() if value > most]
+    broken += [f"it did not happen: {name}" for name, count in found.happened.items() if not count]
+    right = [each if isinstance(each, tuple) else (each,) for each in codes]
+    if len(right) != len(found.codes) or any(code not in among for code, among in zip(found.codes, right, strict=True)):
+        broken.append(f"exit codes {list(found.codes)}, not {list(codes)}")
+    return Finding(**{name: getattr(found, name) for name in Finding.__slots__} | {"broken": tuple(broken)})
+
+
+def _feed(pipe: IO[bytes], lines: Iterable[bytes]) -> None:
+    with suppress(BrokenPipeError), pipe:
+        for line in lines:
+            pipe.write(line)
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
