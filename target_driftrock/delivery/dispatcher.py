@@ -494,7 +494,7 @@ class Dispatcher:
             if passage.is_flying:
                 changes.append(Lost(passage.event))
             elif passage.has_intent:
-                changes.append(Withdrawn(passage.event))
+                changes.append(Withdrawn(passage.event, was_unknown=passage.was_unknown))
         return changes
 
     def _leave_open(self) -> None:

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import logging
 import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING
 
+import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
 from target_driftrock.errors import LedgerUnavailable
-from target_driftrock.events.event import Event
 from target_driftrock.events.identity import identity
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Rejected
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.interface import (
-    Answered,
-    Concluded,
-    Counts,
-    Forgotten,
-    Intent,
-    Known,
-    Lost,
-    Proven,
-    Standing,
-    Withdrawn,
-)
+from target_driftrock.ledger.digests import Digests
+from target_driftrock.ledger.entry import Entry
+from target_driftrock.ledger.interface import Counts, Known, Standing
 from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.place import connect, engine, guarded, holder, parse_place
+from target_driftrock.ledger.mounts import NETWORK_ADVICE, network_file_system
+from target_driftrock.ledger.place import (
+    Directory,
+    connect,
+    engine,
+    guarded,
+    holder,
+    inode,
+    opening,
+    parse_place,
+    unavailable,
+)
+from target_driftrock.ledger.statements import Statements
 from target_driftrock.ledger.tables import CODES, STANDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from target_driftrock.events.event import Capture, Origin, Refusal
+    from target_driftrock.events.event import Capture, Event
     from target_driftrock.ledger.interface import Change
     from target_driftrock.ledger.lock import Lock
     from target_driftrock.ledger.place import Place
@@ -43,30 +44,36 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
-PRUNE_STEP = 5_000
-EXCERPT_CHARACTERS = 2_000
+PRUNE_STEP = 10_000
+"""Rows that are looked at in one transaction of the pruning."""
 _LOOK_UP = 500
-_KINDS = {Invalid: "invalid", Rejected: "rejected", Held: "held"}
-
-Row = dict[str, Any]
+_COUNTERS = ("delivered", "invalid", "rejected", "held", "unknown")
 
 
 class DurableLedger:
-    """One run's hold on a ledger, from the lock to the receipt. For one thread at a time."""
+    """One run's hold on a ledger, from the lock to the receipt. For one thread at a time.
+
+    After the first failure every call raises that failure: the lock is gone with the connection, and to
+    connect again would write beside another run.
+    """
 
     def __init__(self, place: Place, connection: sa.Connection, lock: Lock, *, api: str, is_new: bool) -> None:
         self._place = place
         self._connection = connection
         self._lock = lock
         self._api = api
-        self._insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        self._failure: LedgerUnavailable | None = None
+        self._pruned_to: dict[str, bytes] = {}
+        self._statements = Statements(connection.dialect)
         self.is_new = is_new
         """Whether this run made the ledger: nothing was remembered before it."""
-        with guarded(place), connection.begin():
+        with guarded(place):
+            self._inode = inode(place)
+        with self._transaction():
             self._digests = Digests(tables.fact(connection, "salt"))
             self._close_killed_runs()
             self._run = self._begin_run()
-        self._upserts = _Upserts(self._insert)
+            self._may_keep_rows = connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
 
     # What delivery asks.
 
@@ -81,10 +88,10 @@ class DurableLedger:
 
     def proven(self, captures: Sequence[Capture]) -> list[bool]:
         """See `Ledger.proven`."""
-        digests = [self._capture(capture) for capture in captures]
+        digests = [self._digests.capture(self._api, capture) for capture in captures]
         table = tables.captures
         known: set[bytes] = set()
-        with guarded(self._place), self._connection.begin():
+        with self._transaction():
             for part in _chunks(digests):
                 statement = sa.select(table.c.capture).where(table.c.capture.in_(part))
                 known.update(self._connection.execute(statement).scalars())
@@ -92,19 +99,18 @@ class DurableLedger:
 
     def commit(self, changes: Sequence[Change]) -> None:
         """See `Ledger.commit`."""
-        entry = _Entry(self._digests, api=self._api, run=self._run, now=time.time())
+        entry = Entry(self._digests, api=self._api, run=self._run, now=time.time())
         for change in changes:
             entry.take(change)
-        with guarded(self._place), self._connection.begin():
+        with self._transaction():
             self._write(entry)
 
     def counts(self) -> Counts:
         """See `Ledger.counts`."""
-        names = ("delivered", "invalid", "rejected", "held", "unknown")
-        columns = [tables.runs.c[name] for name in names]
-        with guarded(self._place), self._connection.begin():
+        columns = [tables.runs.c[name] for name in _COUNTERS]
+        with self._transaction():
             row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self._run)).one()
-        return Counts(**dict(zip(names, row, strict=True)))
+        return Counts(**dict(zip(_COUNTERS, row, strict=True)))
 
     # The run itself.
 
@@ -116,56 +122,84 @@ class DurableLedger:
     def finish(self, *, exit_code: int, receipt: str) -> None:
         """Keep the receipt: the run has ended."""
         values = {"ended_at": time.time(), "exit_code": exit_code, "receipt": receipt}
-        with guarded(self._place), self._connection.begin():
+        with self._transaction():
             self._connection.execute(tables.runs.update().where(tables.runs.c.id == self._run).values(values))
 
     def rejects_waiting(self) -> tuple[int, float | None]:
         """How many kept rows there are, and since when the oldest (Unix time)."""
         statement = sa.select(sa.func.count(), sa.func.min(tables.kept.c.first_at))
-        with guarded(self._place), self._connection.begin():
+        with self._transaction():
             count, since = self._connection.execute(statement).one()
         return count, since
 
-    def prune(self, *, days: int) -> int:
-        """Forget a step's worth of what was delivered more than `days` ago; how many rows went."""
+    def prune(self, *, days: int) -> bool:
+        """Forget what was delivered more than `days` ago, and ids of unknown events as old, among the next rows.
+
+        False when all rows have been looked at. What was refused, held, or left open is not forgotten.
+        """
         before = time.time() - days * 86_400
-        with guarded(self._place), self._connection.begin():
-            return sum(self._prune(table, before) for table in (tables.deliveries, tables.unknown))
+        delivered = tables.deliveries.c.standing == CODES[Standing.DELIVERED]
+        with self._transaction():
+            is_more = self._prune(tables.deliveries, before, delivered)
+            return self._prune(tables.unknown, before) or is_more
 
     def close(self) -> None:
         """Let go of the connection and the lock. May be called twice."""
-        self._connection.close()
-        self._lock.release()
+        _let_go(self._connection, self._lock)
 
-    def _prune(self, table: sa.Table, before: float) -> int:
-        old = sa.select(table.c.identity).where(table.c.at < before)
-        if table is tables.deliveries:
-            old = old.where(table.c.standing == CODES[Standing.DELIVERED])
-        gone = self._connection.execute(table.delete().where(table.c.identity.in_(old.limit(PRUNE_STEP))))
-        return gone.rowcount
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            with guarded(self._place), self._connection.begin():
+                if inode(self._place) != self._inode:
+                    raise unavailable(self._place, "its file is another one now")
+                yield
+        except LedgerUnavailable as failure:
+            self._failure = failure
+            raise
+
+    def _prune(self, table: sa.Table, before: float, *conditions: sa.ColumnElement[bool]) -> bool:
+        key, begin = table.c.identity, self._pruned_to.get(table.name, b"")
+        following = sa.select(key).where(key > begin).order_by(key).offset(PRUNE_STEP - 1).limit(1)
+        end = self._connection.execute(following).scalar()
+        looked_at = [key > begin] if end is None else [key > begin, key <= end]
+        self._connection.execute(table.delete().where(*looked_at, table.c.at < before, *conditions))
+        self._pruned_to[table.name] = _LAST if end is None else bytes(end)
+        return end is not None
 
     def _begin_run(self) -> int:
         begun = tables.runs.insert().values(holder=holder(), started_at=time.time()).returning(tables.runs.c.id)
         return int(self._connection.execute(begun).scalar_one())
 
     def _close_killed_runs(self) -> None:
-        """A run without an end was killed: its counters are what is known of it."""
-        killed = tables.runs.update().where(tables.runs.c.ended_at.is_(None)).values(ended_at=time.time())
-        self._connection.execute(killed)
+        """A run without an end was killed, or lost its ledger: its receipt is what its transactions say."""
+        table = tables.runs
+        killed = self._connection.execute(sa.select(table).where(table.c.ended_at.is_(None))).mappings().all()
+        in_doubt = self._intents_by_run() if killed else {}
+        for run in killed:
+            receipt = _receipt_of_killed(run, intents=in_doubt.get(run["id"], 0))
+            ended = table.update().where(table.c.id == run["id"]).values(ended_at=time.time(), receipt=receipt)
+            self._connection.execute(ended)
+
+    def _intents_by_run(self) -> dict[int, int]:
+        table = tables.deliveries
+        intended = sa.select(table.c.run, sa.func.count()).where(table.c.standing == CODES[Standing.INTENDED])
+        rows = self._connection.execute(intended.group_by(table.c.run)).tuples()
+        return dict(rows.all())
 
     # Look-ups.
 
     def _found(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
         table = tables.deliveries
         found: dict[bytes, tuple[int, bytes]] = {}
-        with guarded(self._place), self._connection.begin():
+        with self._transaction():
             for part in _chunks(keys):
                 statement = sa.select(table.c.identity, table.c.standing, table.c.payload).where(
                     table.c.identity.in_(part)
                 )
-                found.update(
-                    {bytes(key): (code, bytes(load)) for key, code, load in self._connection.execute(statement)}
-                )
+                found.update({key: (code, payload) for key, code, payload in self._connection.execute(statement)})
         return found
 
     def _known(self, row: tuple[int, bytes], event: Event) -> Known:
@@ -176,220 +210,48 @@ class DurableLedger:
         canonical = identity(event, api=self._api)
         return None if canonical is None else self._digests.of(canonical)
 
-    def _capture(self, capture: Capture) -> bytes:
-        return self._digests.capture(self._api, capture)
-
     # Changes.
 
-    def _write(self, entry: _Entry) -> None:
-        run = self._connection.execute
-        if entry.standings:
-            run(self._upserts.standing, list(entry.standings.values()))
-        if entry.proven:
-            run(self._upserts.capture, [{"capture": each, "at": entry.now} for each in entry.proven])
-        if entry.lost:
-            run(self._upserts.unknown, entry.lost)
-        if entry.schemas:
-            run(self._upserts.schema, [{"digest": digest, "line": line} for digest, line in entry.schemas.items()])
-        if entry.gone:
-            self._forget(entry.gone)
-        if entry.kept:
-            run(self._upserts.kept, list(entry.kept.values()))
+    def _write(self, entry: Entry) -> None:
+        rows = (
+            (self._statements.standing, list(entry.standings.values())),
+            (self._statements.capture, [{"capture": each, "at": entry.now} for each in entry.proven]),
+            (self._statements.unknown, entry.lost),
+            (self._statements.schema, [{"digest": digest, "line": line} for digest, line in entry.schemas.items()]),
+            (self._statements.kept, list(entry.kept.values())),
+        )
+        if self._may_keep_rows:
+            self._release(entry.released)
+        for statement, parameters in rows:
+            if parameters:
+                self._connection.exec_driver_sql(statement, parameters)
+        self._may_keep_rows |= bool(entry.kept)
         if entry.counted:
-            run(_add(entry.counted).where(tables.runs.c.id == self._run))
+            self._connection.execute(_add(entry.counted).where(tables.runs.c.id == self._run))
 
-    def _forget(self, keys: Iterable[bytes]) -> None:
-        for part in _chunks(sorted(keys)):
-            self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
-
-
-class Digests:
-    """Salted digests: what the ledger holds instead of who it is."""
-
-    def __init__(self, salt: str) -> None:
-        self._salt = bytes.fromhex(salt)
-
-    def of(self, data: bytes) -> bytes:
-        """16 bytes that mean nothing without the salt."""
-        return hashlib.blake2b(data, digest_size=16, key=self._salt).digest()
-
-    def payload(self, body: bytes) -> bytes:
-        """The digest of what is sent."""
-        return self.of(body)
-
-    def text(self, kind: str, value: str) -> bytes:
-        """The digest of an id of some kind."""
-        return self.of(f"{kind}\0{value}".encode())
-
-    def capture(self, api: str, capture: Capture) -> bytes:
-        """The digest of a capture at an API."""
-        parts = (api, capture.endpoint.value, capture.source_id, capture.affiliate_id or "")
-        return self.text("capture", "\0".join(parts))
-
-    def source(self, origin: Origin) -> bytes:
-        """Of a record: its stream and key properties, else the whole of it."""
-        return self.of(origin.record) if origin.key is None else self.text("source", origin.key)
+    def _release(self, released: Mapping[bytes, int | None]) -> None:
+        """Kept rows go, but for one kept in this run of the very record whose other part is settled."""
+        table = tables.kept
+        for part in _chunks(list(released)):
+            found = sa.select(table.c.key, table.c.run, table.c.position).where(table.c.key.in_(part))
+            gone = [
+                key
+                for key, run, position in self._connection.execute(found)
+                if (run, position) != (self._run, released[key])
+            ]
+            if gone:
+                self._connection.execute(table.delete().where(table.c.key.in_(gone)))
 
 
-class _Entry:
-    """The changes of one transaction, the latest for each row."""
-
-    def __init__(self, digests: Digests, *, api: str, run: int, now: float) -> None:
-        self._digests = digests
-        self._api = api
-        self._run = run
-        self.now = now
-        self.standings: dict[bytes, Row] = {}
-        self.proven: list[bytes] = []
-        self.lost: list[Row] = []
-        self.kept: dict[bytes, Row] = {}
-        self.gone: set[bytes] = set()
-        self.schemas: dict[bytes, bytes] = {}
-        self.counted: Counter[str] = Counter()
-
-    def take(self, change: Change) -> None:
-        """Add one change."""
-        match change:
-            case Intent(event):
-                self._stand(event, Standing.INTENDED)
-            case Withdrawn(event) | Answered(event):
-                self._stand(event, Standing.ANSWERED)
-            case Lost(event):
-                self._lose(event)
-            case Proven(capture):
-                self.proven.append(self._digests.capture(self._api, capture))
-            case Forgotten(row):
-                self._let_go(bytes.fromhex(row))
-            case Concluded():
-                self._conclude(change)
-            case _:
-                assert_never(change)
-
-    def _conclude(self, change: Concluded) -> None:
-        part, outcome = change.part, change.outcome
-        match outcome:
-            case Delivered():
-                self.counted["delivered"] += 1
-                self._settle(change, Standing.DELIVERED)
-                self._release(part)
-            case AlreadyDelivered() | Changed():
-                self._release(part)
-            case Invalid():
-                self.counted["invalid"] += 1
-                self._keep(part, outcome)
-            case Rejected() if change.is_superseded:
-                self.counted["rejected"] += 1
-            case Rejected():
-                self.counted["rejected"] += 1
-                self._settle(change, Standing.REFUSED)
-                self._keep(part, outcome)
-            case Held():
-                self.counted["held"] += 1
-                self._settle(change, Standing.HELD_UNKNOWN if outcome.is_unknown else Standing.REFUSED)
-                self._keep(part, outcome)
-            case _:
-                assert_never(outcome)
-
-    def _settle(self, change: Concluded, standing: Standing) -> None:
-        if isinstance(change.part, Event):
-            self._stand(change.part, standing, tries=change.tries)
-
-    def _stand(self, event: Event, standing: Standing, *, tries: int = 0) -> None:
-        key = self._identity(event)
-        if key is None or event.event_id is None:
-            return
-        self.standings[key] = {
-            "identity": key,
-            "payload": self._digests.payload(event.body),
-            "event": self._digests.text("event", event.event_id),
-            "standing": int(CODES[standing]),
-            "tries": tries,
-            "run": self._run,
-            "at": self.now,
-        }
-
-    def _lose(self, event: Event) -> None:
-        self._stand(event, Standing.UNKNOWN)
-        self.counted["unknown"] += 1
-        key = self._identity(event)
-        if key is None or event.event_id is None:
-            return
-        self.lost.append(
-            {
-                "identity": key,
-                "event_id": event.event_id,
-                "capture": event.capture.label,
-                "lost": 1,
-                "run": self._run,
-                "at": self.now,
-            }
-        )
-
-    def _release(self, part: Event | Refusal) -> None:
-        """What was kept of this event, or of this record when nothing was known of its event, goes."""
-        for key in self._keys(part):
-            if key.hex() != part.origin.row:  # that one goes when all of its record is delivered: see `Forgotten`
-                self._let_go(key)
-
-    def _let_go(self, key: bytes) -> None:
-        self.kept.pop(key, None)
-        self.gone.add(key)
-
-    def _keep(self, part: Event | Refusal, outcome: Invalid | Rejected | Held) -> None:
-        origin = part.origin
-        key = bytes.fromhex(origin.row) if origin.row is not None else self._keys(part)[0]
-        schema = self._digests.of(origin.schema)
-        self.schemas[schema] = origin.schema
-        event = part if isinstance(part, Event) else None
-        self.kept[key] = {
-            "key": key,
-            "person": event and event.person_id and self._digests.text("person", event.person_id),
-            "event": event and event.event_id and self._digests.text("event", event.event_id),
-            "kind": _KINDS[type(outcome)],
-            "stream": origin.stream,
-            "mapping": part.mapping,
-            "reason": outcome.reason,
-            "status": getattr(outcome, "status", None),
-            "excerpt": getattr(outcome, "excerpt", b""),
-            "record": origin.record,
-            "schema": schema,
-            "run": self._run,
-            "first_at": self.now,
-            "at": self.now,
-        }
-
-    def _keys(self, part: Event | Refusal) -> list[bytes]:
-        """The keys of the rows that may be kept of a part, the one that it would be kept under first."""
-        source = self._digests.source(part.origin)
-        own = self._identity(part) if isinstance(part, Event) else None
-        return [source] if own is None else [own, source]
-
-    def _identity(self, event: Event) -> bytes | None:
-        canonical = identity(event, api=self._api)
-        return None if canonical is None else self._digests.of(canonical)
+_LAST = b"\xff" * 17
+"""After every key."""
 
 
-class _Upserts:
-    """The statements of the hot path, built once: SQLAlchemy keeps what it compiles by them."""
-
-    def __init__(self, insert: Callable[[sa.Table], Any]) -> None:
-        self.standing = _replacing(insert(tables.deliveries), tables.deliveries, keep=())
-        self.capture = insert(tables.captures).on_conflict_do_nothing()
-        self.schema = insert(tables.schemas).on_conflict_do_nothing()
-        self.kept = _replacing(insert(tables.kept), tables.kept, keep=("first_at",))
-        unknown = insert(tables.unknown)
-        self.unknown = unknown.on_conflict_do_update(
-            index_elements=[tables.unknown.c.identity],
-            set_={"lost": tables.unknown.c.lost + 1, "run": unknown.excluded.run, "at": unknown.excluded.at},
-        )
-
-
-def _replacing(statement: Any, table: sa.Table, *, keep: Sequence[str]) -> Any:
-    """On conflict, all columns but the key and those to keep take the new values."""
-    names = [column.name for column in table.columns if not column.primary_key and column.name not in keep]
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in names}
-    )
+def _receipt_of_killed(run: sa.RowMapping, *, intents: int) -> str:
+    """What is known of a run that could not say it. `intents`: requests that may have begun, and nobody knows."""
+    counted = {name: run[name] for name in _COUNTERS if name != "unknown"}
+    receipt = {"kind": "killed", "events": counted, "answers_lost": run["unknown"], "intents_open": intents}
+    return msgspec.json.encode(receipt).decode()
 
 
 def _add(counted: Mapping[str, int]) -> sa.Update:
@@ -410,6 +272,7 @@ def open_ledger(location: str, *, api: str, wait: float, is_stopped: Callable[[]
         LedgerUnavailable: It could not be had in time.
     """
     place = parse_place(location)
+    _warn_of_network(place)
     deadline = time.monotonic() + wait
     waited_for: str | None = None
     while not is_stopped():
@@ -425,7 +288,7 @@ def open_ledger(location: str, *, api: str, wait: float, is_stopped: Callable[[]
             raise obstacle if isinstance(obstacle, LedgerUnavailable) else _locked(place, obstacle)
         if waited_for != str(obstacle):
             waited_for = str(obstacle)
-            log.warning("Waiting up to %d seconds for the ledger, held by %s.", wait, obstacle)
+            _tell_wait(obstacle, wait)
         time.sleep(POLL_SECONDS)
     return None
 
@@ -436,7 +299,7 @@ def _try_open(place: Place, *, api: str) -> DurableLedger | str:
     lock = lock_for(place, connection)
     try:
         if lock.try_take():
-            with guarded(place), connection.begin():
+            with opening(place), connection.begin():
                 is_new = tables.prepare(connection)
             return DurableLedger(place, connection, lock, api=api, is_new=is_new)
         held_by = lock.held_by()
@@ -448,8 +311,21 @@ def _try_open(place: Place, *, api: str) -> DurableLedger | str:
 
 
 def _let_go(connection: sa.Connection, lock: Lock) -> None:
-    connection.close()
+    with contextlib.suppress(SQLAlchemyError):  # it was lost before
+        connection.close()
     lock.release()
+
+
+def _tell_wait(obstacle: str | LedgerUnavailable, wait: float) -> None:
+    if isinstance(obstacle, LedgerUnavailable):
+        log.warning("Waiting up to %d seconds for the ledger. %s", wait, obstacle)
+    else:
+        log.warning("Waiting up to %d seconds for the ledger, held by %s.", wait, obstacle)
+
+
+def _warn_of_network(place: Place) -> None:
+    if isinstance(place, Directory) and (kind := network_file_system(place.path)) is not None:
+        log.warning("The ledger in %s lies on a network file system (%s): %s", place.name, kind, NETWORK_ADVICE)
 
 
 def _locked(place: Place, held_by: str) -> LedgerUnavailable:

@@ -44,6 +44,8 @@ class Withdrawn:
     """The intent is taken back: no request began."""
 
     event: Event
+    was_unknown: bool = False
+    """An earlier request lost its answer, and none has come since: it stands as before the intent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,18 +54,21 @@ class FileLock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, holder().encode(), 0)
             except BlockingIOError:
                 os.close(descriptor)
                 return False
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, holder().encode(), 0)
+            except BaseException:
+                os.close(descriptor)
+                raise
             self._descriptor = descriptor
             return True
 
     def held_by(self) -> str:
         """See `Lock.held_by`."""
         try:
-            return self._path.read_text() or "another run"
+            return self._path.read_text(errors="replace") or "another run"
         except OSError:
             return "another run"
 
@@ -96,7 +99,8 @@ class SessionLock:
         """See `Lock.held_by`."""
         statement = sa.text(
             "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
-            "WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = :key"
+            "WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = :key "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         with guarded(self._place), self._connection.begin():
             return str(self._connection.execute(statement, {"key": self._key}).scalar() or "another run")

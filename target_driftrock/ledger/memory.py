@@ -70,7 +70,9 @@ class MemoryLedger:
         match change:
             case Intent(event):
                 self._stand(event, Standing.INTENDED)
-            case Withdrawn(event) | Answered(event):
+            case Withdrawn(event):
+                self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED)
+            case Answered(event):
                 self._stand(event, Standing.ANSWERED)
             case Lost(event):
                 self._stand(event, Standing.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Where a ledger lies: a directory with SQLite in it, or a PostgreSQL URL. Opening, and what can go wrong with it."""
+"""Where a ledger lies: a directory with SQLite in it, or a PostgreSQL URL. Connecting, and what can go wrong there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 
 FILE = "ledger.sqlite3"
 _SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _CLIENT_KEEPALIVE = {
     "connect_timeout": 10,
     "keepalives": 1,
@@ -36,6 +43,7 @@ _SERVER_KEEPALIVE = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "50000",
     "statement_timeout": "15000",
+    "lock_timeout": "15000",
 }
 """A dead machine frees its lock within a minute; a server that hangs is a lost ledger within 15 seconds."""
 
@@ -81,19 +89,17 @@ def parse_place(location: str) -> Place:
     """
     if "://" not in location:
         return Directory(path=Path(location).absolute())
-    parts = urlsplit(location)
-    if parts.scheme not in _SCHEMES:
-        raise SettingsInvalid(["ledger must be a directory, or a URL that begins with postgresql://."])
-    options = dict(parse_qsl(parts.query))
-    schema = options.pop("schema", "target_driftrock")
-    if not _IDENTIFIER.fullmatch(schema):
-        raise SettingsInvalid(["ledger: its schema must be a plain name of letters, digits and underscores."])
     try:
+        parts = urlsplit(location)
+        options = dict(parse_qsl(parts.query))
+        schema = options.pop("schema", "target_driftrock")
         url = sa.make_url(urlunsplit(parts._replace(scheme="postgresql+psycopg", query=urlencode(options))))
     except (ArgumentError, ValueError):
-        raise SettingsInvalid(
-            ["ledger is no usable PostgreSQL URL: it looks like postgresql://user@host/name."]
-        ) from None
+        raise SettingsInvalid([_NO_URL]) from None
+    if parts.scheme not in _SCHEMES:
+        raise SettingsInvalid(["ledger must be a directory, or a URL that begins with postgresql://."])
+    if not _IDENTIFIER.fullmatch(schema):
+        raise SettingsInvalid(["ledger: its schema must be a plain name of letters, digits and underscores."])
     return Server(url=url, schema=schema)
 
 
@@ -114,13 +120,20 @@ def _sqlite(place: Directory, *, is_reader: bool) -> sa.Engine:
     if not is_reader:
         _make_directory(place)
     made = sa.create_engine(
-        f"sqlite:///{place.file}", poolclass=NullPool, connect_args={"check_same_thread": False, "timeout": 5.0}
+        f"sqlite:///{place.file}",
+        poolclass=NullPool,
+        paramstyle="named",
+        connect_args={"check_same_thread": False, "timeout": 5.0, "isolation_level": None},
     )
 
     @sa.event.listens_for(made, "connect")
     def _set_up(connection: Any, _: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=4000"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=16000"):
             connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(made, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")  # the driver's own comes late, and lets a table be half made
 
     return made
 
@@ -131,6 +144,8 @@ def _make_directory(place: Directory) -> None:
     try:
         place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.file.touch(mode=0o600)  # SQLite gives its other files the same mode
+        if place.file.stat().st_mode & 0o077:
+            place.file.chmod(0o600)  # it was copied here
     except PermissionError:
         raise SettingsInvalid([f"ledger: {place.name} cannot be written by this user: name another."]) from None
     except OSError as error:
@@ -139,33 +154,57 @@ def _make_directory(place: Directory) -> None:
 
 def _postgres(place: Server) -> sa.Engine:
     try:
-        return sa.create_engine(
-            place.url.update_query_dict({"options": f"-csearch_path={place.schema}"}),
-            poolclass=NullPool,
-            connect_args={**_CLIENT_KEEPALIVE, "application_name": holder()[:63]},
+        made = sa.create_engine(
+            place.url, poolclass=NullPool, connect_args={**_CLIENT_KEEPALIVE, "application_name": holder()[:63]}
         )
     except (NoSuchModuleError, ImportError):
         raise SettingsInvalid(
             ["ledger: PostgreSQL needs the extra `postgres`: pip install 'target-driftrock[postgres]'."]
         ) from None
 
+    @sa.event.listens_for(made, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        for name, value in {**_SERVER_KEEPALIVE, "search_path": f'"{place.schema}"'}.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.commit()
+
+    return made
+
 
 def connect(place: Place, made: sa.Engine) -> sa.Connection:
     """The one connection of a run; in PostgreSQL the schema is made if it is missing.
 
     Raises:
+        SettingsInvalid: The database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    with guarded(place):
+    with opening(place):
         connection = made.connect()
-        if isinstance(place, Server):
-            with connection.begin():
-                for name, value in _SERVER_KEEPALIVE.items():
-                    connection.execute(
-                        sa.text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value}
-                    )
-                connection.execute(sa.schema.CreateSchema(place.schema, if_not_exists=True))
+        try:
+            if isinstance(place, Server):
+                _make_schema(place, connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+
+def _make_schema(place: Server, connection: sa.Connection) -> None:
+    with connection.begin():
+        if not sa.inspect(connection).has_schema(place.schema):  # to ask for it needs a right, even where it is there
+            connection.execute(sa.schema.CreateSchema(place.schema))
+
+
+def inode(place: Place) -> tuple[int, int] | None:
+    """Which file the database is at present. SQLite goes on writing to one that was deleted.
+
+    Raises:
+        OSError: There is none.
+    """
+    if isinstance(place, Server):
+        return None
+    found = os.stat(place.file)  # noqa: PTH116 - once a commit, and three times as fast
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager
@@ -174,14 +213,21 @@ def guarded(place: Place) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        code = _code(error)
-        if code in _WRONG_SETTING:
-            raise SettingsInvalid(
-                [f"ledger: {place.name} refuses us ({code}): check the URL's user, rights and database."]
-            ) from None
-        raise unavailable(place, code) from None
+        raise unavailable(place, _code(error)) from None
     except OSError as error:
         raise unavailable(place, os.strerror(error.errno or 0)) from None
+
+
+@contextlib.contextmanager
+def opening(place: Place) -> Iterator[None]:
+    """As `guarded`, while a ledger is opened: what only a change of the setting mends is said to be its fault."""
+    with guarded(place):
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if not _is_of_the_setting(error):
+                raise
+            raise SettingsInvalid([_REFUSED.format(name=place.name, code=_code(error))]) from None
 
 
 def unavailable(place: Place, cause: str) -> LedgerUnavailable:
@@ -197,8 +243,32 @@ def holder() -> str:
     return f"target-driftrock {os.getpid()}@{os.uname().nodename}"
 
 
-_WRONG_SETTING = {"28000", "28P01", "3D000", "42501"}
-"""SQLSTATE: no such user, wrong password, no such database, no rights."""
+_NO_URL = "ledger is no usable PostgreSQL URL: it looks like postgresql://user@host/name."
+_REFUSED = (
+    "ledger: {name} does not let us in ({code}): check the setting, that what lies there is a ledger or nothing yet, "
+    "and the rights of its user."
+)
+_WRONG_SETTING = {"28000", "28P01", "3D000", "42501", "SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM"}
+"""No such user, wrong password, no such database, no rights; a file that is no database."""
+_REFUSALS = (
+    "does not exist",
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "is not permitted to log in",
+)
+"""While connecting the driver has a text and no SQLSTATE. Where a server speaks another language we wait in vain."""
+
+
+def _is_of_the_setting(error: SQLAlchemyError) -> bool:
+    if _code(error) in _WRONG_SETTING:
+        return True
+    if not isinstance(error, DBAPIError) or getattr(error.orig, "sqlstate", None) is not None:
+        return False
+    if isinstance(error, ProgrammingError):
+        return True  # an option in the URL that the driver does not know
+    return isinstance(error, OperationalError) and any(text in str(error.orig) for text in _REFUSALS)
 
 
 def _code(error: SQLAlchemyError) -> str:

@@ -1,0 +1,45 @@
+"""The statements of the hot path, as text for the driver: SQLAlchemy's own way costs more than the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from target_driftrock.ledger import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Statements:
+    """Each takes a list of rows: `connection.exec_driver_sql(statement, rows)`."""
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+
+        def text(statement: Any) -> str:
+            return str(statement.compile(dialect=dialect))
+
+        standing, unknown = insert(tables.deliveries), insert(tables.unknown)
+        self.standing = text(
+            _replacing(standing, tables.deliveries, also={"tries": tables.deliveries.c.tries + standing.excluded.tries})
+        )
+        self.unknown = text(
+            _replacing(unknown, tables.unknown, also={"lost": tables.unknown.c.lost + unknown.excluded.lost})
+        )
+        self.kept = text(_replacing(insert(tables.kept), tables.kept, but=("first_at",)))
+        self.capture = text(insert(tables.captures).on_conflict_do_nothing())
+        self.schema = text(insert(tables.schemas).on_conflict_do_nothing())
+
+
+def _replacing(
+    statement: Any, table: sa.Table, *, but: Sequence[str] = (), also: Mapping[str, Any] | None = None
+) -> Any:
+    """On conflict, all columns take the new values, but the key and some; some take another value."""
+    names = [column.name for column in table.columns if not column.primary_key and column.name not in but]
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: statement.excluded[name] for name in names} | dict(also or {}),
+    )
