@@ -277,8 +277,8 @@ class TargetDriftrock(Target):
         for line in receipt.lines():
             log.info("%s", line)
         code = self._exit_code(causes)
-        self._leave_ledger(code, receipt)
-        self._conclude(code, causes)
+        waiting = self._leave_ledger(code, receipt)
+        self._conclude(code, causes, waiting=waiting)
         return code
 
     def _judge(self, causes: Sequence[RunStopped]) -> list[RunStopped]:
@@ -329,41 +329,35 @@ class TargetDriftrock(Target):
             return 128 + self._signals.received
         return _gravest(causes).exit_code if causes else ExitCode.RESOLVED
 
-    def _leave_ledger(self, code: int, receipt: Receipt) -> None:
-        """Keep the receipt, take away what is settled after all, and let go."""
+    def _leave_ledger(self, code: int, receipt: Receipt) -> str:
+        """Keep the receipt, take away what is settled after all, and let go; how many rows wait, in words."""
         if self._ledger is None:
-            return
+            return ""
+        waiting = ""
         try:
             self._ledger.commit([Forgotten(row) for row in self._books.rows_done])
-            self._tell_rejects(self._ledger)
+            waiting = _waiting(*self._ledger.rejects_waiting(), filtered=self._books.rows_filtered)
             self._ledger.finish(exit_code=code, receipt=receipt.as_json())
             self._prune(self._ledger)
         except LedgerUnavailable as lost:
             log.warning("The receipt could not be kept: %s", lost)
         finally:
             self._ledger.close()
-
-    def _tell_rejects(self, ledger: DurableLedger) -> None:
-        if self._books.rows_filtered:
-            log.warning("%d kept rows were read again and filtered: they stay.", self._books.rows_filtered)
-        count, since = ledger.rejects_waiting()
-        if since is not None:
-            day = time.strftime("%Y-%m-%d", time.gmtime(since))
-            log.warning("%d rows wait in the ledger, the oldest since %s: see `target-driftrock rejects`.", count, day)
+        return waiting
 
     def _prune(self, ledger: DurableLedger) -> None:
         days = self.settings.keeping.ledger_retention_days
         while days is not None and not self._is_stopped_by_signal and ledger.prune(days=days):
             pass
 
-    def _conclude(self, code: int, causes: Sequence[RunStopped]) -> None:
+    def _conclude(self, code: int, causes: Sequence[RunStopped], *, waiting: str) -> None:
         """Say how the run ended, in the last line of the log."""
         if self._signals is not None and self._signals.received is not None:
-            log.info("Stopped by %s (exit %d). %s", self._signals.received.name, code, _GO_ON)
+            log.info("Stopped by %s (exit %d). %s%s", self._signals.received.name, code, _GO_ON, waiting)
         elif causes:
-            log.error("%s (exit %d)", _gravest(causes), code)
+            log.error("%s (exit %d)%s", _gravest(causes), code, waiting)
         else:
-            log.info("All is resolved (exit 0).")
+            log.info("All is resolved (exit 0).%s", waiting)
 
     @property
     def _signal_count(self) -> int:
@@ -496,6 +490,16 @@ def _caught(stage: Callable[[IO[bytes] | None], None], source: IO[bytes] | None)
         log.critical("A defect of target-driftrock ends this run.", exc_info=True)
         return Defect(_DEFECT)
     return None
+
+
+def _waiting(count: int, since: float | None, *, filtered: int) -> str:
+    """How many kept rows wait, and since when; how many of them were read again in vain. Nothing if none waits."""
+    if since is None:
+        return ""
+    day = time.strftime("%Y-%m-%d", time.gmtime(since))
+    rows = f"{count} kept row{' waits' if count == 1 else 's wait'}"
+    again = f", {filtered} of them read again and filtered" if filtered else ""
+    return f" {rows}, the oldest since {day}{again}: see `target-driftrock rejects`."
 
 
 def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
