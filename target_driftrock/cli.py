@@ -355,7 +355,7 @@ def _erase(given: Given, name: str, value: str) -> None:
     except erasure.NotSearchable as fault:
         raise click.UsageError(f"--{name} cannot be looked for: {fault}.") from None
     erased = erase(settings.keeping.ledger, sought, wait=settings.patience.max_outage)
-    click.echo(f"Erased: {erased.kept} kept rows, and {erased.unknown} ids of events whose answer was lost.")
+    click.echo(f"Erased: {_of(erased.kept, 'kept row')}, {_of(erased.unknown, 'id')} of events whose answer was lost.")
 
 
 @click.pass_obj
@@ -439,6 +439,10 @@ def _or_from_input(value: str) -> str:
     if not value:
         raise click.UsageError("The value to look for is empty.")
     return value
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _is_terminal() -> bool:
