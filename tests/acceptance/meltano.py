@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -108,7 +108,7 @@ class Project:
         }
 
 
-def project(root: Path, wire: Wire, *, streams: list[dict[str, Any]] | None = None, **variables: str) -> Project:
+def project(root: Path, wire: Wire, *, streams: Sequence[Mapping[str, Any]] | None = None, **variables: str) -> Project:
     """A project made of the repository's: its plugins' executables are the installed ones, and have no `pip_url`.
 
     `streams` take the place of the mappings. What the target writes of its number is in `target.pid`.
@@ -121,7 +121,7 @@ def project(root: Path, wire: Wire, *, streams: list[dict[str, Any]] | None = No
         if plugin["name"] in _EXECUTABLES:
             plugin["executable"] = str(_wrapped(plugin["name"], root))
         if plugin["name"] == "target-driftrock" and streams is not None:
-            plugin["config"]["streams"] = streams
+            plugin["config"]["streams"] = [dict(mapping) for mapping in streams]
     (root / "meltano.yml").write_text(yaml.safe_dump(described, sort_keys=False))
     return Project(root=root, wire=wire, variables=variables)
 

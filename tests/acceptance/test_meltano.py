@@ -8,9 +8,8 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from psycopg import sql
 from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
-from tests.acceptance import meltano
+from tests.acceptance import leads, meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
 from tests.sandbox.wire import Wire, until
 
@@ -115,23 +114,7 @@ def test_nothing_is_sent_when_meltano_previews_a_file(tmp_path: Path, wire: Wire
 
 # PostgreSQL, twice.
 
-TABLE_OF_LEADS = """
-CREATE SCHEMA crm;
-CREATE TABLE crm.leads (
-    id bigint PRIMARY KEY,
-    name text,
-    note text,
-    amount numeric(12, 2),
-    long numeric(20, 0),
-    free numeric,
-    consent boolean,
-    at timestamptz,
-    local_at timestamp,
-    day date,
-    extra jsonb,
-    tags text[],
-    created_at timestamptz NOT NULL
-);
+ROWS = """
 INSERT INTO crm.leads VALUES
     (1, 'Zoë 日本 🎈', NULL, 1.10, 12345678901234567890, 0.1000, true, '2026-01-02 03:04:05.123456+02',
      '2026-01-02 03:04:05.5', '2026-01-02', '{"utm": {"campaign": "spring"}, "score": 1.10, "none": null}',
@@ -145,68 +128,29 @@ INSERT INTO crm.leads (id, name, extra, created_at) VALUES
     (4, 'Ada', '{"n": 9007199254740993}', '2026-02-04 00:00:00+00'),
     (5, 'Grace', '{"deep": [1, null, {"x": "y"}]}', '2026-02-05 00:00:00+00');
 """
-EVERY_COLUMN = [
-    {
-        "stream": "crm-leads",
-        "event_type": "lead",
-        "source_id": "capture-1",
-        "person_id": "{id}",
-        "created_at": "{created_at}",
-        "fields": "*",
-    }
-]
 
 
 @pytest.mark.postgres
 def test_only_new_rows_arrive_when_the_job_runs_again(tmp_path: Path, wire: Wire, database: str) -> None:
     """Each row of a table arrives with each of its columns as the table has it, and a second run sends what is new."""
-    project = meltano.project(tmp_path / "project", wire, streams=EVERY_COLUMN, TAP_POSTGRES_DATABASE=database)
+    project = meltano.project(tmp_path / "project", wire, streams=[leads.MAPPING], TAP_POSTGRES_DATABASE=database)
     with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
-        connection.execute(TABLE_OF_LEADS)
+        connection.execute(leads.CREATE)
+        connection.execute(ROWS)
         project.run("run", "postgres-to-sandbox")
         first = project.accepted()
         connection.execute(NEW_ROWS)
         log = project.run("run", "postgres-to-sandbox")
         second = project.accepted()[len(first) :]
-        rows = {row["id"]: row for row in _rows(connection)}
+        rows = {row["id"]: row for row in leads.rows(connection)}
 
     assert [event["event_id"] for event in first] == ["crm-leads:1", "crm-leads:2", "crm-leads:3"]
     assert [event["event_id"] for event in second] == ["crm-leads:4", "crm-leads:5"]
     assert "+ 1 already delivered +" in log  # the row at the bookmark, which the tap reads again
     for event in first + second:
-        assert _as_in_the_table(event["fields"]) == rows[event["fields"]["id"]]
-        assert event["created_at"] == _utc(rows[event["fields"]["id"]]["created_at"])
+        assert leads.as_in_the_table(event["fields"]) == rows[event["fields"]["id"]]
+        assert event["created_at"] == leads.utc(rows[event["fields"]["id"]]["created_at"])
     assert project.bookmarks("tap-postgres")["crm-leads"]["replication_key_value"] == "2026-02-05T00:00:00.000000+00:00"
-
-
-def _rows(connection: psycopg.Connection) -> Iterator[dict[str, Any]]:
-    """The table, without nulls; a number as its own text, so that no digit is lost by comparing."""
-    cursor = connection.execute("SELECT *, extra::text AS extra FROM crm.leads ORDER BY id")
-    names = [column.name for column in cursor.description or ()]
-    for row in cursor:
-        columns = {name: value for name, value in zip(names, row, strict=True) if value is not None}
-        if "extra" in columns:
-            columns["extra"] = json.loads(columns["extra"], parse_float=str)
-        yield {name: str(value) if isinstance(value, Decimal) else value for name, value in columns.items()}
-
-
-def _as_in_the_table(fields: dict[str, Any]) -> dict[str, Any]:
-    """What was sent, in the types that the table's columns have in Python."""
-    read: dict[str, Callable[[Any], Any]] = {
-        "amount": str,
-        "long": str,
-        "free": str,
-        "at": datetime.fromisoformat,
-        "local_at": lambda text: datetime.fromisoformat(text).replace(tzinfo=None),
-        "day": lambda text: date.fromisoformat(text[:10]),
-        "created_at": datetime.fromisoformat,
-        "extra": lambda value: json.loads(json.dumps(value, default=str)),
-    }
-    return {name: read[name](value) if name in read else value for name, value in fields.items()}
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 # A Singer file.
