@@ -6,6 +6,7 @@ second, and a run needs nothing of the sandbox.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from target_driftrock.settings import Settings
     from target_driftrock.target import TargetDriftrock
+
+log = logging.getLogger(__name__)
 
 NAME = "target-driftrock"
 _NOT_KNOWN = 1
@@ -68,6 +71,9 @@ def run(arguments: Sequence[str]) -> int:
         return stop.exit_code
     except BrokenPipeError:
         return ExitCode.STATE_UNREAD
+    except Exception:
+        log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=True)
+        return ExitCode.DEFECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,6 +246,8 @@ def _mappings(given: Mapping[str, Any]) -> list[StreamMapping]:
     if not isinstance(streams, list):
         return []
     source_id = given.get("source_id")
+    if not isinstance(source_id, str | None):  # told already, and no template
+        return []
     return [
         items.mapping(item, index, source_id=source_id)
         for index, item in enumerate(streams)

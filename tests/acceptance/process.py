@@ -67,10 +67,11 @@ def singer(messages: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def settings(url: str, **changes: Any) -> dict[str, Any]:
-    """What sends leads to a sandbox; a change to None takes a setting away."""
+    """What sends leads to a sandbox, with a ledger in the command's folder; a change to None takes a setting away."""
     given = {
         "environment": "sandbox",
         "api_url": url,
+        "ledger": "ledger",
         "source_id": "capture-1",
         "client_id": f"{CANARY}-id",
         "client_secret": f"{CANARY}-secret",
@@ -88,11 +89,13 @@ def settings(url: str, **changes: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a process left. Whatever it was about, it printed no canary."""
+    """What a process left. Whatever it was about, it printed no canary but into `personal`."""
 
     code: int
-    out: str = field(repr=False)
-    err: str
+    out: str = ""
+    err: str = ""
+    personal: str = field(default="", repr=False)
+    """Standard output in the place of `out`, where it is meant to hold values."""
 
     def __post_init__(self) -> None:
         assert CANARY not in self.err
@@ -132,7 +135,8 @@ class Command:
             env=_environment(environment),
             timeout=SECONDS,
         )
-        return Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+        kind = "personal" if "preview" in arguments else "out"
+        return Ended(code=done.returncode, err=done.stderr.decode(), **{kind: done.stdout.decode()})
 
     def deliver(self, given: Mapping[str, Any], messages: Iterable[Mapping[str, Any]]) -> Ended:
         """The target itself, over what a tap writes."""

@@ -117,11 +117,18 @@ CASES = {
         states=[5],
     ),
     "an-invalid-record": Case(
-        code=6,
-        told="refused",
+        code=0,
+        told="All is resolved",
         tap=singer([*leads([1, 2]), record(3, email=7), record(4), state(4)]),
         delivered=[1, 2, 4],
-        states=[2],
+        states=[4],
+    ),
+    "many-invalid-records": Case(
+        code=6,
+        told="10 of 20 of stream leads",
+        tap=singer([SCHEMA, *(record(number, email=7 if number % 2 else "") for number in range(1, 21)), state(20)]),
+        delivered=range(2, 21, 2),
+        states=[20],
     ),
     "nothing-but-invalid-records": Case(
         code=6,
@@ -138,6 +145,7 @@ CASES = {
         code=6,
         told="refuse",
         faults={"refuse_sources": ["capture-1"]},
+        states=[5],
     ),
 }
 
@@ -160,7 +168,7 @@ def test_settings_are_all_told_when_they_are_wrong(command: Command) -> None:
     ended = command.deliver({"environment": CANARY, "client_id": CANARY, "sources": CANARY}, FIVE)
 
     assert (ended.code, ended.out) == (2, "")
-    assert len(ended.err.splitlines()) == 4
+    assert len(ended.err.splitlines()) == 5
     assert all(line.startswith("error: ") for line in ended.err.splitlines())
 
 
@@ -172,6 +180,19 @@ def test_it_says_which_settings_to_look_at_when_the_credentials_are_refused(comm
         assert (ended.code, ended.out) == (3, "")
         assert "check that client_id and client_secret belong together" in ended.last_line
         assert wire.counts()["token_requests"] == 1
+
+
+def test_a_second_run_waits_and_says_for_whom_when_the_ledger_is_taken(command: Command, double: Wire) -> None:
+    """One run per ledger: the second gives up after `max_outage_seconds`, with nothing read."""
+    with command.started("--config", command.config(settings(double.url, batch_size_rows=1))) as first:
+        first.feed(FIVE)
+        until(lambda: len(accepted(double)) == 5)
+        ended = command.deliver(settings(double.url, max_outage_seconds=0.3), TWENTY)
+
+        assert (ended.code, ended.out) == (4, "")
+        assert str(first.process.pid) in ended.err
+        assert first.ended().code == 0
+    assert len(accepted(double)) == 5
 
 
 def test_it_says_how_to_start_a_sandbox_when_none_runs(command: Command) -> None:
@@ -206,7 +227,11 @@ def test_it_ends_with_141_when_nobody_reads_state(command: Command, double: Wire
     """Without a reader of STATE every further event would be sent again: it stops, and Python adds nothing."""
     config = command.config(settings(double.url))
     with subprocess.Popen(
-        [PROGRAM, "--config", config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [PROGRAM, "--config", config],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=command.folder,
     ) as process:
         assert process.stdout is not None
         process.stdout.close()
@@ -235,6 +260,7 @@ def test_it_ends_quietly_when_nobody_reads_what_it_prints(
             stdout=writing,
             stderr=subprocess.PIPE,
             check=False,
+            cwd=command.folder,
             timeout=SECONDS,
         )
     finally:
@@ -253,6 +279,7 @@ def test_a_full_disk_is_no_defect_when_state_goes_into_a_file(command: Command, 
             stdout=full,
             stderr=subprocess.PIPE,
             check=False,
+            cwd=command.folder,
             timeout=SECONDS,
         )
 

@@ -58,8 +58,9 @@ def test_a_later_file_wins_when_config_is_given_twice(command: Command, double: 
 
 def test_it_runs_in_a_container_when_there_is_nothing_but_an_environment(double: Wire, tmp_path: Path) -> None:
     """No home, a folder that cannot be written, nothing else in the environment, a locale that is not UTF-8."""
-    given = settings(double.url)
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    folder, volume = tmp_path / "folder", tmp_path / "volume"
+    folder.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    given = settings(double.url, ledger=str(volume))
 
     done = subprocess.run(
         ["/usr/bin/env", "--ignore-environment", *_variables(given), PROGRAM, "--config=ENV"],
@@ -68,14 +69,14 @@ def test_it_runs_in_a_container_when_there_is_nothing_but_an_environment(double:
         ),
         capture_output=True,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         timeout=SECONDS,
     )
 
     ended = Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
     assert (ended.code, [bookmark(value) for value in ended.states]) == (0, [1])
     assert double.arrivals()[0]["event"]["fields"]["name"] == "José"
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert os.listdir(folder) == []  # noqa: PTH208
 
 
 def _variables(given: dict[str, object]) -> list[str]:
