@@ -186,8 +186,7 @@ class DurableLedger:
     def _intents_by_run(self) -> dict[int, int]:
         table = tables.deliveries
         intended = sa.select(table.c.run, sa.func.count()).where(table.c.standing == CODES[Standing.INTENDED])
-        rows = self._connection.execute(intended.group_by(table.c.run)).tuples()
-        return dict(rows.all())
+        return {row[0]: row[1] for row in self._connection.execute(intended.group_by(table.c.run))}
 
     # Look-ups.
 
