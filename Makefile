@@ -7,7 +7,7 @@ PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-uns
 export CUSTOM_COMPILE_COMMAND := make lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test simulate lint format wheel meltano lock clean
+.PHONY: help setup demo test simulate mutants lint format wheel meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ test: setup ## Run every test; ARGS are pytest's: make test ARGS="-k state".
 
 simulate: setup ## Try whole deliveries by seed, crashes included: make simulate ARGS="--seeds 100000".
 	@$(BIN)/python -m tests.simulation $(ARGS)
+
+mutants: setup ## Break the code in known ways, on copies, and see that the tests notice.
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: setup ## Check style, types and the layers.
 	$(BIN)/ruff check
