@@ -228,6 +228,20 @@ def test_paths_hold_when_meltano_is_started_in_another_folder() -> None:
     assert all(place.startswith("$MELTANO_PROJECT_ROOT/") for place in places)
 
 
+# Architecture.
+
+
+def test_a_module_has_a_row_when_it_is_one_of_the_layers() -> None:
+    """docs/architecture.md says of each package, and of each module beside them and in delivery/, what it owns."""
+    package = ROOT / "target_driftrock"
+    modules = {path.stem for folder in (package, package / "delivery") for path in folder.glob("[!_]*.py")}
+    packages = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")} - {"delivery/"}
+
+    named = set(re.findall(r"`(?:delivery/)?([\w]+/?)`", (ROOT / "docs/architecture.md").read_text(encoding="utf-8")))
+
+    assert (modules | packages) - named == set()
+
+
 # Links and hosts.
 
 
