@@ -132,15 +132,14 @@ def prepare(connection: sa.Connection) -> bool:
     Raises:
         SettingsInvalid: A newer version of this program made the ledger.
     """
-    version = _version(connection)
-    if version is None:
+    found = version(connection)
+    judge_version(found)
+    if found is None:
         metadata.create_all(connection)
         made = {"version": str(VERSION), "salt": secrets.token_hex(32), "made_at": str(time.time())}
         connection.execute(facts.insert(), [{"name": name, "value": value} for name, value in made.items()])
         return True
-    if version > VERSION:
-        raise SettingsInvalid([_NEWER])
-    for step in range(version, VERSION):
+    for step in range(found, VERSION):
         STEPS[step](connection)
     connection.execute(facts.update().where(facts.c.name == "version").values(value=str(VERSION)))
     return False
@@ -151,8 +150,19 @@ def fact(connection: sa.Connection, name: str) -> str:
     return str(connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one())
 
 
-def _version(connection: sa.Connection) -> int | None:
+def version(connection: sa.Connection) -> int | None:
+    """The version of the tables that are there, or None where there are none."""
     return int(fact(connection, "version")) if sa.inspect(connection).has_table(facts.name) else None
+
+
+def judge_version(found: int | None) -> None:
+    """Whether this program can use such tables.
+
+    Raises:
+        SettingsInvalid: They are newer than it.
+    """
+    if found is not None and found > VERSION:
+        raise SettingsInvalid([_NEWER])
 
 
 _NEWER = "ledger was made by a newer version of target-driftrock: install that version, or name another ledger."

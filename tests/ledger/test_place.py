@@ -1,0 +1,247 @@
+"""Where a ledger may lie, what is said of a wrong setting, and what is never said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+import pytest
+from psycopg import sql
+
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.mounts import kind_of_mount, network_file_system
+from target_driftrock.ledger.place import Directory, Server, parse_place
+from tests.contract.places import SERVER, new_schema, opened, server
+from tests.delivery.examples import API
+
+SECRET = "s3cret-canary"
+
+
+def fault_of(location: str) -> str:
+    """What a run says when its ledger is wrong: it does not wait for what no waiting mends."""
+    with pytest.raises(SettingsInvalid) as invalid:
+        open_ledger(location, api=API, wait=600, is_stopped=lambda: False)
+    return str(invalid.value)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        pytest.param(f"mysql://u:{SECRET}@127.0.0.1/d", id="another database"),
+        pytest.param(f"sqlite:///{SECRET}", id="another form of URL"),
+        pytest.param(f"postgresql://u:{SECRET}@127.0.0.1:port/d", id="a port that is no number"),
+        pytest.param(f"postgresql://u:{SECRET}@[::1/d", id="half an address"),
+        pytest.param(f"postgresql://u:{SECRET}@127.0.0.1/d?schema=a;drop", id="a schema that is no name"),
+        pytest.param(f"postgresql://u:{SECRET}@127.0.0.1/d?schema={'a' * 64}", id="a schema that would be cut off"),
+    ],
+)
+def test_a_location_is_a_setting_to_mend_when_it_is_neither_directory_nor_url(location: str) -> None:
+    """The fault names the setting, is one sentence long, and shows nothing of the value."""
+    fault = fault_of(location)
+
+    assert fault.startswith("ledger")
+    assert "\n" not in fault
+    assert SECRET not in fault
+
+
+def test_a_url_names_the_schema_when_it_has_the_option() -> None:
+    """The option is ours and not the driver's, whose own options stay."""
+    place = parse_place(f"postgres://u:{SECRET}@127.0.0.1/d?sslmode=disable&schema=leads")
+
+    assert isinstance(place, Server)
+    assert place.schema == "leads"
+    assert dict(place.url.query) == {"sslmode": "disable"}
+    assert SECRET not in repr(place)
+    assert SECRET not in place.name
+
+
+def test_a_ledger_lies_where_the_command_was_typed_when_its_path_is_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays there when the process goes elsewhere."""
+    monkeypatch.chdir(tmp_path)
+
+    assert parse_place("state/ledger") == Directory(path=tmp_path / "state" / "ledger")
+
+
+def test_a_file_is_a_setting_to_mend_when_it_stands_where_the_directory_should(tmp_path: Path) -> None:
+    """The person meant the directory."""
+    (tmp_path / "ledger").write_text("a file")
+
+    for look in (fault_of, _doubts_fault):
+        assert "must be a directory" in look(str(tmp_path / "ledger"))
+
+
+def test_a_file_that_is_no_database_is_a_setting_to_mend_when_it_has_the_ledger_s_name(tmp_path: Path) -> None:
+    """It is left as it is."""
+    found = tmp_path / "ledger.sqlite3"
+    found.write_bytes(b"something else entirely, " * 100)
+
+    assert "SQLITE_NOTADB" in fault_of(str(tmp_path))
+    assert found.read_bytes() == b"something else entirely, " * 100
+
+
+@contextmanager
+def _role(*, rights: str | None = None) -> Iterator[str]:
+    """The URL of a user who may log in; `rights` is a schema of his."""
+    name = f"ledger_test_{uuid4().hex}"
+    with server() as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        try:
+            if rights is not None:
+                connection.execute(
+                    sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(sql.Identifier(rights), sql.Identifier(name))
+                )
+            yield SERVER.replace("postgres@", f"{name}@")
+        finally:
+            if rights is not None:
+                connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(rights)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "location",
+    [
+        pytest.param(f"postgresql://postgres:{SECRET}@127.0.0.1/no_such_database", id="no such database"),
+        pytest.param(f"postgresql://no_such_user:{SECRET}@127.0.0.1/postgres", id="no such user"),
+        pytest.param(f"postgresql://postgres:{SECRET}@127.0.0.1/postgres?odd_option=1", id="an unknown option"),
+    ],
+)
+def test_a_url_is_a_setting_to_mend_when_the_server_says_so(location: str) -> None:
+    """No waiting helps, and neither the URL nor the server's text is shown."""
+    with server():
+        for look in (fault_of, _doubts_fault):
+            fault = look(location)
+
+            assert fault.startswith("ledger: the PostgreSQL schema target_driftrock does not let us in")
+            assert SECRET not in fault
+            assert "no_such" not in fault
+            assert "odd_option" not in fault
+
+
+@pytest.mark.postgres
+def test_a_url_is_a_setting_to_mend_when_its_user_may_not_make_the_schema() -> None:
+    """SQLSTATE 42501: somebody has to grant it."""
+    with _role() as location:
+        assert "(42501)" in fault_of(location)
+        assert "grant it CREATE" in _doubts_fault(location)
+
+
+@pytest.mark.postgres
+def test_a_schema_is_used_when_it_was_made_for_the_user() -> None:
+    """Whoever may not make schemas needs no such right where one is there."""
+    schema = f"ledger_test_{uuid4().hex}"
+    with _role(rights=schema) as location:
+        owned = f"{location}?schema={schema}"
+        assert doubts(owned) == []
+        with opened(owned) as ledger:
+            assert ledger.is_new
+
+
+@pytest.mark.postgres
+def test_a_schema_is_found_again_when_its_name_has_capitals() -> None:
+    """As it is written, whatever PostgreSQL does with unquoted names."""
+    with new_schema() as location:
+        capitals = location.replace("ledger_test_", "Ledger_Test_")
+        try:
+            with opened(capitals) as ledger:
+                assert ledger.is_new
+            with opened(capitals) as ledger:
+                assert not ledger.is_new
+        finally:
+            with server() as connection:
+                schema = capitals.removeprefix(f"{SERVER}?schema=")
+                connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+
+
+def test_the_extra_is_asked_for_when_the_driver_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault says what to install."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    assert "target-driftrock[postgres]" in fault_of(f"postgresql://u:{SECRET}@127.0.0.1/d")
+
+
+def test_nothing_of_a_url_is_shown_when_its_server_is_not_there() -> None:
+    """A server that is away may come back, so it is no setting to mend."""
+    with pytest.raises(LedgerUnavailable) as away:
+        open_ledger(f"postgresql://u:{SECRET}@127.0.0.1:1/d", api=API, wait=0, is_stopped=lambda: False)
+
+    assert SECRET not in str(away.value)
+    assert away.value.__cause__ is None
+    assert away.value.__suppress_context__
+
+
+# What `check` is told.
+
+
+def _doubts_fault(location: str) -> str:
+    with pytest.raises(SettingsInvalid) as invalid:
+        doubts(location)
+    return str(invalid.value)
+
+
+def test_nothing_is_made_when_a_ledger_is_only_looked_at(tmp_path: Path) -> None:
+    """The first run makes it, and says so."""
+    assert doubts(str(tmp_path / "to" / "be" / "made")) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.postgres
+def test_no_schema_is_made_when_a_server_is_only_looked_at() -> None:
+    """A server that is reached directly gives no doubts, with a ledger and without one."""
+    with new_schema() as location:
+        assert doubts(location) == []
+        with opened(location) as ledger:
+            assert ledger.is_new
+        assert doubts(location) == []
+
+
+@pytest.mark.postgres
+def test_a_server_is_unavailable_when_it_is_looked_at_and_away() -> None:
+    """`check` says it in the words of a run."""
+    with pytest.raises(LedgerUnavailable):
+        doubts("postgresql://u@127.0.0.1:1/d")
+
+
+MOUNTS = """\
+overlay / overlay rw,relatime 0 0
+tmpfs /dev/shm tmpfs rw 0 0
+server:/export /mnt/share nfs4 rw,vers=4.2 0 0
+/dev/vdb /mnt/share/local ext4 rw 0 0
+host:/ /mnt/two\\040words fuse.sshfs rw 0 0
+server:/hidden /data cifs rw 0 0
+/dev/vdc /data xfs rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        pytest.param("/srv/ledger", "overlay", id="the root"),
+        pytest.param("/mnt/share", "nfs4", id="the mount itself"),
+        pytest.param("/mnt/share/a/b", "nfs4", id="below it"),
+        pytest.param("/mnt/share/local/a", "ext4", id="a local disk below it"),
+        pytest.param("/mnt/shared", "overlay", id="a name that only begins alike"),
+        pytest.param("/mnt/two words/a", "fuse.sshfs", id="a space in the name"),
+        pytest.param("/data/a", "xfs", id="mounted over"),
+    ],
+)
+def test_the_deepest_mount_says_where_a_path_lies_when_several_are_above_it(path: str, kind: str) -> None:
+    """As the kernel resolves it."""
+    assert kind_of_mount(PurePosixPath(path), MOUNTS) == kind
+
+
+def test_a_directory_is_told_of_when_it_lies_on_a_network_file_system(tmp_path: Path) -> None:
+    """A local one is not; where there is no table of mounts nothing is said."""
+    table = tmp_path / "mounts"
+    table.write_text(f"{MOUNTS}server:/x {tmp_path}/far nfs rw 0 0\n")
+
+    assert network_file_system(tmp_path / "far" / "ledger", table=table) == "nfs"
+    assert network_file_system(tmp_path / "near", table=table) is None
+    assert network_file_system(tmp_path / "far", table=tmp_path / "missing") is None
