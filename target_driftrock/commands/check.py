@@ -157,19 +157,15 @@ def _ok(text: str) -> Finding:
 
 
 def _warning(text: str) -> Finding:
-    return Finding(level=Level.WARNING, text=_sentence(text))
+    return Finding(level=Level.WARNING, text=text)
 
 
 def _error(text: str, exit_code: ExitCode) -> Finding:
-    return Finding(level=Level.ERROR, text=_sentence(text), exit_code=exit_code)
+    return Finding(level=Level.ERROR, text=text, exit_code=exit_code)
 
 
 def _errors(stop: RunStopped) -> Iterator[Finding]:
     return (_error(fault, stop.exit_code) for fault in str(stop).splitlines())
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?")) else f"{text}."
 
 
 _UNREACHABLE = (

@@ -117,7 +117,7 @@ class Preview:
         )
 
     def _note_fault(self, text: str, exit_code: ExitCode, **where: Any) -> None:
-        fault = Fault(text if text.endswith((".", "?")) else f"{text}.", exit_code)
+        fault = Fault(text, exit_code)
         if fault not in self._faults:
             self._print_line(**where, error=fault.text)
         self._faults[fault] = None

@@ -1,0 +1,221 @@
+"""`preview`: what it prints of an input, by the way that a run takes."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from target_driftrock.commands.preview import Preview
+from target_driftrock.target import TargetDriftrock
+from tests.commands.inputs import LEADS, record, schema, singer, target
+
+INVALID = record(9, email=7)
+
+
+def previewed(
+    source: io.BytesIO, previewing: TargetDriftrock | None = None, *, limit: int | None = None
+) -> tuple[Preview, list[dict[str, Any]]]:
+    """What came of an input: the preview, and the lines that it printed."""
+    printed: list[bytes] = []
+    preview = Preview(previewing or target(), write=printed.append, limit=limit)
+    preview.read(source)
+    return preview, [json.loads(line) for line in printed]
+
+
+def test_each_event_is_printed_as_it_would_be_sent_when_an_input_is_right() -> None:
+    """With its line, its endpoint and its mapping."""
+    preview, lines = previewed(singer(schema(), record(1), record(2, at=None)))
+
+    assert lines == [
+        {
+            "line": 2,
+            "endpoint": "/v2/event",
+            "mapping": "streams[0] (leads)",
+            "event": {
+                "event_type": "lead",
+                "event_name": "leads",
+                "source_id": "capture-1",
+                "fields": {"email": "ada-1@example.com"},
+                "event_id": "leads:1",
+                "created_at": "2026-03-04T05:06:07.000Z",
+            },
+        },
+        {
+            "line": 3,
+            "endpoint": "/v2/event",
+            "mapping": "streams[0] (leads)",
+            "event": {
+                "event_type": "lead",
+                "event_name": "leads",
+                "source_id": "capture-1",
+                "fields": {"email": "ada-2@example.com"},
+                "event_id": "leads:2",
+            },
+        },
+    ]
+    assert preview.exit_code == 0
+    assert list(preview.summary()) == [
+        "Records: 2 read = 2 mapped + 0 invalid + 0 filtered + 0 unmapped.",
+        "Events: 2. Nothing was sent (exit 0).",
+    ]
+
+
+def test_numbers_stay_exact_when_an_event_is_printed() -> None:
+    """What is printed is the very body, not a reading of it."""
+    printed: list[bytes] = []
+    mapping = {**LEADS, "fields": {"value": "{value}"}}
+    source = singer(schema(value={"type": "number"}), record(1, value="VALUE"))
+    text = source.getvalue().replace(b'"VALUE"', b"1.10")
+
+    Preview(target(mapping), write=printed.append).read(io.BytesIO(text))
+
+    assert b'"fields":{"value":1.10}' in printed[0]
+
+
+def test_the_affiliate_endpoint_is_printed_when_a_mapping_names_an_affiliate() -> None:
+    """The endpoint is the one that a run would post to."""
+    _, lines = previewed(singer(schema(), record(1)), target({**LEADS, "affiliate_id": "partner-1"}))
+
+    assert lines[0]["endpoint"] == "/v2/affiliate_event"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "invalid", "where", "reason"),
+    [
+        pytest.param(LEADS, record(1, email=7), "stream leads", "schema: /email: type", id="against its SCHEMA"),
+        pytest.param(LEADS, record(1, at="soon"), "streams[0] (leads)", "created_at is not a time", id="no time"),
+        pytest.param(
+            LEADS,
+            {"type": "RECORD", "stream": "leads", "record": {"email": "ada@example.com"}},
+            "stream leads",
+            "a key property is missing",
+            id="without its key",
+        ),
+    ],
+)
+def test_line_mapping_and_rule_are_printed_when_a_record_is_invalid(
+    mapping: dict[str, Any], invalid: dict[str, Any], where: str, reason: str
+) -> None:
+    """The rest is shown all the same, and the exit code is that of a run with rejects."""
+    preview, lines = previewed(singer(schema(), record(5), invalid), target(mapping))
+
+    assert lines[1] == {"line": 3, "stream": "leads", "mapping": where, "invalid": reason}
+    assert preview.exit_code == 6
+    assert f"error: 1 invalid of {where}: {reason}." in list(preview.summary())
+    assert "Records: 2 read = 1 mapped + 1 invalid + 0 filtered + 0 unmapped." in list(preview.summary())
+
+
+def test_the_rest_is_shown_when_the_first_ten_records_are_invalid() -> None:
+    """A run would stop there; whoever mends a mapping wants to see everything."""
+    preview, lines = previewed(singer(schema(), *[INVALID] * 12, record(1)))
+
+    assert (len(lines), preview.exit_code) == (13, 6)
+    assert "event" in lines[-1]
+
+
+def test_records_are_counted_as_filtered_when_no_event_comes_of_them() -> None:
+    """Whether `when` keeps them out, or the stream is skipped."""
+    mapping = {**LEADS, "when": {"email": "ada-1@example.com"}}
+    source = singer(schema(), record(1), record(2), schema("audit"), record(3, "audit"))
+
+    preview, lines = previewed(source, target(mapping, {"stream": "audit", "skip": True}))
+
+    assert (len(lines), preview.exit_code) == (1, 0)
+    assert "Records: 3 read = 1 mapped + 0 invalid + 2 filtered + 0 unmapped." in list(preview.summary())
+
+
+def test_a_mapping_fault_is_told_once_when_its_schema_comes_again() -> None:
+    """The other streams go on; what would have come of this one is unmapped."""
+    source = singer(schema("deals"), record(1, "deals"), schema("deals"), record(2, "deals"), schema(), record(1))
+
+    preview, lines = previewed(source)
+
+    assert (lines[0]["line"], lines[0]["stream"]) == (1, "deals")
+    assert lines[0]["error"].startswith("streams: no mapping names the stream deals")
+    assert [line["line"] for line in lines] == [1, 6]
+    assert preview.exit_code == 2
+    assert sum(line.startswith("error: ") for line in preview.summary()) == 1
+    assert "Records: 3 read = 1 mapped + 0 invalid + 0 filtered + 2 unmapped." in list(preview.summary())
+
+
+def test_records_are_mapped_again_when_a_right_schema_follows_a_wrong_one() -> None:
+    """As the tap mends it in the middle."""
+    wrong = {**schema(), "schema": {"properties": {"id": {"type": "integer"}}}}
+
+    preview, lines = previewed(singer(wrong, record(1), schema(), record(2)))
+
+    assert [("event" in line, line["line"]) for line in lines] == [(False, 1), (False, 1), (True, 4)]
+    assert preview.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        pytest.param(io.BytesIO(singer(schema(), record(1)).getvalue() + b"{no json\n"), 3, id="malformed"),
+        pytest.param(io.BytesIO(singer(schema(), record(1), record(2)).getvalue()[:-9]), 3, id="cut"),
+        pytest.param(singer(schema(), record(1), record(2, "deals")), 3, id="no schema"),
+        pytest.param(singer(schema(), record(1), {"type": "BATCH", "stream": "leads"}), 3, id="a batch"),
+    ],
+)
+def test_reading_ends_with_the_line_s_number_when_the_input_is_not_singer(source: io.BytesIO, line: int) -> None:
+    """All before it is shown."""
+    preview, lines = previewed(source)
+
+    assert "event" in lines[0]
+    assert (lines[1]["line"], set(lines[1])) == (line, {"line", "error"})
+    assert preview.exit_code == 5
+
+
+def test_what_a_person_should_know_is_told_once_when_a_schema_is_right() -> None:
+    """Warnings are in the summary, and do not change the exit code."""
+    mapping = {key: value for key, value in LEADS.items() if key != "created_at"}
+
+    preview, _ = previewed(singer(schema(), schema(more={"type": "string"}), record(1)), target(mapping))
+
+    warnings = [line for line in preview.summary() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert "created_at is missing" in warnings[0]
+    assert preview.exit_code == 0
+
+
+def test_a_key_of_stream_maps_is_an_error_when_no_stream_met_it() -> None:
+    """A filter on consent under a mistyped name would let every record pass."""
+    mapped = {"lead": {"__filter__": "email"}, "leads": {"email": "email"}}
+
+    preview, lines = previewed(singer(schema(), record(1)), target(stream_maps=mapped))
+
+    assert preview.exit_code == 2
+    assert "stream_maps has the key lead," in lines[-1]["error"]
+    assert not any("key leads" in line for line in preview.summary())
+
+
+def test_reading_ends_when_so_many_records_were_asked_for() -> None:
+    """What comes after them is not looked at, so an unmet key of `stream_maps` is not judged either."""
+    source = io.BytesIO(singer(schema(), record(1), record(2), record(3)).getvalue() + b"{no json\n")
+
+    preview, lines = previewed(source, target(stream_maps={"deals": {}}), limit=2)
+
+    assert ([line["line"] for line in lines], preview.exit_code) == ([2, 3], 0)
+
+
+def test_stream_maps_run_before_when_there_are_some() -> None:
+    """A hash, and one stream split in two: what is shown is what comes out of them."""
+    mapped = {
+        "leads": {"email": "md5(email)"},
+        "copies": {"__source__": "leads", "__filter__": "id == 2", "id": "id", "email": "email", "at": "at"},
+    }
+
+    _, lines = previewed(
+        singer(schema(), record(1), record(2)), target(LEADS, {**LEADS, "stream": "copies"}, stream_maps=mapped)
+    )
+
+    assert [(line["line"], line["mapping"]) for line in lines] == [
+        (2, "streams[0] (leads)"),
+        (3, "streams[0] (leads)"),
+        (3, "streams[1] (copies)"),
+    ]
+    assert "@" not in lines[0]["event"]["fields"]["email"]
+    assert lines[2]["event"]["fields"]["email"] == "ada-2@example.com"

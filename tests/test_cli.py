@@ -1,0 +1,186 @@
+"""The command line itself: what it says, what it imports, and how it ends. What a run does is in `acceptance`."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import click
+import pytest
+
+from target_driftrock import cli
+from target_driftrock.target import TargetDriftrock
+
+ROOT = Path(cli.__file__).parents[1]
+
+
+def process(code: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter, in which nothing is imported yet."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_option_of_the_sdk_is_there_when_no_command_is_named() -> None:
+    """Meltano and whoever knows another target find the same names, each taking as much."""
+    ours = {option.name: option for option in cli.program().params}
+
+    for theirs in TargetDriftrock.get_singer_command().params:
+        option = ours[theirs.name]
+        assert isinstance(theirs, click.Option)
+        assert isinstance(option, click.Option)
+        assert (option.opts, option.multiple, option.is_flag) == (theirs.opts, theirs.multiple, theirs.is_flag)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        pytest.param([], 2, "error: No settings are given: say --config FILE", id="nothing"),
+        pytest.param(["--confg", "x"], 2, "No such option '--confg'. Did you mean '--config'?", id="an option"),
+        pytest.param(["chek"], 2, "There is no such command. Did you mean check?", id="a near command"),
+        pytest.param(["frobnicate"], 2, "There is no such command. See `target-driftrock --help`.", id="a far command"),
+        pytest.param(["preview", "--max", "0"], 2, "See `target-driftrock preview --help`.", id="a number"),
+        pytest.param(["check", "leads.singer"], 2, "See `target-driftrock check --help`.", id="a stray argument"),
+        pytest.param(["sandbox", "--prt", "1"], 2, "No such option '--prt'", id="an option of the sandbox"),
+        pytest.param(["sandbox", "--port", "99999"], 2, "--port", id="a value for the sandbox"),
+        pytest.param(["--config", "nowhere.json"], 2, "error: nowhere.json cannot be read", id="a file of settings"),
+        pytest.param(["--format", "xml", "--about"], 2, "'json', 'markdown'", id="a form"),
+    ],
+)
+def test_one_plain_line_says_what_is_wrong_when_the_command_line_is(
+    arguments: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No usage text and no traceback before it, and where to read on behind it."""
+    assert cli.run(arguments) == code
+
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith("error: ")
+    assert told in err
+
+
+def test_a_stray_argument_is_not_repeated_when_it_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a secret, or settings in a shell without quotes."""
+    cli.run(['{"client_secret": "s3cret"}'])
+
+    assert "s3cret" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["check", "--help"], ["preview", "--help"], ["sandbox", "--help"]],
+    ids=" ".join,
+)
+def test_help_reads_as_sentences_when_it_is_asked_for(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each option says what it does, and ends like a sentence."""
+    assert cli.run(arguments) == 0
+
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith(f"Usage: target-driftrock{' ' if len(arguments) > 1 else ''}{' '.join(arguments[:-1])} ")
+
+
+def test_every_help_text_is_a_sentence_when_it_is_shown() -> None:
+    """Of options and of commands alike."""
+    program = cli.program()
+    texts = [option.help for option in program.params if isinstance(option, click.Option)]
+    for command in program.commands.values():
+        texts += [option.help for option in command.params if isinstance(option, click.Option)]
+        texts.append(command.short_help)
+
+    assert texts
+    assert [text for text in texts if not (text and text[0].isupper() and text.endswith("."))] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left_out"),
+    [
+        pytest.param(["--help"], ("aiohttp", "requests", "singer_sdk", "sqlalchemy"), id="help"),
+        pytest.param(["--config", "nowhere.json"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="wrong settings"),
+        pytest.param(["--about"], ("target_driftrock.sandbox", "target_driftrock.commands"), id="about"),
+        pytest.param(["sandbox", "--help"], ("singer_sdk", "sqlalchemy"), id="sandbox"),
+    ],
+)
+def test_nothing_is_imported_in_vain_when_the_program_starts(arguments: list[str], left_out: tuple[str, ...]) -> None:
+    """A start takes its time for imports: each command brings its own."""
+    done = process(f"""
+        import sys
+        from target_driftrock import cli
+        cli.run({arguments!r})
+        print("in vain:", *(name for name in {left_out!r} if name in sys.modules))
+    """)
+
+    assert done.stdout.splitlines()[-1].split() == ["in", "vain:"]
+
+
+def test_no_traceback_is_printed_when_ctrl_c_comes_while_the_program_starts() -> None:
+    """It dies of the signal, as every other program does: a shell calls it 130."""
+    done = process("""
+        import os, signal, sys
+        from importlib.abc import MetaPathFinder
+        from target_driftrock import cli
+
+        class Interrupting(MetaPathFinder):
+            def find_spec(self, name, path, target=None):
+                if name == "singer_sdk":
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        sys.meta_path.insert(0, Interrupting())
+        sys.argv = ["target-driftrock", "--about"]
+        cli.main()
+    """)
+
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_stays_ignored_when_it_was_at_the_start() -> None:
+    """As under `nohup`, or in the background of a script."""
+    done = process("""
+        import signal, sys
+        from target_driftrock import cli
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.argv = ["target-driftrock", "--help"]
+        try:
+            cli.main()
+        finally:
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    """)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_defect_ends_with_70_when_a_command_fails() -> None:
+    """Where it came from is told, and no text that could hold a value."""
+    done = process("""
+        import sys
+        from target_driftrock import cli
+        from target_driftrock.commands import preview
+
+        class Failing:
+            def __init__(self, *_, **__):
+                raise KeyError("ada@example.com")
+
+        preview.Preview = Failing
+        sys.argv = ["target-driftrock", "preview", "--config", "ENV"]
+        import os
+        os.environ |= {
+            "TARGET_DRIFTROCK_ENVIRONMENT": "sandbox",
+            "TARGET_DRIFTROCK_LEDGER": "ledger",
+            "TARGET_DRIFTROCK_STREAMS": '[{"stream": "leads", "skip": true}]',
+        }
+        cli.main()
+    """)
+
+    assert (done.returncode, done.stdout) == (70, "")
+    assert "CRITICAL A defect of target-driftrock" in done.stderr
+    assert "KeyError" in done.stderr
+    assert "ada@example.com" not in done.stderr
