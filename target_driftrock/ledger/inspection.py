@@ -42,7 +42,9 @@ def _of_directory(place: Directory) -> list[str]:
     if place.file.exists():
         _judge_version(place)
     kind = network_file_system(place.path)
-    return [] if kind is None else [f"{place.name} lies on a network file system ({kind}): {NETWORK_ADVICE}"]
+    return (
+        [] if kind is None else [f"The ledger in {place.name} lies on a network file system ({kind}): {NETWORK_ADVICE}"]
+    )
 
 
 def _of_server(place: Server) -> list[str]:
@@ -51,9 +53,9 @@ def _of_server(place: Server) -> list[str]:
         if not ours.execute(_MAY_WRITE, {"schema": place.schema}).scalar_one():
             raise SettingsInvalid([_NO_RIGHTS.format(name=place.name)])
         ours.commit()
-        is_shared = any(_is_shared(*_processes(ours, another)) for _ in range(_TRIES))
+        is_pooled = any(is_shared(*_processes(ours, another)) for _ in range(_TRIES))
     _judge_version(place)
-    return [_POOLED.format(name=place.name)] if is_shared else []
+    return [_POOLED.format(name=place.name)] if is_pooled else []
 
 
 def _judge_version(place: Place) -> None:
@@ -82,7 +84,7 @@ def _process(connection: sa.Connection) -> int:
         return int(connection.execute(_PROCESS).scalar_one())
 
 
-def _is_shared(ours: int, another: int, ours_again: int) -> bool:
+def is_shared(ours: int, another: int, ours_again: int) -> bool:
     """A session of its own keeps its process, and nobody else has it."""
     return ours == another or ours != ours_again
 
@@ -96,6 +98,6 @@ _MAY_WRITE = sa.text(
 )
 _NO_RIGHTS = "ledger: the URL's user may not make tables in {name}: grant it CREATE there, or name another schema."
 _POOLED = (
-    "{name} is reached through a pooler in transaction mode, where no lock lasts, so two runs could send the same "
-    "events: name the server itself in ledger, or a pool in session mode."
+    "The ledger in {name} is reached through a pooler in transaction mode, where no lock lasts, so two runs could send "
+    "the same events: name the server itself in ledger, or a pool in session mode."
 )

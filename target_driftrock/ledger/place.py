@@ -165,7 +165,7 @@ def _postgres(place: Server) -> sa.Engine:
     @sa.event.listens_for(made, "connect")
     def _set_up(connection: Any, _: Any) -> None:
         for name, value in {**_SERVER_KEEPALIVE, "search_path": f'"{place.schema}"'}.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value), prepare=False)
         connection.commit()
 
     return made
