@@ -12,6 +12,7 @@ from multiprocessing import get_context
 import click
 
 from tests.simulation.scenario import scenario
+from tests.simulation.small import smallest
 from tests.simulation.world import failing_seeds, tell
 
 CHUNK = 100
@@ -21,7 +22,7 @@ CHUNK = 100
 @click.option("--seeds", default=10_000, show_default=True, help="How many.")
 @click.option("--first", default=0, show_default=True, help="The first of them.")
 @click.option("--jobs", type=int, help="Processes; as many as there are processors, if not said.")
-@click.option("--seed", type=int, help="Only this one, told line by line.")
+@click.option("--seed", type=int, help="Only this one, made small where it fails, and told line by line.")
 def simulate(seeds: int, first: int, jobs: int | None, seed: int | None) -> None:
     """Whole deliveries on virtual time, with crashes, by seed."""
     sys.exit(_search(seeds, first, jobs) if seed is None else _show(seed))
@@ -43,7 +44,8 @@ def _search(seeds: int, first: int, jobs: int | None) -> int:
 
 
 def _show(seed: int) -> int:
-    chosen = scenario(seed)
+    logging.disable(logging.ERROR)
+    chosen = smallest(scenario(seed), seed=seed)
     click.echo(chosen)
     story = tell(chosen, seed=seed)
     click.echo("\n".join(story.trace.lines))

@@ -61,6 +61,8 @@ class SimulatedApi:
         """When each event was accepted, every time."""
         self.refused: set[int] = set()
         """Events that were refused at some time."""
+        self.posted: set[int] = set()
+        """Events of which a request began."""
         self.unauthorized: set[int] = set()
         """Events that met a 401."""
         self.seen = Seen()
@@ -154,7 +156,7 @@ class SimulatedApi:
         serial = request.serial
         if not self._is_healed and self._sources[serial] in self._scenario.closed:
             return self._refuse(serial, self._scenario.closed[self._sources[serial]])
-        if serial in self._refusals:
+        if serial in self._refusals and not (request.version and serial in self._scenario.mended):
             return self._refuse(serial, self._refusals[serial])
         if not self._is_healed and serial in self._scenario.poisoned:
             status = self._scenario.poisoned[serial]
@@ -190,6 +192,7 @@ class Wire:
             return Fault.NOT_SENT
         self.in_doubt.add(serial)
         self.most_in_doubt = max(self.most_in_doubt, len(self.in_doubt))
+        self._api.posted.add(serial)
         self._trace.note("post", serial, version, token)
         reply = await self._exchange(serial, version, token)
         self._trace.note("reply", serial, version, reply)

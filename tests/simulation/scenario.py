@@ -104,6 +104,8 @@ class Scenario:
     lines: tuple[Line, ...]
     refusals: dict[int, int] = field(default_factory=dict)
     """The status for events that the API refuses, by serial."""
+    mended: frozenset[int] = frozenset()
+    """Those of them that it takes once they come with another payload."""
     poisoned: dict[int, int | None] = field(default_factory=dict)
     """The status for events that it cannot digest, or None where it says nothing."""
     closed: dict[str, int] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def scenario(seed: int) -> Scenario:
     sources = sorted({piece.source for line in lines for piece in line.pieces})
     return Scenario(
         lines=lines,
+        mended=frozenset(one for one in serials if chance.random() < 0.5),
         refusals=_some(chance, serials, rarely=0.1, kinds=(400, 413, 422, 403, 404, 401)),
         poisoned=_some(chance, serials, rarely=0.04, kinds=(500, 503, 408, None)),
         closed=_some(chance, sources, rarely=0.15, kinds=(403, 404, 422)),
@@ -174,7 +177,7 @@ def _lines(chance: random.Random) -> tuple[Line, ...]:
                 piece = Piece(
                     serial=again.serial,
                     version=chance.choice([again.version, number]),
-                    person=again.person,
+                    person=chance.choice([again.person, again.person, *persons]),
                     source=again.source,
                 )
             else:

@@ -169,6 +169,8 @@ class _World:
         lost = self._ledger.lost[piece.serial]
         if accepted - 1 > lost:
             yield f"Event {key} was accepted {accepted} times, and {lost} answers were counted as lost."
+        if lost and piece.serial not in self._api.posted and not self._died():
+            yield f"Event {key} was never sent, and {lost} answers were counted as lost."
         if accepted > 1 and self._scenario.holds_unknown:
             yield f"Event {key} was accepted {accepted} times, though unknowns are held."
         match standing:
@@ -183,6 +185,10 @@ class _World:
             case _:
                 pass
 
+    def _died(self) -> bool:
+        """Whether a run could not take back the intents that it had committed ahead."""
+        return any(mishap.crash_at_step or mishap.ledger_fails_at for mishap in self._scenario.mishaps)
+
     def _may_be_refused(self, serial: int) -> bool:
         return serial in self._api.refused or serial in self._scenario.poisoned or serial in self._api.unauthorized
 
@@ -191,10 +197,11 @@ class _World:
         latest: dict[str, tuple[float, str]] = defaultdict(lambda: (float("-inf"), ""))
         met: set[int] = set()
         for key, piece, _ in self._pieces():
-            accepted = self._api.acceptances.get(piece.serial)
-            if piece.person is None or piece.serial in met or not accepted or not self._keeps_order(key, piece):
-                continue
+            is_repeat = piece.serial in met
             met.add(piece.serial)
+            accepted = self._api.acceptances.get(piece.serial)
+            if is_repeat or piece.person is None or not accepted or not self._keeps_order(key, piece):
+                continue
             before, whose = latest[piece.person]
             if accepted[0] < before:
                 yield f"Event {key} arrived before {whose} of the same person, which was read earlier."
