@@ -126,7 +126,7 @@ def run(url: str, source: Path, *, ledger: str, **settings: object) -> Took:
 
 def _main(kind: str, config: str) -> int:
     """The run itself, with the ledger's commits counted and timed."""
-    from target_driftrock import redaction, target
+    from target_driftrock import redaction, run, target
     from target_driftrock.ledger.durable import DurableLedger, open_ledger
     from target_driftrock.ledger.memory import MemoryLedger
     from target_driftrock.settings import read_files
@@ -156,7 +156,7 @@ def _main(kind: str, config: str) -> int:
 
     setattr(MemoryLedger if kind == "memory" else DurableLedger, "commit", counted)  # noqa: B010 - on purpose
     opened: Any = (lambda _, *, api, **__: Forgetful(api=api)) if kind == "memory" else open_ledger
-    setattr(target, "open_ledger", opened)  # noqa: B010 - on purpose
+    setattr(run, "open_ledger", opened)  # noqa: B010 - on purpose
     with Signals() as signals:
         code = target.TargetDriftrock(config=given, signals=signals).run(None)
     sys.stderr.write(f"commits {spent[0]}, {spent[1]:.3f} seconds\n")

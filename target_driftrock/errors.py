@@ -43,6 +43,18 @@ class ExitCode(enum.IntEnum):
     STATE_UNREAD = 141
 
 
+PRECEDENCE = (
+    ExitCode.DEFECT,
+    ExitCode.STATE_UNREAD,
+    ExitCode.SETTINGS,
+    ExitCode.SETUP,
+    ExitCode.TRY_LATER,
+    ExitCode.INPUT,
+    ExitCode.REJECTS,
+)
+"""Which cause a run is said to have ended by, where there are several."""
+
+
 class RunStopped(Exception):
     """The run ends here; the text says why, and what to do next."""
 

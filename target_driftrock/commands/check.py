@@ -10,11 +10,10 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
-from target_driftrock.errors import ExitCode, InputInvalid, RunStopped, SettingsInvalid
+from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, RunStopped, SettingsInvalid
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
 from target_driftrock.settings import ApiKey, Environment
 from target_driftrock.singer.reader import Reader
-from target_driftrock.target import PRECEDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

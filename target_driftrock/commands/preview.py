@@ -9,11 +9,10 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
-from target_driftrock.errors import ExitCode, InputInvalid, SettingsInvalid
+from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, SettingsInvalid
 from target_driftrock.events.event import Event, Refusal
 from target_driftrock.receipt import RecordCounts
 from target_driftrock.singer.reader import Reader
-from target_driftrock.target import PRECEDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

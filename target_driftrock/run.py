@@ -1,0 +1,345 @@
+"""The life of a run, from the ledger's lock to its receipt: what is delivered, what STATE says, how it ends.
+
+The only writer of STATE. Knows nothing of messages and mappings: it is handed parts, and values of STATE.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from target_driftrock.auth import tokens_for
+from target_driftrock.books import Books
+from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.delivery.handoff import Handoff
+from target_driftrock.delivery.passage import Plan
+from target_driftrock.delivery.transport import HttpTransport
+from target_driftrock.errors import (
+    PRECEDENCE,
+    Defect,
+    ExitCode,
+    LedgerUnavailable,
+    RejectsAboveLimit,
+    RunStopped,
+    SetupRefused,
+    StateUnread,
+)
+from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.interface import Forgotten
+from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
+from target_driftrock.receipt import EventCounts, Receipt
+from target_driftrock.settings import Environment, OnUnknown
+from target_driftrock.singer.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from target_driftrock.events.event import Part
+    from target_driftrock.events.outcome import Outcome
+    from target_driftrock.ledger.durable import DurableLedger
+    from target_driftrock.settings import Settings
+    from target_driftrock.signals import Signals
+
+log = logging.getLogger(__name__)
+
+STATE_SECONDS = 5.0
+WAIT_SECONDS = 0.5
+GRACE_SECONDS = 15.0
+"""How long requests in flight may still take when a run stops."""
+PERCENTILES = (50, 95, 99)
+
+
+class Run:
+    """One run. All methods are for the main thread."""
+
+    def __init__(self, settings: Settings, *, signals: Signals | None) -> None:
+        self._settings = settings
+        self._signals = signals
+        self._checkpoint = Checkpoint()
+        self._books = Books(self._checkpoint)
+        self._network = Network.from_environment(settings.api, os.environ)
+        self._tokens = tokens_for(settings.credentials, self._network)
+        self._ledger: DurableLedger | None = None
+        self._handoff = Handoff(self._open_dispatcher, grace=GRACE_SECONDS)
+        self._state_written_at = time.monotonic()
+
+    @property
+    def next_position(self) -> int:
+        """The number of the next record."""
+        return self._books.next_position
+
+    # While records come.
+
+    def start(self) -> bool:
+        """Take the ledger, and begin to deliver. May be called twice. False if a signal came before it was taken.
+
+        Raises:
+            SettingsInvalid: The ledger's place is wrong.
+            SetupRefused: The sandbox is meant, and none runs.
+            LedgerUnavailable: The ledger is not to be had, or another run has it.
+        """
+        if self._handoff.is_started:
+            return True
+        if self._settings.api.environment is Environment.SANDBOX and connection_fault(self._network) is not None:
+            raise SetupRefused(SANDBOX_MISSING)
+        self._ledger = open_ledger(
+            self._settings.keeping.ledger,
+            api=self._settings.api.name,
+            wait=self._settings.patience.max_outage,
+            is_stopped=lambda: self.is_signalled,
+        )
+        if self._ledger is None:
+            return False
+        if self._ledger.is_new:
+            log.warning("The ledger is new: what was delivered before this run is not known to it.")
+        self._handoff.start()
+        return True
+
+    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None) -> None:
+        """A record was read, and became these parts. See `Books.enter`, also for what is raised."""
+        self._books.enter(stream, parts, row=row)
+
+    def submit(self, parts: Sequence[Part]) -> None:
+        """Hand parts over to delivery."""
+        if parts and self.start():
+            self._handoff.submit(parts)
+
+    def note_state(self, value: bytes) -> None:
+        """The tap said STATE."""
+        self._checkpoint.state(value)
+
+    def must_wait(self) -> bool:
+        """Whether something has to be settled before another record is read."""
+        return not (self._may_read() or self.is_over())
+
+    def wait_for_room(self) -> None:
+        """Until something is settled, for half a second at most."""
+        self._handoff.wait_for_room(WAIT_SECONDS)
+
+    def tick(self) -> None:
+        """Take note of what was settled, and write STATE when it is time. Called about once a second."""
+        self._books.settle(self._handoff.take_outcomes())
+        if time.monotonic() - self._state_written_at >= STATE_SECONDS:
+            self._write_state()
+
+    @property
+    def is_signalled(self) -> bool:
+        """Whether a signal asked for the end."""
+        return self._signal_count > 0
+
+    def is_over(self) -> bool:
+        """Whether nothing more is to be read."""
+        is_dead = self._handoff.is_started and not self._handoff.is_running
+        return self.is_signalled or is_dead or self._is_limit_reached
+
+    # When no more records come.
+
+    def deliver_rest(self) -> None:
+        """Until all is settled, or the delivery has stopped; then write the last STATE.
+
+        A signal in between stops the delivery, and a second one at once.
+
+        Raises:
+            RunStopped: What stopped the delivery.
+        """
+        if not self._handoff.is_started:
+            return
+        if not self.is_signalled:
+            self._handoff.end_input()
+        signals_told = 0
+        while self._handoff.is_running:
+            while signals_told < self._signal_count:
+                self._handoff.stop()
+                signals_told += 1
+            self._handoff.wait(WAIT_SECONDS)
+            self.tick()
+        self.tick()
+        self._write_state()
+        if self._handoff.failure is not None:
+            raise self._handoff.failure
+
+    def conclude(self, causes: Sequence[RunStopped], *, records_read: int) -> int:
+        """Account for all, keep the receipt, and say how the run ended; its exit code. `causes` are what ended it."""
+        causes = [*causes, *self._judge(causes)]
+        receipt = self._receipt(records_read)
+        causes += [Defect(f"The accounts do not close: {fault}") for fault in receipt.disagreements()]
+        for line in receipt.lines():
+            log.info("%s", line)
+        code = self._exit_code(causes)
+        waiting = self._leave_ledger(code, receipt)
+        self._say_end(code, causes, waiting=waiting)
+        return code
+
+    def _judge(self, causes: Sequence[RunStopped]) -> list[RunStopped]:
+        """Whether too much was refused: judged once, where the whole input was read."""
+        if self.is_signalled or any(cause.exit_code is not ExitCode.INPUT for cause in causes):
+            return []
+        over = self._books.over(self._settings.keeping.max_reject_percent)
+        return [RejectsAboveLimit(_OVER.format(shares="; ".join(over)))] if over else []
+
+    def _exit_code(self, causes: Sequence[RunStopped]) -> int:
+        if self._signals is not None and self._signals.received is not None:
+            return 128 + self._signals.received
+        return _gravest(causes).exit_code if causes else ExitCode.RESOLVED
+
+    def _leave_ledger(self, code: int, receipt: Receipt) -> str:
+        """Keep the receipt, take away what is settled after all, and let go; how many rows wait, in words."""
+        if self._ledger is None:
+            return ""
+        waiting = ""
+        try:
+            self._ledger.commit([Forgotten(row) for row in self._books.rows_done])
+            waiting = _waiting(*self._ledger.rejects_waiting(), filtered=self._books.rows_filtered)
+            self._ledger.finish(exit_code=code, receipt=receipt.as_json())
+            self._prune(self._ledger)
+        except LedgerUnavailable as lost:
+            log.warning("The receipt could not be kept: %s", lost)
+        finally:
+            self._ledger.close()
+        return waiting
+
+    def _prune(self, ledger: DurableLedger) -> None:
+        days = self._settings.keeping.ledger_retention_days
+        while days is not None and not self.is_signalled and ledger.prune(days=days):
+            pass
+
+    def _say_end(self, code: int, causes: Sequence[RunStopped], *, waiting: str) -> None:
+        """Say how the run ended, in the last line of the log."""
+        if self._signals is not None and self._signals.received is not None:
+            log.info("Stopped by %s (exit %d). %s%s", self._signals.received.name, code, _GO_ON, waiting)
+        elif causes:
+            log.error("%s (exit %d)%s", _gravest(causes), code, waiting)
+        else:
+            log.info("All is resolved (exit 0).%s", waiting)
+
+    @property
+    def _signal_count(self) -> int:
+        return 0 if self._signals is None else self._signals.count
+
+    @property
+    def _is_limit_reached(self) -> bool:
+        limit = self._settings.pace.max_events
+        return limit is not None and self._handoff.progress.first_requests >= limit
+
+    def _may_read(self) -> bool:
+        if not self._checkpoint.has_room:
+            return False
+        limit = self._settings.pace.max_events
+        if limit is None:
+            return True
+        undecided = self._books.submitted - self._handoff.progress.decided  # read before the first requests
+        return self._handoff.progress.first_requests + undecided < limit
+
+    def _write_state(self) -> None:
+        value = self._checkpoint.take()
+        if value is None:
+            return
+        self._state_written_at = time.monotonic()
+        try:
+            _write_line(value)
+        except OSError:
+            raise StateUnread(_STATE_UNREAD) from None
+
+    @asynccontextmanager
+    async def _open_dispatcher(self, report: Callable[[Part, Outcome], None]) -> AsyncIterator[Dispatcher]:
+        settings = self._settings
+        transport = HttpTransport(
+            self._network,
+            read_timeout=settings.patience.read_timeout,
+            max_connections=settings.pace.max_concurrency,
+        )
+        assert self._ledger is not None  # noqa: S101 - taken before the delivery is started
+        journal = GroupingJournal(self._ledger)
+        try:
+            yield Dispatcher(
+                plan=Plan(
+                    api=settings.api.name,
+                    max_concurrency=settings.pace.max_concurrency,
+                    max_outage=settings.patience.max_outage,
+                    holds_unknown=settings.keeping.on_unknown is OnUnknown.HOLD,
+                ),
+                transport=transport,
+                tokens=self._tokens,
+                journal=journal,
+                wall=time.time,
+                roll=random.random,
+                report=report,
+            )
+        finally:
+            await transport.close()
+            journal.close()
+
+    def _receipt(self, records_read: int) -> Receipt:
+        progress, recorded = self._handoff.progress, self._recorded()
+        return Receipt(
+            records=self._books.records(records_read),
+            records_read=records_read,
+            events=self._books.events,
+            events_submitted=self._books.submitted,
+            events_recorded=recorded and recorded[0],
+            unknown_recorded=recorded and recorded[1],
+            records_by_stream=self._books.records_by_stream,
+            events_by_line=self._books.events_by_line,
+            latencies={f"p{percent}": progress.percentile(percent) * 1000 for percent in PERCENTILES}
+            if progress.latencies
+            else {},
+            refusals=self._books.refusals,
+            retries=progress.retries,
+            unknown=progress.unknown,
+            token_requests=self._tokens.requests,
+            seconds=progress.seconds,
+            is_ledger_new=self._ledger is not None and self._ledger.is_new,
+        )
+
+    def _recorded(self) -> tuple[EventCounts, int] | None:
+        """Outcomes, and lost answers, as the ledger has counted them."""
+        if self._ledger is None:
+            return None
+        try:
+            counts = self._ledger.counts()
+        except LedgerUnavailable:
+            return None
+        events = EventCounts(
+            delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
+        )
+        return events, counts.unknown
+
+
+def _waiting(count: int, since: float | None, *, filtered: int) -> str:
+    """How many kept rows wait, and since when; how many of them were read again in vain. Nothing if none waits."""
+    if since is None:
+        return ""
+    day = time.strftime("%Y-%m-%d", time.gmtime(since))
+    rows = f"{count} kept row{' waits' if count == 1 else 's wait'}"
+    again = f", {filtered} of them read again and filtered" if filtered else ""
+    return f" {rows}, the oldest since {day}{again}: see `target-driftrock rejects`."
+
+
+def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
+    return min(causes, key=lambda cause: PRECEDENCE.index(cause.exit_code))
+
+
+def _write_line(value: bytes) -> None:
+    """One line of STATE to standard output, whatever its encoding."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(value.decode() + "\n")
+    else:
+        binary.write(value + b"\n")
+    sys.stdout.flush()
+
+
+_OVER = (
+    "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
+    "mend the cause, and send it again."
+)
+_GO_ON = "What was in flight is settled or counted as open; the next run goes on from the last STATE."
+_STATE_UNREAD = (
+    "Standard output was closed, so nobody keeps STATE any more. The next run reads again what came after the last one."
+)
