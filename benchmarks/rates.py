@@ -13,10 +13,15 @@ from pathlib import Path
 
 from benchmarks import page
 from benchmarks.job import Took, run, sandbox, write_leads
+from target_driftrock.events.event import Capture, Endpoint, Event, Origin
+from target_driftrock.events.outcome import Delivered
+from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.interface import Concluded
 
 LATENCIES = (0.0, 0.02, 0.1)
 POSTGRES = "postgresql://postgres@127.0.0.1/postgres?schema=target_driftrock_bench"
 SECONDS = 20
+FILL_GROUP = 5_000
 CONCURRENCY = 16
 CEILING = 1_500
 """Events a second that a run without latency is taken to reach, for its size."""
@@ -26,7 +31,7 @@ def main(scale: float) -> None:
     """Measure all, and write the page."""
     folder = Path(tempfile.mkdtemp(prefix="target-driftrock-bench-"))
     try:
-        parts = [_rates(folder, scale), _refresh(folder, round(100_000 * scale)), _tokens(folder, scale)]
+        parts = [_rates(folder, scale), _refresh(folder, scale), _tokens(folder, scale)]
     finally:
         shutil.rmtree(folder)
     command = "python -m benchmarks.rates" + ("" if scale == 1 else f" {scale:g}")
@@ -67,21 +72,63 @@ def _figures(took: Took, events: int) -> list[str]:
     ]
 
 
-def _refresh(folder: Path, events: int) -> str:
+def _refresh(folder: Path, scale: float) -> str:
     """The same input once more: nothing is sent, and so many events are looked up a second."""
-    source, ledger = folder / "refresh.singer", str(folder / "refresh")
+    events = round(100_000 * scale)
+    source = folder / "refresh.singer"
     write_leads(source, events)
+    rows = [_refreshed(folder, source, events, older=older) for older in (0, round(2_000_000 * scale))]
+    head = [
+        "events",
+        "older events in the ledger",
+        "sent again",
+        "seconds, start-up included",
+        "events checked/s",
+        "peak MiB",
+        "bytes on disk/event",
+    ]
+    return "## A full refresh\n\nSQLite, everything delivered before.\n\n" + page.table(head, rows)
+
+
+def _refreshed(folder: Path, source: Path, events: int, *, older: int) -> list[object]:
+    ledger = folder / f"refresh-{older}"
+    _fill(str(ledger), older)
     with sandbox() as api:
-        run(api.url, source, ledger=ledger)
+        run(api.url, source, ledger=str(ledger))
         first = api.counts()["accepted"]
         began = time.monotonic()
-        again = run(api.url, source, ledger=ledger)
+        again = run(api.url, source, ledger=str(ledger))
         seconds = time.monotonic() - began
         sent = api.counts()["accepted"] - first
-    size = sum(file.stat().st_size for file in Path(ledger).iterdir()) / events
-    row = [f"{events:,}", sent, f"{seconds:.1f}", f"{events / seconds:.0f}", f"{again.peak_mib:.0f}", f"{size:.0f}"]
-    head = ["events", "sent again", "seconds, start-up included", "events checked/s", "peak MiB", "bytes on disk/event"]
-    return "## A full refresh\n\nSQLite, everything delivered before.\n\n" + page.table(head, [row])
+    size = sum(file.stat().st_size for file in ledger.iterdir()) / (events + older)
+    speed = f"{events / seconds:.0f}"
+    return [f"{events:,}", f"{older:,}", sent, f"{seconds:.1f}", speed, f"{again.peak_mib:.0f}", f"{size:.0f}"]
+
+
+def _fill(location: str, count: int) -> None:
+    """A ledger that remembers so many delivered events of earlier runs."""
+    ledger = open_ledger(location, api="another", wait=0, is_stopped=lambda: False)
+    assert ledger is not None
+    for start in range(0, count, FILL_GROUP):
+        ledger.commit(
+            [_delivered(serial) for serial in range(start, min(count, start + FILL_GROUP))],
+        )
+    ledger.close()
+
+
+def _delivered(serial: int) -> Concluded:
+    event_id = f"older:{serial}"
+    origin = Origin(position=serial + 1, stream="older", record=b"{}", schema=b"{}", key=event_id)
+    event = Event(
+        origin=origin,
+        mapping="older",
+        capture=Capture(endpoint=Endpoint.WEBHOOK, source_id="older"),
+        event_type="lead",
+        event_name="older",
+        event_id=event_id,
+        body=event_id.encode(),
+    )
+    return Concluded(part=event, outcome=Delivered(), tries=1)
 
 
 def _tokens(folder: Path, scale: float) -> str:
