@@ -132,16 +132,16 @@ class DurableLedger:
             count, since = self._connection.execute(statement).one()
         return count, since
 
-    def prune(self, *, days: int) -> bool:
-        """Forget what was delivered more than `days` ago, and ids of unknown events as old, among the next rows.
+    def prune(self, *, days: int, step: int = PRUNE_STEP) -> bool:
+        """Forget what was delivered more than `days` ago, and ids of unknown events as old, among the next `step` rows.
 
         False when all rows have been looked at. What was refused, held, or left open is not forgotten.
         """
         before = time.time() - days * 86_400
         delivered = tables.deliveries.c.standing == CODES[Standing.DELIVERED]
         with self._transaction():
-            is_more = self._prune(tables.deliveries, before, delivered)
-            return self._prune(tables.unknown, before) or is_more
+            is_more = self._prune(tables.deliveries, step, tables.deliveries.c.at < before, delivered)
+            return self._prune(tables.unknown, step, tables.unknown.c.at < before) or is_more
 
     def close(self) -> None:
         """Let go of the connection and the lock. May be called twice."""
@@ -160,12 +160,12 @@ class DurableLedger:
             self._failure = failure
             raise
 
-    def _prune(self, table: sa.Table, before: float, *conditions: sa.ColumnElement[bool]) -> bool:
+    def _prune(self, table: sa.Table, step: int, *is_old: sa.ColumnElement[bool]) -> bool:
         key, begin = table.c.identity, self._pruned_to.get(table.name, b"")
-        following = sa.select(key).where(key > begin).order_by(key).offset(PRUNE_STEP - 1).limit(1)
+        following = sa.select(key).where(key > begin).order_by(key).offset(step - 1).limit(1)
         end = self._connection.execute(following).scalar()
         looked_at = [key > begin] if end is None else [key > begin, key <= end]
-        self._connection.execute(table.delete().where(*looked_at, table.c.at < before, *conditions))
+        self._connection.execute(table.delete().where(*looked_at, *is_old))
         self._pruned_to[table.name] = _LAST if end is None else bytes(end)
         return end is not None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,6 @@ from target_driftrock.ledger.interface import Known, Standing
 from tests.contract.places import new_schema, opened
 from tests.delivery.examples import API, event
 from tests.ledger.holding import held_by_another
-
-POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
-
-
-@pytest.fixture(params=["sqlite", POSTGRES])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Where the ledger of the test lies."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "ledger")
-        return
-    with new_schema() as found:
-        yield found
 
 
 def on_look(number: int, act: Callable[[], None]) -> Callable[[], bool]:

@@ -1,0 +1,208 @@
+"""What SQLite's files let others see, and what a run does when they fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from target_driftrock.errors import LedgerUnavailable
+from target_driftrock.events.outcome import Delivered, Invalid, Rejected
+from target_driftrock.ledger import tables
+from target_driftrock.ledger.durable import DurableLedger, open_ledger
+from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost
+from tests.contract.places import opened
+from tests.delivery.examples import API, event, origin, refusal
+from tests.ledger.rows import kept, rows
+
+CANARY = "canary.person@example.com"
+
+
+def mode(path: Path) -> int:
+    """Its permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def holding(directory: Path, text: str) -> list[str]:
+    """The files in which that stands."""
+    return sorted(path.name for path in directory.iterdir() if text.encode() in path.read_bytes())
+
+
+# Who may read.
+
+
+def test_nobody_else_may_read_when_a_ledger_is_made(tmp_path: Path) -> None:
+    """The directory and every file in it, those that SQLite adds too, whatever the umask."""
+    directory = tmp_path / "to" / "ledger"
+    before = os.umask(0)
+    try:
+        with opened(str(directory)) as ledger:
+            ledger.commit([Concluded(part=event(1), outcome=Rejected(status=400))])
+            files = {path.name: mode(path) for path in directory.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert mode(directory) == 0o700
+    assert files == dict.fromkeys(("ledger.sqlite3", "ledger.sqlite3-shm", "ledger.sqlite3-wal", "lock"), 0o600)
+
+
+def test_nobody_else_may_read_when_a_ledger_was_copied_here(tmp_path: Path) -> None:
+    """A restored file may be open to all."""
+    with opened(str(tmp_path)):
+        pass
+    (tmp_path / "ledger.sqlite3").chmod(0o644)
+
+    with opened(str(tmp_path)):
+        assert mode(tmp_path / "ledger.sqlite3") == 0o600
+        assert mode(tmp_path / "ledger.sqlite3-wal") == 0o600
+
+
+# What may be read.
+
+
+def test_nobody_is_named_when_events_are_delivered_or_open(tmp_path: Path) -> None:
+    """Who was delivered is known by digests alone, of the person, the event and the payload."""
+    someone = event(1, event_id=f"id {CANARY}", person=CANARY, source=CANARY, body=f'{{"email": "{CANARY}"}}'.encode())
+    with opened(str(tmp_path)) as ledger:
+        ledger.commit([Intent(someone)])
+        ledger.commit([Concluded(part=someone, outcome=Delivered())])
+        assert ledger.recall([someone]) != [None]
+        assert holding(tmp_path, CANARY) == []
+    assert holding(tmp_path, CANARY) == []
+
+
+def test_the_id_of_a_lost_answer_is_all_that_is_named_when_an_answer_is_lost(tmp_path: Path) -> None:
+    """It is there to be laid beside Driftrock's own figures."""
+    with opened(str(tmp_path)) as ledger:
+        ledger.commit([Lost(event(1, event_id="order-4711", person=CANARY, body=CANARY.encode()))])
+    assert holding(tmp_path, CANARY) == []
+    assert holding(tmp_path, "order-4711") == ["ledger.sqlite3"]
+
+
+KEPT = replace(origin(1), record=f"{CANARY} ".encode(), key="leads:1")
+
+
+@pytest.mark.parametrize("size", [pytest.param(1, id="short"), pytest.param(3_000, id="longer than a page")])
+@pytest.mark.parametrize("way", ["sent again", "mended at its source"])
+def test_no_byte_of_a_kept_row_stays_when_it_goes(tmp_path: Path, size: int, way: str) -> None:
+    """Nothing personal is left in any file once the run has ended."""
+    found = replace(KEPT, record=KEPT.record * size)
+    with opened(str(tmp_path)) as ledger:
+        ledger.commit([Concluded(part=replace(refusal(1), origin=found), outcome=Invalid(reason="a rule"))])
+    assert holding(tmp_path, CANARY) == ["ledger.sqlite3"]
+    (row,) = kept(str(tmp_path)).values()
+
+    with opened(str(tmp_path)) as ledger:
+        mended = Concluded(part=replace(event(1), origin=found), outcome=Delivered())
+        ledger.commit([Forgotten(row["key"].hex()) if way == "sent again" else mended])
+
+    assert kept(str(tmp_path)) == {}
+    assert holding(tmp_path, CANARY) == []
+
+
+# What fails.
+
+
+def refused(ledger: DurableLedger) -> str:
+    """What a commit says, twice over: it is not tried again."""
+    texts = set()
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable) as failed:
+            ledger.commit([Concluded(part=replace(refusal(1), origin=KEPT), outcome=Invalid(reason="a rule"))])
+        texts.add(str(failed.value))
+    (text,) = texts
+    assert CANARY not in text
+    assert text.startswith("The ledger in the directory ")
+    return text
+
+
+def test_a_run_stops_when_its_directory_is_deleted(tmp_path: Path) -> None:
+    """SQLite itself would go on writing to files that nobody will ever read."""
+    directory = tmp_path / "ledger"
+    with opened(str(directory)) as ledger:
+        ledger.commit([Intent(event(1))])
+        shutil.rmtree(directory)
+
+        assert "No such file" in refused(ledger)
+    assert not directory.exists()
+
+
+def test_a_run_stops_when_another_ledger_lies_in_its_place(tmp_path: Path) -> None:
+    """A backup that is put back under a running program is not what it writes to."""
+    directory, backup = tmp_path / "ledger", tmp_path / "backup"
+    with opened(str(directory)):
+        pass
+    shutil.copytree(directory, backup)
+    with opened(str(directory)) as ledger:
+        directory.rename(tmp_path / "aside")
+        backup.rename(directory)
+
+        assert "another one" in refused(ledger)
+
+
+def test_a_run_stops_when_another_program_locks_the_database(tmp_path: Path) -> None:
+    """After five seconds; what it meant to write is not there afterwards."""
+    with opened(str(tmp_path)) as ledger, closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as another:
+        another.execute("BEGIN EXCLUSIVE")
+
+        assert "(SQLITE_BUSY)" in refused(ledger)
+
+        another.rollback()
+    assert kept(str(tmp_path)) == {}
+
+
+FULL = """import resource, signal, sys
+from tests.ledger.test_files import fill
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+fill(sys.argv[1])
+"""
+
+
+def fill(directory: str) -> None:
+    """Keep rows until no more can be kept; then say why."""
+    with opened(directory) as ledger:
+        try:
+            for position in range(1_000):
+                ledger.commit([Concluded(part=event(position), outcome=Rejected(status=400, excerpt=b"x" * 2_000))])
+        except LedgerUnavailable as full:
+            print(full)  # noqa: T201 - to the test
+        with pytest.raises(LedgerUnavailable):
+            ledger.commit([])
+
+
+def test_a_run_stops_when_the_disk_is_full(tmp_path: Path) -> None:
+    """What was committed before is there, whole."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert "(SQLITE_FULL)" in ran.stdout or "(SQLITE_IOERR" in ran.stdout
+    with opened(str(tmp_path)) as ledger:
+        rejected = rows(str(tmp_path), tables.runs)[0]["rejected"]
+        assert 0 < rejected == ledger.rejects_waiting()[0]
+
+
+def test_a_ledger_is_waited_for_when_its_database_cannot_be_written(tmp_path: Path) -> None:
+    """A read-only file system may be mended, so it is no wrong setting."""
+    path = tmp_path / "ledger"
+    path.mkdir()
+    (path / "ledger.sqlite3").symlink_to("/proc/version")
+
+    with pytest.raises(LedgerUnavailable) as unavailable:
+        open_ledger(str(path), api=API, wait=0, is_stopped=lambda: False)
+
+    assert str(path) in str(unavailable.value)
