@@ -132,7 +132,7 @@ class Command:
             capture_output=True,
             check=False,
             cwd=self.folder,
-            env=_environment(environment),
+            env=surroundings(environment),
             timeout=SECONDS,
         )
         kind = "personal" if "preview" in arguments else "out"
@@ -151,7 +151,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
-            env=_environment(environment),
+            env=surroundings(environment),
         ) as process:
             try:
                 yield Running(process)
@@ -205,7 +205,7 @@ class Running:
 def sandbox(*options: str) -> Iterator[Wire]:
     """A sandbox in a process of its own, on a free port."""
     with subprocess.Popen(
-        [PROGRAM, "sandbox", "--port", "0", *options], stderr=subprocess.PIPE, text=True, env=_environment({})
+        [PROGRAM, "sandbox", "--port", "0", *options], stderr=subprocess.PIPE, text=True, env=surroundings({})
     ) as process:
         assert process.stderr is not None
         try:
@@ -235,7 +235,7 @@ def accepted(wire: Wire, source: str = "capture-1") -> list[int]:
     ]
 
 
-def _environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of ours but the path, where Python is, and every line of the log that there is."""
+def surroundings(given: Mapping[str, str]) -> dict[str, str]:
+    """An environment with nothing of ours but the path, where Python is, and every line of the log that there is."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     return {**kept, "TARGET_DRIFTROCK_LOGLEVEL": "DEBUG", "PYTHONWARNINGS": "error", **given}

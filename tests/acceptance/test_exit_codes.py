@@ -27,6 +27,7 @@ from tests.acceptance.process import (
     settings,
     singer,
     state,
+    surroundings,
     until,
 )
 from tests.sandbox.wire import Wire
@@ -232,6 +233,7 @@ def test_it_ends_with_141_when_nobody_reads_state(command: Command, double: Wire
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=command.folder,
+        env=surroundings({}),
     ) as process:
         assert process.stdout is not None
         process.stdout.close()
@@ -261,6 +263,7 @@ def test_it_ends_quietly_when_nobody_reads_what_it_prints(
             stderr=subprocess.PIPE,
             check=False,
             cwd=command.folder,
+            env=surroundings({}),
             timeout=SECONDS,
         )
     finally:
@@ -280,6 +283,7 @@ def test_a_full_disk_is_no_defect_when_state_goes_into_a_file(command: Command, 
             stderr=subprocess.PIPE,
             check=False,
             cwd=command.folder,
+            env=surroundings({}),
             timeout=SECONDS,
         )
 
