@@ -1,0 +1,107 @@
+"""In PostgreSQL the lock, the commits and the run's end hang on one session."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from target_driftrock.errors import LedgerUnavailable
+from target_driftrock.events.outcome import Delivered, Rejected
+from target_driftrock.ledger import tables
+from target_driftrock.ledger.durable import DurableLedger
+from target_driftrock.ledger.interface import Concluded, Intent
+from target_driftrock.ledger.lock import lock_for
+from target_driftrock.ledger.place import connect, engine, parse_place
+from tests.contract.places import new_schema, opened, server
+from tests.delivery.examples import API, event
+from tests.ledger.rows import rows
+
+pytestmark = pytest.mark.postgres
+
+CANARY = "canary.person@example.com"
+LOCKS = """
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def session(location: str) -> sa.Connection:
+    """A session as a run has it."""
+    place = parse_place(location)
+    return connect(place, engine(place))
+
+
+def processes(connection: psycopg.Connection, query: str = LOCKS) -> set[int]:
+    """The server's processes that a query finds."""
+    return {row[0] for row in connection.execute(query.encode()).fetchall()}
+
+
+def test_the_lock_belongs_to_the_session_that_commits_when_a_run_holds_it() -> None:
+    """So a lost lock is a failed commit."""
+    with server() as another, new_schema() as location:
+        before = processes(another)
+        with opened(location) as ledger:
+            (ours,) = processes(another) - before
+            ledger.commit([Intent(event(1))])
+            last = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+            found = another.execute(last, (ours,)).fetchone()
+            assert found is not None
+            assert found[0] == "COMMIT"
+        assert ours not in processes(another, "SELECT pid FROM pg_stat_activity")
+
+
+def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """It does not connect again: another run may have the lock by then. Nothing of a row is said."""
+    caplog.set_level(logging.DEBUG)
+    rejected = Concluded(part=event(1, person=CANARY, body=CANARY.encode()), outcome=Rejected(status=400))
+    with server() as another, new_schema() as location:
+        before = processes(another)
+        with opened(location) as ledger:
+            ledger.commit([Concluded(part=event(2), outcome=Delivered())])
+            for ours in processes(another) - before:
+                another.execute("SELECT pg_terminate_backend(%s, 5000)", (ours,))
+
+            for call in (lambda: ledger.commit([rejected]), ledger.counts, lambda: ledger.recall([event(2)])):
+                with pytest.raises(LedgerUnavailable) as lost:
+                    call()
+                assert CANARY not in str(lost.value)
+                assert "(57P01)" in str(lost.value)
+            assert processes(another) <= before
+            assert rows(location, tables.kept) == []
+            with opened(location) as next_run:
+                assert next_run.recall([event(1), event(2)])[0] is None
+                assert next_run.recall([event(2)]) != [None]
+    assert CANARY not in caplog.text
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_dead_machine_frees_its_lock_when_a_minute_is_over() -> None:
+    """The server asks after it, and gives up within a minute; a statement that hangs ends sooner."""
+    setting = "SELECT name, setting FROM pg_settings WHERE name ~ '^tcp_' OR name = 'statement_timeout'"
+    with new_schema() as location, closing(session(location)) as connection:
+        found = {name: int(value) for name, value in connection.exec_driver_sql(setting)}
+
+    asked = found["tcp_keepalives_idle"] + found["tcp_keepalives_interval"] * found["tcp_keepalives_count"]
+    assert 0 < asked <= 60
+    assert 0 < found["tcp_user_timeout"] <= 60_000
+    assert 0 < found["statement_timeout"] <= 15_000
+
+
+def test_a_run_stops_when_the_database_is_made_read_only() -> None:
+    """As on a standby after a switch: in the middle of a run that is no wrong setting."""
+    with new_schema() as location:
+        with opened(location):
+            pass
+        connection, place = session(location), parse_place(location)
+        with closing(DurableLedger(place, connection, lock_for(place, connection), api=API, is_new=False)) as ledger:
+            connection.exec_driver_sql("SET default_transaction_read_only = on")
+            connection.commit()
+
+            with pytest.raises(LedgerUnavailable) as failed:
+                ledger.commit([Intent(event(1))])
+
+        assert "(25006)" in str(failed.value)
