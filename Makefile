@@ -26,6 +26,9 @@ simulate: setup ## Try whole deliveries by seed, crashes included: make simulate
 mutants: setup ## Break the code in known ways, on copies, and see that the tests notice.
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+acceptance: setup ## Play every fault through the installed command, and write docs/faults.md; ARGS: --short, --rows NAME,...
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 lint: setup ## Check style, types and the layers.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

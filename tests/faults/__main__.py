@@ -5,50 +5,60 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import click
 
-from tests.faults.every import ROWS
-from tests.faults.summary import Summary, played, summed
-from tests.faults.table import Row, Stage
+from tests.faults.every import ROWS, SHORT, SHORT_TIMES
+from tests.faults.page import page
+from tests.faults.summary import Pace, Summary, play
+from tests.faults.table import Row
 
-TIMES, TIMES_SHORT = 20, 3
-SECONDS, SECONDS_SHORT = 60.0, 15.0
 FOLDER = Path(__file__).parents[2]
 
 
 @click.command("make acceptance")
-@click.option("--short", is_flag=True, help="Fewer trials a row.")
-@click.option("--rows", metavar="NAME,…", help="Only these rows; docs/faults.md is left as it is.")
-@click.option("--repeat", default=1, show_default=True, help="Play the rows with random moments so often.")
-@click.option("--times", type=int, help="Trials of a row with random moments.")
-@click.option("--seconds", type=float, help="How long all faults at once last.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Folder for what the runs leave; it must not exist.")
+@click.option("--short", is_flag=True, help="The rows that the tests play, in fewer trials.")
+@click.option("--rows", metavar="NAME,…", help="Only these rows.")
+@click.option("--repeat", default=1, show_default=True, help="How often the rows whose moments chance chooses.")
+@click.option("--times", type=int, help="Trials of such a row.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long all faults at once last.")
+@click.option("--jobs", default=2, show_default=True, help="Rows at the same time.")
+@click.option("--keep", type=click.Path(path_type=Path), help="A new folder for what the runs leave.")
+@click.option("--write", type=click.Path(path_type=Path), help="Where the page goes; docs/faults.md of a whole table.")
 def acceptance(
-    *, short: bool, rows: str | None, repeat: int, times: int | None, seconds: float | None, keep: Path | None
+    *,
+    short: bool,
+    rows: str | None,
+    repeat: int,
+    times: int | None,
+    seconds: float,
+    jobs: int,
+    keep: Path | None,
+    write: Path | None,
 ) -> None:
-    """Play faults, and print what came of each."""
-    chosen = _chosen(rows)
-    times = times or (TIMES_SHORT if short else TIMES)
-    seconds = seconds or (SECONDS_SHORT if short else SECONDS)
-    summaries = []
+    """Play faults, print what came of each, and end with 1 if a promise was broken."""
+    began = time.monotonic()
+    chosen = _chosen(",".join(SHORT) if short and rows is None else rows)
+    pace = Pace(times=times or (SHORT_TIMES if short else 20), seconds=seconds, repeat=repeat)
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
-        folder = keep or Path(temporary)
-        folder.mkdir(exist_ok=True)
-        for row in chosen:
-            place = folder / row.name
-            place.mkdir()
-            summaries.append(_play(row, place, times=times, seconds=seconds))
+        summaries = _played(chosen, keep or Path(temporary), pace, jobs=jobs)
+    target = write or (FOLDER / "docs" / "faults.md" if chosen == ROWS else None)
+    if target is not None:
+        target.write_text(page(summaries, folder=FOLDER, seconds=time.monotonic() - began), encoding="utf-8")
     sys.exit(any(summary.broken for summary in summaries))
 
 
-def _play(row: Row, folder: Path, *, times: int, seconds: float) -> Summary:
-    began = time.monotonic()
-    stage = Stage(folder=folder, times=times, seconds=seconds)
-    summary = summed(row, played(row, stage), seconds=time.monotonic() - began)
-    click.echo(summary.line)
-    return summary
+def _played(rows: Sequence[Row], folder: Path, pace: Pace, *, jobs: int) -> list[Summary]:
+    summaries = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for summary in pool.map(partial(play, folder=folder, pace=pace), rows):
+            click.echo(summary.line)
+            summaries.append(summary)
+    return summaries
 
 
 def _chosen(names: str | None) -> list[Row]:

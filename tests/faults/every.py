@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.faults import signals
+from tests.faults import answers, inputs, ledgers, signals, together
 from tests.faults.table import Row
 
-ROWS: list[Row] = [*signals.ROWS]
+ROWS: list[Row] = [*signals.ROWS, *answers.ROWS, *inputs.ROWS, *ledgers.ROWS, *together.ROWS]
+SHORT = (
+    *("kill", "kill-send", "kill-answer", "kill-state", "sigterm", "silent", "reset-after", "down-for-good"),
+    *("capture-deleted", "malformed", "refresh", "disk-full", "two"),
+)
+"""Names of the rows of the short form."""
+SHORT_TIMES = 4

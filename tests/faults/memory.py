@@ -75,7 +75,7 @@ class InServer:
         """See `Memory.rows`."""
         try:
             with psycopg.connect(SERVER, options=f"-csearch_path={self.schema}") as connection:
-                return connection.execute(query).fetchall()  # type: ignore[arg-type]  # no text from outside
+                return connection.execute(query).fetchall()
         except psycopg.errors.UndefinedTable:
             return []
 
@@ -88,7 +88,7 @@ class InServer:
     def drop(self) -> None:
         """Leave nothing behind."""
         with psycopg.connect(SERVER) as connection:
-            connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")  # type: ignore[arg-type]
+            connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
 
 @contextmanager

@@ -9,20 +9,20 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
 from tests.faults.memory import DELIVERED, INTENDED, InDirectory, standing
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Finding, pause
+from tests.faults.trial import SLOTS, Finding, Trial, pause
 
 KILLED = -SIGKILL
+SLOWLY = ("--latency", "0.12")
+"""So that a run lasts for more than one STATE, which come every five seconds."""
 
 
 def _killed_at_random(stage: Stage) -> Iterator[Finding]:
     for number, moment in enumerate(stage.moments(stage.times)):
-        with stage.trial("--latency", "0.05") as trial:
-            with trial.run(trial.whole()) as run:
-                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.kill(SIGKILL)
-                trial.end(run)
+        with stage.trial(*SLOWLY) as trial:
+            happened = _interrupted(trial, SIGKILL, moment=moment, name="kill -9")
+            trial.fault(latency=0.02)
             trial.deliver(trial.again(number))
-            yield trial.finding({"kill -9": killed}, codes=[KILLED, 0], most_twice=SLOTS)
+            yield trial.finding(happened, codes=[KILLED, 0], most_twice=SLOTS)
 
 
 def _killed_after_intent(stage: Stage) -> Iterator[Finding]:
@@ -34,8 +34,9 @@ def _killed_after_intent(stage: Stage) -> Iterator[Finding]:
         intents, arrivals = standing(trial.memory, INTENDED), trial.arrived()
         trial.fault(token_latency=0)
         trial.deliver(trial.rest())
-        happened = {"intents recorded": intents, "of which none was sent": arrivals == 0}
-        yield trial.finding(happened, codes=[KILLED, 0], most_twice=0)
+        yield trial.finding(
+            {"intents recorded": intents}, codes=[KILLED, 0], holds={"nothing was sent before": arrivals == 0}
+        )
 
 
 def _killed_after_send(stage: Stage) -> Iterator[Finding]:
@@ -77,8 +78,12 @@ def _killed_after_outcome(stage: Stage) -> Iterator[Finding]:
             trial.end(run)
         recorded, states = standing(trial.memory, DELIVERED), run.states
         trial.deliver(trial.rest())
-        happened = {"delivered and recorded": recorded, "before any STATE": states == 0}
-        yield trial.finding(happened, codes=[KILLED, 0], most_twice=SLOTS)
+        yield trial.finding(
+            {"delivered and recorded": recorded},
+            codes=[KILLED, 0],
+            holds={"no STATE was written before": states == 0},
+            most_twice=SLOTS,
+        )
 
 
 def _killed_after_state(stage: Stage) -> Iterator[Finding]:
@@ -94,18 +99,25 @@ def _killed_after_state(stage: Stage) -> Iterator[Finding]:
 
 def _stopped(stage: Stage, number: Signals) -> Iterator[Finding]:
     for turn, moment in enumerate(stage.moments(max(2, stage.times // 2))):
-        with stage.trial("--latency", "0.03") as trial:
-            with trial.run(trial.whole()) as run:
-                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                sent = run.kill(number)
-                trial.end(run)
+        with stage.trial(*SLOWLY) as trial:
+            happened = _interrupted(trial, number, moment=moment, name=number.name)
+            trial.fault(latency=0.02)
             trial.deliver(trial.again(turn))
-            early = (-number, 1) if moment == 0 else ()  # Python itself was not up yet
-            yield trial.finding({number.name: sent}, codes=[(128 + number, *early), 0])
+            early = (-number,) if moment == 0 else ()  # the program itself was not up yet
+            yield trial.finding(happened, codes=[(128 + number, *early), 0])
+
+
+def _interrupted(trial: Trial, number: Signals, *, moment: int, name: str) -> dict[str, int]:
+    """A run that gets a signal when so much has arrived: how often it did, and was it after a STATE."""
+    with trial.run(trial.whole()) as run:
+        run.until(lambda: trial.arrived() >= moment)
+        is_sent, is_after_state = run.kill(number), run.states > 0
+        trial.end(run)
+    return {name: is_sent} | ({"of them after a STATE": 1} if is_after_state else {})
 
 
 ROWS = [
-    Row(name="kill", fault="kill -9 at random moments", play=_killed_at_random),
+    Row(name="kill", fault="kill -9 at random moments", play=_killed_at_random, is_random=True),
     Row(name="kill-intent", fault="kill -9 after intent, before the request", play=_killed_after_intent),
     Row(name="kill-send", fault="kill -9 after send, before the answer", play=_killed_after_send),
     Row(
@@ -113,6 +125,11 @@ ROWS = [
     ),
     Row(name="kill-outcome", fault="kill -9 after outcome, before STATE", play=_killed_after_outcome),
     Row(name="kill-state", fault="kill -9 after a STATE line", play=_killed_after_state),
-    Row(name="sigterm", fault="SIGTERM at random moments", play=lambda stage: _stopped(stage, SIGTERM)),
-    Row(name="sigint", fault="SIGINT (Ctrl-C) at random moments", play=lambda stage: _stopped(stage, SIGINT)),
+    Row(name="sigterm", fault="SIGTERM at random moments", play=lambda stage: _stopped(stage, SIGTERM), is_random=True),
+    Row(
+        name="sigint",
+        fault="SIGINT (Ctrl-C) at random moments",
+        play=lambda stage: _stopped(stage, SIGINT),
+        is_random=True,
+    ),
 ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
 
 from tests.faults.table import Row, Stage
 from tests.faults.trial import Finding, NotInTime
@@ -21,6 +25,7 @@ class Summary:
     lost: int
     twice: int
     most_twice: int
+    uncounted: int
     unknown: int
     kept: int
     out_of_order: int
@@ -31,13 +36,13 @@ class Summary:
     @property
     def evidence(self) -> str:
         """How often the fault happened."""
-        return ", ".join(f"{count} × {name}" for name, count in self.happened.items())
+        return ", ".join(f"{name}: {count}" for name, count in self.happened.items())
 
     @property
     def ends(self) -> str:
         """Exit codes, run after run, each with how many trials ended so."""
         return "; ".join(
-            f"{', then '.join(map(str, codes))}{f' ({count} ×)' if count > 1 else ''}"
+            f"{', then '.join(map(str, codes))}{f' ({count} x)' if count > 1 else ''}"
             for codes, count in self.codes.items()
         )
 
@@ -53,13 +58,35 @@ class Summary:
         return "\n".join([text, *(f"       {each}" for each in self.broken)])
 
 
-def played(row: Row, stage: Stage) -> list[Finding | str]:
-    """Each trial's finding, or why there is none; after that nothing more of the row is played."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much is played: trials of a row with random moments, seconds of all at once, how often with other chance."""
+
+    times: int
+    seconds: float
+    repeat: int = 1
+
+
+def play(row: Row, *, folder: Path, pace: Pace) -> Summary:
+    """Play a row, and sum up what came of it."""
+    began = time.monotonic()
+    found: list[Finding | str] = []
+    for seed in range(pace.repeat if row.is_random else 1):
+        place = folder / f"{row.name}-{seed}"
+        place.mkdir(parents=True)
+        found += _played(row, Stage(folder=place, times=pace.times, seconds=pace.seconds, seed=seed))
+    return summed(row, found, seconds=time.monotonic() - began)
+
+
+def _played(row: Row, stage: Stage) -> list[Finding | str]:
+    """Each trial's finding; at the end why there are no more, if something was waited for in vain."""
     found: list[Finding | str] = []
     try:
         found.extend(row.play(stage))
     except NotInTime as late:
         found.append(f"waited in vain for {late}")
+    except psycopg.OperationalError:
+        found.append("not played: no PostgreSQL server")
     return found
 
 
@@ -76,6 +103,7 @@ def summed(row: Row, found: Sequence[Finding | str], *, seconds: float) -> Summa
         lost=sum(one.lost for one in findings),
         twice=sum(one.twice for one in findings),
         most_twice=max((one.twice for one in findings), default=0),
+        uncounted=sum(one.uncounted for one in findings),
         unknown=sum(one.unknown for one in findings),
         kept=sum(one.kept for one in findings),
         out_of_order=sum(one.out_of_order for one in findings),

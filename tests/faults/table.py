@@ -16,7 +16,7 @@ from tests.faults.trial import Finding, Trial, trial
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """Where a row is played. `times` is how often a fault with a moment is tried, `seconds` how long all at once last."""
+    """Where a row is played. `times` is how often a fault with a moment is tried; all at once last `seconds`."""
 
     folder: Path
     times: int
@@ -39,10 +39,17 @@ class Stage:
         return [0, *sorted(chance.sample(range(1, len(self.entries) * 9 // 10), times - 1))]
 
 
+Play = Callable[[Stage], Iterator[Finding]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A fault, in words, and how it is played: a finding for each trial."""
 
     name: str
     fault: str
-    play: Callable[[Stage], Iterator[Finding]]
+    play: Play
+    is_random: bool = False
+    """Whether chance chooses its moments, so that it finds more when it is played again."""
+    shrunk: str = ""
+    """Where time made it smaller than it should be, in words."""

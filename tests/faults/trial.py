@@ -11,8 +11,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ SECONDS = 90.0
 """How long anything may take, on a machine that is busy."""
 SLOTS = 16
 """`max_concurrency` of every run."""
+RECORD = "arrivals.jsonl"
 LIMITED = (
     "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n));"
     "os.execv(sys.argv[2], sys.argv[2:])"
@@ -67,6 +68,8 @@ class Trial:
     bookmark: int = 0
     codes: list[int] = field(default_factory=list)
     started: int = 0
+    api: ExitStack
+    """Closing it ends the sandbox's process."""
 
     @contextmanager
     def run(self, lines: Iterable[bytes], *, file_limit: int | None = None, **changes: Any) -> Iterator[Run]:
@@ -111,12 +114,25 @@ class Trial:
 
     def again(self, number: int) -> Iterator[bytes]:
         """What the `number`th trial of a row runs again: every third one everything, the others the rest."""
-        return self.whole() if number % 3 == 2 else self.rest()  # noqa: PLR2004
+        return self.whole() if number % 3 == 2 else self.rest()
 
     def fault(self, **faults: Any) -> None:
         """Change the sandbox's faults while it runs."""
         reply = self.wire.post("/_sandbox/faults", faults)
         assert reply.status == 200, reply.body
+
+    def api_again(self) -> None:
+        """Start a sandbox without faults where the one that was ended listened; it goes on with the same record."""
+        _, port = self.wire.address
+        self.api.enter_context(sandbox("--record", str(self.folder / RECORD), "--port", str(port)))
+
+    def count(self, **what: Any) -> int:
+        """How many arrivals there are with this outcome or this status."""
+        return sum(all(getattr(each, name) == value for name, value in what.items()) for each in self.arrivals())
+
+    def arrivals(self) -> Sequence[Arrival]:
+        """What reached the sandbox."""
+        return self.witness.arrivals()
 
     def arrived(self) -> int:
         """How many requests the sandbox has seen."""
@@ -131,13 +147,15 @@ class Trial:
         happened: Mapping[str, int],
         *,
         codes: Sequence[int | tuple[int, ...]],
+        holds: Mapping[str, bool] | None = None,
         most_twice: int = 0,
         most_kept: int = 0,
         forgets: int = 0,
     ) -> Finding:
         """Judge what happened by what was promised.
 
-        `codes` are the exit codes that are right, run by run; `forgets` is how many repeats a lost ledger excuses.
+        `codes` are the exit codes that are right, run by run; `holds` is what else must be so; `forgets` is how many
+        repeats a lost ledger excuses.
         """
         accepted, unknown, kept = self.accepted(), memory.unknown(self.memory), memory.kept(self.memory)
         twice = witness.twice(accepted)
@@ -151,7 +169,7 @@ class Trial:
             kept=len(kept),
             out_of_order=len(witness.out_of_order(accepted)),
             codes=tuple(self.codes),
-            broken=(),
+            broken=tuple(f"not so: {name}" for name, is_so in (holds or {}).items() if not is_so),
         )
         return _judged(found, codes=codes, most_twice=most_twice, most_kept=most_kept)
 
@@ -229,8 +247,9 @@ def trial(
 ) -> Iterator[Trial]:
     """A new sandbox with these options, and a new ledger; by default SQLite's."""
     folder.mkdir()
-    record = folder / "arrivals.jsonl"
-    with sandbox("--record", str(record), *options) as wire:
+    record = folder / RECORD
+    with ExitStack() as api:
+        wire = api.enter_context(sandbox("--record", str(record), *options))
         place = ledger or InDirectory(folder / "ledger")
         given = {
             "environment": "sandbox",
@@ -249,6 +268,7 @@ def trial(
             folder=folder,
             entries=entries,
             settings=given,
+            api=api,
         )
 
 
@@ -260,12 +280,13 @@ def _judged(found: Finding, *, codes: Sequence[int | tuple[int, ...]], most_twic
         "kept": (found.kept, most_kept),
         "persons out of order": (found.out_of_order, 0),
     }
-    broken = [f"{name}: {value}, more than {most}" for name, (value, most) in bounds.items() if value > most]
+    broken = [*found.broken]
+    broken += [f"{name}: {value}, more than {most}" for name, (value, most) in bounds.items() if value > most]
     broken += [f"it did not happen: {name}" for name, count in found.happened.items() if not count]
     right = [each if isinstance(each, tuple) else (each,) for each in codes]
     if len(right) != len(found.codes) or any(code not in among for code, among in zip(found.codes, right, strict=True)):
         broken.append(f"exit codes {list(found.codes)}, not {list(codes)}")
-    return Finding(**{name: getattr(found, name) for name in Finding.__slots__} | {"broken": tuple(broken)})
+    return replace(found, broken=tuple(broken))
 
 
 def _feed(pipe: IO[bytes], lines: Iterable[bytes]) -> None:

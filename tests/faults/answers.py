@@ -1,0 +1,278 @@
+"""Rows: what the API answers, or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tests.faults.crowd import POISON, Entry
+from tests.faults.table import Play, Row, Stage
+from tests.faults.trial import SLOTS, Finding, Trial, pause
+from tests.faults.witness import held_up
+
+LATENCY = ("--latency", "0.02")
+OUTAGE = 5.0
+"""Seconds."""
+SHRUNK = f"{OUTAGE:g} s stand for a minute"
+
+
+def _throughout(
+    *options: str,
+    happened: Callable[[Trial], Mapping[str, int]],
+    codes: tuple[int, ...] = (0,),
+    holds: Callable[[Trial], Mapping[str, bool]] = lambda _: {},
+    **settings: Any,
+) -> Play:
+    """A fault that is there from the first request to the last."""
+
+    def play(stage: Stage) -> Iterator[Finding]:
+        with stage.trial(*LATENCY, *options, **settings) as trial:
+            trial.deliver(trial.whole())
+            yield trial.finding(
+                happened(trial),
+                codes=codes,
+                holds=holds(trial),
+                most_twice=_answers_lost(trial),
+                most_kept=len({each.serial for each in trial.arrivals() if each.outcome == "refused"}),
+            )
+
+    return play
+
+
+def _answers_lost(trial: Trial) -> int:
+    """Accepted events that the sandbox gave no answer for: each may come twice."""
+    return trial.count(outcome="accepted_silent") + trial.count(outcome="accepted_reset")
+
+
+def _revoked(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--latency", "0.05") as trial:
+        with trial.run(trial.whole()) as run:
+            for part in (1, 2, 3):
+                run.until(lambda: trial.arrived() >= part * len(trial.entries) // 4)  # noqa: B023 - in this turn alone
+                trial.wire.post("/_sandbox/revoke")
+            trial.end(run)
+        counts = trial.wire.counts()
+        happened = {"requests got 401": trial.count(status=401), "token requests": counts["token_requests"]}
+        holds = {
+            "one new token for each revocation": counts["token_requests"] == 4,
+            "never two token requests at once": counts["max_concurrent_token_requests"] == 1,
+        }
+        yield trial.finding(happened, codes=[0], holds=holds)
+
+
+def _token_endpoint_down(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--token-down", "--token-lifetime", "2", "--latency", "0.05") as trial:
+        with trial.run(trial.whole()) as run:
+            for part in (0, 1):
+                run.until(lambda: trial.arrived() >= part * len(trial.entries) // 4)  # noqa: B023 - in this turn alone
+                trial.fault(token_down=True)
+                run.until(lambda: _tokens_failed(trial) >= 2 + 2 * part)  # noqa: B023
+                trial.fault(token_down=False)
+            trial.end(run)
+        yield trial.finding({"token requests got 503": _tokens_failed(trial)}, codes=[0])
+
+
+def _tokens_failed(trial: Trial) -> int:
+    return int(trial.wire.counts()["token_by_status"].get("503", 0))
+
+
+def _meanwhile(
+    *, happened: Callable[[Trial], Mapping[str, int]], seconds: float, begin: Mapping[str, Any], end: Mapping[str, Any]
+) -> Play:
+    """A fault that begins when a quarter has arrived, and ends some seconds later."""
+
+    def play(stage: Stage) -> Iterator[Finding]:
+        with stage.trial(*LATENCY) as trial:
+            with trial.run(trial.whole()) as run:
+                run.until(lambda: trial.arrived() >= len(trial.entries) // 4)
+                trial.fault(**begin)
+                pause(seconds)
+                trial.fault(**end)
+                trial.end(run)
+            yield trial.finding(happened(trial), codes=[0], most_twice=SLOTS)
+
+    return play
+
+
+def _away(stage: Stage) -> Iterator[Finding]:
+    """The sandbox's process ends in the middle, and another one listens there some seconds later."""
+    with stage.trial(*LATENCY) as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 4)
+            trial.api.close()
+            before = trial.arrived()
+            pause(OUTAGE)
+            trial.api_again()
+            trial.end(run)
+        yield trial.finding(
+            {"process of the API ended": 1},
+            codes=[0],
+            holds={"the rest came after it": trial.arrived() > before},
+            most_twice=SLOTS,
+        )
+
+
+def _down_for_good(stage: Stage) -> Iterator[Finding]:
+    with stage.trial(*LATENCY, max_outage_seconds=3) as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 4)
+            trial.fault(down=True)
+            trial.end(run)
+        trial.fault(down=False)
+        trial.deliver(trial.rest())
+        yield trial.finding({"503": trial.count(status=503)}, codes=[4, 0])
+
+
+def _poisoned(mode: str, **settings: Any) -> Play:
+    def play(stage: Stage) -> Iterator[Finding]:
+        entries = _with_poison(list(stage.entries))
+        options = ("--poison-marker", POISON, "--poison-mode", mode)
+        with stage.trial("--latency", "0.05", *options, entries=entries, **settings) as trial:
+            trial.deliver(trial.whole())
+            poison = next(entry for entry in entries if entry.note == POISON)
+            tries = sum(each.serial == poison.serial for each in trial.arrivals())
+            later = [each for each in entries if each.person == poison.person and each.serial > poison.serial]
+            arrived = {each.serial for each in trial.accepted()}
+            holds = {"the person's later events came": all(each.serial in arrived for each in later) and bool(later)}
+            yield trial.finding({"tries of it": tries}, codes=[0], holds=holds, most_kept=1)
+
+    return play
+
+
+def _with_poison(entries: list[Entry]) -> list[Entry]:
+    """An early event of somebody who has many."""
+    place = next(place for place, entry in enumerate(entries) if place >= 30 and entry.person.startswith("person"))
+    entries[place] = replace(entries[place], note=POISON)
+    return entries
+
+
+def _capture_deleted(stage: Stage) -> Iterator[Finding]:
+    with stage.trial(*LATENCY) as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
+            trial.fault(refuse_sources=["capture-orders"], refuse_status=404)
+            trial.end(run)
+        trial.fault(refuse_sources=[])
+        trial.deliver(trial.rest())
+        yield trial.finding({"404": trial.count(status=404)}, codes=[3, 0], most_kept=10 + SLOTS)
+
+
+def _throttled(form: str) -> Play:
+    return _throughout(
+        *("--rate-limit", "150", "--retry-after", form), happened=lambda trial: {"429": trial.count(status=429)}
+    )
+
+
+def _token_figures(trial: Trial) -> dict[str, bool]:
+    counts = trial.wire.counts()
+    return {
+        "never two token requests at once": counts["max_concurrent_token_requests"] == 1,
+        "no event got 401": not counts["unauthorized"],
+    }
+
+
+ROWS = [
+    Row(
+        name="503",
+        fault="1 % of answers are 503",
+        play=_throughout("--error-share", "0.01", happened=lambda trial: {"503": trial.count(status=503)}),
+    ),
+    Row(
+        name="slow",
+        fault="1 % of answers take 2 s",
+        play=_throughout(
+            *("--slow-share", "0.01", "--slow-seconds", "2"),
+            happened=lambda trial: {"waits of 2 s for one person's answer": held_up(trial.arrivals(), 2.0)},
+        ),
+    ),
+    Row(name="429", fault="429 without Retry-After", play=_throttled("none")),
+    Row(name="429-seconds", fault="429 with Retry-After in seconds", play=_throttled("seconds")),
+    Row(name="429-date", fault="429 with Retry-After as a date", play=_throttled("date")),
+    Row(
+        name="tokens",
+        fault="tokens that live 2 s",
+        play=_throughout(
+            *("--token-lifetime", "2", "--slow-share", "0.05"),
+            happened=lambda trial: {"token requests": trial.wire.counts()["token_requests"]},
+            holds=_token_figures,
+        ),
+    ),
+    Row(name="revoked", fault="every token revoked, three times", play=_revoked),
+    Row(name="token-down", fault="token endpoint down at the start and in the middle", play=_token_endpoint_down),
+    Row(
+        name="silent",
+        fault="0.5 % of answers never come",
+        play=_throughout(
+            *("--silent-share", "0.005"),
+            happened=lambda trial: {"accepted, and not answered": trial.count(outcome="accepted_silent")},
+            read_timeout=1,
+        ),
+    ),
+    Row(
+        name="reset-before",
+        fault="1 % of connections reset before the event is accepted",
+        play=_throughout(
+            "--reset-before-share", "0.01", happened=lambda trial: {"resets": trial.count(outcome="reset")}
+        ),
+    ),
+    Row(
+        name="reset-after",
+        fault="1 % of connections reset after the event is accepted",
+        play=_throughout(
+            "--reset-after-share", "0.01", happened=lambda trial: {"resets": trial.count(outcome="accepted_reset")}
+        ),
+    ),
+    Row(
+        name="down",
+        fault=f"API answers 503 to everything for {OUTAGE:g} s",
+        shrunk=SHRUNK,
+        play=_meanwhile(
+            happened=lambda trial: {"503": trial.count(status=503)},
+            seconds=OUTAGE,
+            begin={"down": True},
+            end={"down": False},
+        ),
+    ),
+    Row(
+        name="closed",
+        fault=f"API resets every connection for {OUTAGE:g} s",
+        shrunk=SHRUNK,
+        play=_meanwhile(
+            happened=lambda trial: {"resets": trial.count(outcome="reset")},
+            seconds=OUTAGE,
+            begin={"closed": True},
+            end={"closed": False},
+        ),
+    ),
+    Row(name="away", fault=f"nothing listens for {OUTAGE:g} s", play=_away, shrunk=SHRUNK),
+    Row(name="down-for-good", fault="API down for longer than max_outage_seconds (3)", play=_down_for_good),
+    Row(
+        name="brown-out",
+        fault="half of all answers are 503 for 10 s",
+        shrunk="10 s stand for ten minutes",
+        play=_meanwhile(
+            happened=lambda trial: {"503": trial.count(status=503)},
+            seconds=10.0,
+            begin={"error_share": 0.5},
+            end={"error_share": 0.0},
+        ),
+    ),
+    Row(
+        name="refused",
+        fault="5 % of events refused, max_reject_percent 100",
+        play=_throughout(
+            *("--refuse-share", "0.05"),
+            happened=lambda trial: {"422": trial.count(status=422)},
+            max_reject_percent=100,
+        ),
+    ),
+    Row(
+        name="refused-over",
+        fault="20 % of events refused, max_reject_percent 5",
+        play=_throughout("--refuse-share", "0.2", codes=(6,), happened=lambda trial: {"422": trial.count(status=422)}),
+    ),
+    Row(name="poison", fault="one event always gets 500", play=_poisoned("500")),
+    Row(name="poison-silence", fault="one event is never answered", play=_poisoned("silence", read_timeout=1)),
+    Row(name="capture-deleted", fault="a capture deleted half way", play=_capture_deleted),
+]

@@ -1,0 +1,76 @@
+"""Rows: what is wrong with the input, or comes again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from tests.faults.crowd import Entry, tap
+from tests.faults.table import Play, Row, Stage
+from tests.faults.trial import Finding, Trial
+
+LATENCY = ("--latency", "0.02")
+
+
+def _broken_off(end: bytes, name: str) -> Play:
+    """Half of the input, then `end`; the next run gets the rest from a tap that was mended."""
+
+    def play(stage: Stage) -> Iterator[Finding]:
+        with stage.trial(*LATENCY) as trial:
+            first = trial.entries[: len(trial.entries) // 2]
+            trial.deliver(tap(first, end=end))
+            arrived = {each.serial for each in trial.accepted()}
+            holds = {"all before it was delivered": arrived == {entry.serial for entry in first}}
+            trial.deliver(trial.rest())
+            yield trial.finding({name: 1}, codes=[5, 0], holds=holds)
+
+    return play
+
+
+def _invalid(stage: Stage) -> Iterator[Finding]:
+    entries = [_spoilt(entry) if entry.serial % 40 == 0 else entry for entry in stage.entries]
+    spoilt = sum(isinstance(entry.number, str) for entry in entries)
+    with stage.trial(*LATENCY, entries=entries) as trial:
+        trial.deliver(trial.whole())
+        came = {each.serial for each in trial.arrivals()}
+        holds = {"none of them was sent": not any(serial % 40 == 0 for serial in came)}
+        yield trial.finding({"records that break their SCHEMA": spoilt}, codes=[0], holds=holds, most_kept=spoilt)
+
+
+def _spoilt(entry: Entry) -> Entry:
+    return replace(entry, number=f"odd-{entry.serial}")
+
+
+def _read_again(what: Callable[[Trial], Sequence[Entry]]) -> Play:
+    def play(stage: Stage) -> Iterator[Finding]:
+        with stage.trial() as trial:
+            trial.deliver(trial.whole())
+            before, again = trial.arrived(), what(trial)
+            trial.deliver(tap(again))
+            holds = {"nothing was sent by the second run": trial.arrived() == before}
+            yield trial.finding({"records read again": len(again)}, codes=[0, 0], holds=holds)
+
+    return play
+
+
+ROWS = [
+    Row(
+        name="malformed",
+        fault="a line that is no JSON, half way",
+        play=_broken_off(b'{"type": "RECORD", "stream": leads}\n', "malformed line"),
+    ),
+    Row(
+        name="cut",
+        fault="the input ends inside a line",
+        play=_broken_off(b'{"type": "RECORD", "stream": "le', "cut line"),
+    ),
+    Row(name="invalid", fault="2.5 % of records break their SCHEMA", play=_invalid),
+    Row(
+        name="bookmark",
+        fault="an inclusive bookmark: the last record comes again",
+        play=_read_again(lambda trial: trial.entries[trial.bookmark - 1 :]),
+    ),
+    Row(
+        name="refresh", fault="a full refresh: every record comes again", play=_read_again(lambda trial: trial.entries)
+    ),
+]

@@ -1,0 +1,113 @@
+"""`docs/faults.md`: the table, and where it was played."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import subprocess
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.crowd import EACH, OTHERS, PERSONS, STREAMS
+from tests.faults.summary import Summary
+from tests.faults.trial import SLOTS
+
+HEAD = ("fault", "trials", "it happened", "lost", "twice", "not counted", "unknown", "kept", "order", "exit", "s")
+
+
+def page(summaries: Sequence[Summary], *, folder: Path, seconds: float) -> str:
+    """The whole page. `seconds` is how long all of it took."""
+    broken = sum(bool(one.broken) for one in summaries)
+    lines = [
+        "# Faults, and what came of them",
+        "",
+        "`make acceptance` wrote this page. Each row is a fault, played through the installed command against the",
+        "sandbox in a process of its own; what is counted here is what the sandbox received, not what the target says.",
+        "What is promised, and what is not, stands in [promises](promises.md).",
+        "",
+        f"- commit {_commit(folder)}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.0f} minutes",
+        f"- {_machine()}",
+        _input(summaries),
+        f"- {len(summaries) - broken} of {len(summaries)} rows kept every promise",
+        "",
+        *_table(summaries),
+        "",
+        *_legend(),
+        "",
+        *_shrunk(summaries),
+        *_broken(summaries),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _input(summaries: Sequence[Summary]) -> str:
+    first = summaries[0]
+    return (
+        f"- a trial has {first.records // max(1, first.trials)} records in {len(STREAMS)} streams: {PERSONS} persons "
+        f"have {EACH} events and more each, {OTHERS} have one; `max_concurrency` is {SLOTS}"
+    )
+
+
+def _table(summaries: Sequence[Summary]) -> Iterator[str]:
+    yield _row(HEAD)
+    yield _row(["---"] * len(HEAD))
+    for one in summaries:
+        twice = f"{one.twice}" if one.trials < 2 else f"{one.twice} (most in one trial {one.most_twice})"
+        yield _row(
+            [
+                one.row.fault,
+                str(one.trials),
+                one.evidence,
+                str(one.lost),
+                twice,
+                str(one.uncounted),
+                str(one.unknown),
+                str(one.kept),
+                "kept" if not one.out_of_order else f"{one.out_of_order} persons not",
+                one.ends,
+                f"{one.seconds:.0f}",
+            ]
+        )
+
+
+def _legend() -> Iterator[str]:
+    yield "- *lost*: records that neither reached the sandbox nor are kept in the ledger, when the last run had ended"
+    yield "- *twice*: how often too many an event was accepted"
+    yield "- *not counted*: of those, what no ledger counted as unknown"
+    yield "- *unknown*: requests that the ledger counts as perhaps received, repeats or not"
+    yield "- *kept*: records that the ledger holds as invalid, rejected or held"
+    yield "- *order*: whether each person's events were first accepted in the order read"
+    yield "- *exit*: the codes of a trial's runs, one after the other; a run that `kill -9` ended has -9"
+
+
+def _shrunk(summaries: Sequence[Summary]) -> Iterator[str]:
+    shrunk = [f"- {one.row.fault}: {one.row.shrunk}" for one in summaries if one.row.shrunk]
+    if shrunk:
+        yield from ["Time made these smaller than they should be:", "", *shrunk, ""]
+
+
+def _broken(summaries: Sequence[Summary]) -> Iterator[str]:
+    broken = [f"- {one.row.fault}: {each}" for one in summaries for each in one.broken]
+    if broken:
+        yield from ["## Promises broken", "", *broken]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _commit(folder: Path) -> str:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
+        return done.stdout.strip()
+
+    return f"`{git('rev-parse', '--short', 'HEAD')}`{' with changes' if git('status', '--porcelain') else ''}"
+
+
+def _machine() -> str:
+    return (
+        f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} processors, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
