@@ -105,7 +105,8 @@ def test_every_help_text_is_a_sentence_when_it_is_shown() -> None:
     ("arguments", "left_out"),
     [
         pytest.param(["--help"], ("aiohttp", "requests", "singer_sdk", "sqlalchemy"), id="help"),
-        pytest.param(["--config", "nowhere.json"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="wrong settings"),
+        pytest.param(["--config", "nowhere.json"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="no settings"),
+        pytest.param(["--config", "ENV"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="wrong settings"),
         pytest.param(["--about"], ("target_driftrock.sandbox", "target_driftrock.commands"), id="about"),
         pytest.param(["sandbox", "--help"], ("singer_sdk", "sqlalchemy"), id="sandbox"),
     ],

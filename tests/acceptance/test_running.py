@@ -56,6 +56,39 @@ def test_a_later_file_wins_when_config_is_given_twice(command: Command, double: 
     assert (ended.code, accepted(double, "second")) == (0, [1])
 
 
+@pytest.mark.parametrize("place", ["before", "after", "on both sides"])
+def test_options_count_when_they_stand_before_a_command_or_after_it(
+    place: str, command: Command, double: Wire, tmp_path: Path
+) -> None:
+    """Meltano puts a plugin's own before, whoever types may put them behind; the later one wins."""
+    path = tmp_path / "leads.singer"
+    path.write_bytes(singer(leads([1, 2, 3])))
+    config = command.config(settings(double.url, source_id="first"))
+    second = command.config({"source_id": "second"})
+    options = ("--config", config, "--input", str(path))
+    arguments = {
+        "before": (*options, "preview"),
+        "after": ("preview", *options),
+        "on both sides": ("--config", config, "--input", "nowhere", "preview", "--config", second, *options[2:]),
+    }
+
+    ended = command.run(*arguments[place])
+
+    assert ended.code == 0
+    assert ended.personal.count("leads:") == 3
+    assert ("second" in ended.personal) == (place == "on both sides")
+
+
+def test_a_key_of_stream_maps_is_told_at_the_end_when_no_stream_met_it(command: Command, double: Wire) -> None:
+    """A warning here, since the next input may have that stream; an error in `check` and in `preview`."""
+    given = settings(double.url, stream_maps={"lead": {"name": "name"}})
+
+    ended = command.deliver(given, leads([1, 2, 3]))
+
+    assert (ended.code, len(accepted(double))) == (0, 3)
+    assert ended.err.count("WARNING stream_maps has the key lead,") == 1
+
+
 def test_it_runs_in_a_container_when_there_is_nothing_but_an_environment(double: Wire, tmp_path: Path) -> None:
     """No home, a folder that cannot be written, nothing else in the environment, a locale that is not UTF-8."""
     folder, volume = tmp_path / "folder", tmp_path / "volume"
