@@ -10,7 +10,8 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
-from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, RunStopped, SettingsInvalid
+from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, LedgerUnavailable, RunStopped, SettingsInvalid
+from target_driftrock.ledger.inspection import doubts
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
 from target_driftrock.settings import ApiKey, Environment
 from target_driftrock.singer.reader import Reader
@@ -65,6 +66,7 @@ def findings(
         return
     settings = target.settings
     yield _ok(f"The settings are right: environment {settings.api.environment.value}, {_mappings(settings)}.")
+    yield from _ledger(settings.keeping.ledger)
     yield from _host_and_credentials(settings)
     if has_input:
         yield from _mapping(target, source)
@@ -75,6 +77,17 @@ def findings(
 def _mappings(settings: Settings) -> str:
     count = len(settings.mappings)
     return f"{count} mapping{'s' if count > 1 else ''}"
+
+
+def _ledger(location: str) -> Iterator[Finding]:
+    try:
+        warnings = doubts(location)
+    except (SettingsInvalid, LedgerUnavailable) as stop:
+        yield from _errors(stop)
+        return
+    yield from map(_warning, warnings)
+    if not warnings:
+        yield _ok("The ledger can be kept where the setting says.")
 
 
 def _host_and_credentials(settings: Settings) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +27,18 @@ def wire() -> Iterator[Wire]:
         yield Wire(url)
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger's directory is named from there."""
+    monkeypatch.chdir(tmp_path)
+
+
 def looked_at(
     url: str, *streams: dict[str, Any], source: io.BytesIO | None = None, **others: Any
 ) -> tuple[list[str], int]:
     """The lines of a check, and its exit code."""
     credentials = {} if "api_key" in others else {"client_id": "right", "client_secret": "right"}
-    config = settings(*streams, api_url=url, **credentials | others)
+    config = settings(*streams, api_url=url, **{"ledger": "ledger"} | credentials | others)
     found: list[Finding] = list(findings(lambda: TargetDriftrock(config=config), source, has_input=source is not None))
     return [finding.line for finding in found], gravest(found)
 
@@ -42,12 +49,38 @@ def test_everything_is_ok_when_a_run_would_start(wire: Wire) -> None:
 
     assert lines == [
         "ok: The settings are right: environment sandbox, 1 mapping.",
+        "ok: The ledger can be kept where the setting says.",
         "ok: The host answers.",
         "ok: The credentials are right: a token was granted.",
         "ok: Stream leads: its SCHEMA lists everything that its mapping names.",
     ]
     assert code == 0
     assert (wire.counts()["token_requests"], wire.counts()["requests"]) == (1, 0)
+    assert not Path("ledger").exists()
+
+
+@pytest.mark.parametrize(
+    ("ledger", "told", "expected"),
+    [
+        pytest.param("/dev/null", "error: ledger must be a directory, and /dev/null is a file", 2, id="a file"),
+        pytest.param(
+            "mysql://db.example.com/x", "error: ledger must be a directory, or a URL", 2, id="another database"
+        ),
+        pytest.param(
+            "postgresql://nobody@127.0.0.1:1/x", "error: The ledger in the PostgreSQL schema", 4, id="no server"
+        ),
+    ],
+)
+def test_it_says_what_is_wrong_with_the_ledger_when_none_can_be_kept(
+    wire: Wire, ledger: str, told: str, expected: int
+) -> None:
+    """And goes on to the rest. The URL, which may hold a password, is not shown."""
+    lines, code = looked_at(wire.url, ledger=ledger)
+
+    assert lines[1].startswith(told)
+    assert lines[2] == "ok: The host answers."
+    assert code == expected
+    assert "nobody" not in "".join(lines)
 
 
 def test_it_says_how_to_look_at_the_mapping_when_there_is_no_input(wire: Wire) -> None:
@@ -111,8 +144,8 @@ def test_it_says_how_to_start_a_sandbox_when_none_runs() -> None:
     """The credentials are said to be unchecked, rather than wrong."""
     lines, code = looked_at(nobody())
 
-    assert lines[1].startswith("error: environment is sandbox, and none is running: start one with ")
-    assert lines[2].startswith("warning: The credentials were not checked")
+    assert lines[2].startswith("error: environment is sandbox, and none is running: start one with ")
+    assert lines[3].startswith("warning: The credentials were not checked")
     assert code == 3
 
 
@@ -120,7 +153,7 @@ def test_it_says_what_to_look_at_when_a_host_cannot_be_reached() -> None:
     """Settings and the machine's own network, in one sentence."""
     lines, code = looked_at(nobody(), environment="staging")
 
-    assert lines[1].startswith("error: The host of the API cannot be reached (no connection): check environment,")
+    assert lines[2].startswith("error: The host of the API cannot be reached (no connection): check environment,")
     assert code == 3
 
 
@@ -180,5 +213,5 @@ def test_every_line_is_a_sentence_when_it_is_printed(wire: Wire) -> None:
     source = singer(schema(), schema("deals"), schema("audit"))
     lines, _ = looked_at(wire.url, {**LEADS, "created_at": None}, source=source, stream_maps={"x": {}})
 
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(line.endswith((".", "?")) for line in lines)
