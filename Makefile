@@ -7,10 +7,10 @@ PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-uns
 export CUSTOM_COMPILE_COMMAND := make lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test simulate mutants lint format wheel meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants lint format wheel meltano lock clean
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-11s%s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.ready ## Set up .venv for running and developing, once.
 
@@ -26,7 +26,7 @@ simulate: setup ## Try whole deliveries by seed, crashes included: make simulate
 mutants: setup ## Break the code in known ways, on copies, and see that the tests notice.
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-acceptance: setup ## Play every fault through the installed command, and write docs/faults.md; ARGS: --short, --rows NAME,...
+acceptance: setup ## Play every fault through the installed command, and write docs/faults.md; ARGS="--short".
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 lint: setup ## Check style, types and the layers.

@@ -11,4 +11,4 @@ SHORT = (
     *("capture-deleted", "malformed", "refresh", "disk-full", "two"),
 )
 """Names of the rows of the short form."""
-SHORT_TIMES = 4
+SHORT_TIMES = 3
