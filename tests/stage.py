@@ -22,7 +22,7 @@ from target_driftrock.target import TargetDriftrock
 from tests.sandbox.wire import Wire
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = (sys.executable, "-W", "error", "-c", "from target_driftrock.cli import main; main()")
+MAIN = "from target_driftrock.cli import main; main()"
 """The console script, installed or not."""
 PATIENCE = 60.0
 """Seconds until a process is given up."""
@@ -105,11 +105,14 @@ class Stage:
         return Done(code=code, states=out.getvalue().splitlines(), events=self.accepted(), log="\n".join(lines))
 
     @contextmanager
-    def process(self, *options: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The program in a process of its own, its three streams pipes, its folder `self.folder`."""
+    def process(self, *options: str, before: str = "", **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The program in a process of its own, its three streams pipes, its folder `self.folder`.
+
+        `before` is code that runs there first.
+        """
         environment = {"PYTHONPATH": str(ROOT), "HOME": "/nonexistent", **environ}
         with subprocess.Popen(
-            [*PROGRAM, *options],
+            [sys.executable, "-W", "error", "-c", f"{before}\n{MAIN}", *options],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.PIPE,
