@@ -433,7 +433,7 @@ def _target_class() -> type[TargetDriftrock]:
 def _ledger_settings(given: Given) -> Settings:
     from target_driftrock.commands.keeping import for_ledger  # noqa: PLC0415
 
-    return for_ledger(_read(given))
+    return for_ledger(_said(given))
 
 
 def _or_from_input(value: str) -> str:
@@ -464,11 +464,19 @@ def _print_table(table: Table) -> None:
 def _read(given: Given) -> dict[str, Any]:
     """The settings, which are right. The target judges them again; here the SDK is not waited for."""
     from target_driftrock.mapping.compiler import template_faults  # noqa: PLC0415
-    from target_driftrock.settings import parse, read_files, secret_values  # noqa: PLC0415
+    from target_driftrock.settings import parse  # noqa: PLC0415
+
+    settings = _said(given)
+    parse(settings, template_faults=template_faults)
+    return settings
+
+
+def _said(given: Given) -> dict[str, Any]:
+    """The settings as they are given, right or wrong. From here on no secret in them is printed."""
+    from target_driftrock.settings import read_files, secret_values  # noqa: PLC0415
 
     settings = read_files(given.config, os.environ)
     redaction.install(secret_values(settings))
-    parse(settings, template_faults=template_faults)
     return settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.durable import POLL_SECONDS
 from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.place import Directory, connect, engine, guarded, opening, parse_place, unavailable
+from target_driftrock.ledger.place import Directory, connect, engine, guarded, opening, parse_place
+from target_driftrock.ledger.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,10 +61,12 @@ def erase(location: str, sought: Sought, *, wait: float) -> Erased:
     """Take away what is sought. Another run's lock is waited out for up to `wait` seconds.
 
     Raises:
-        SettingsInvalid: The location is wrong.
+        SettingsInvalid: The location is wrong, or there is no ledger.
         LedgerUnavailable: It could not be had in time; or rows went, and the files still hold their bytes.
     """
     place = parse_place(location)
+    with reading(location):
+        pass  # to look for it makes none
     connection, lock = _take(place, wait=wait)
     try:
         with guarded(place), connection.begin():
@@ -158,7 +162,7 @@ def _try_take(place: Place) -> tuple[sa.Connection, Lock] | str:
 def _wipe(place: Place, connection: sa.Connection) -> None:
     """Have the files hold no more than the tables do."""
     if isinstance(place, Directory):
-        _truncate_journal(place, connection)
+        _write_anew(connection)
         return
     with guarded(place):
         autonomous = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -167,20 +171,22 @@ def _wipe(place: Place, connection: sa.Connection) -> None:
             autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
 
 
-def _truncate_journal(place: Directory, connection: sa.Connection) -> None:
-    """Past SQLAlchemy, which would begin a transaction. `secure_delete` has overwritten what lies in the other file."""
-    cursor = connection.connection.cursor()
-    try:
-        is_busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error as error:
-        raise unavailable(place, error.sqlite_errorname) from None
-    finally:
-        cursor.close()
-    if is_busy:
-        raise LedgerUnavailable(_STILL_READ)
+def _write_anew(connection: sa.Connection) -> None:
+    """SQLite's `secure_delete` leaves copies behind where rows were moved between pages, so every page is made anew.
+
+    Past SQLAlchemy, which would begin a transaction.
+    """
+    with closing(connection.connection.cursor()) as cursor:
+        try:
+            cursor.execute("VACUUM")
+            is_read, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(_STILL_HELD.format(cause=error.sqlite_errorname)) from None
+    if is_read:
+        raise LedgerUnavailable(_STILL_HELD.format(cause="another program reads it"))
 
 
-_STILL_READ = (
-    "The rows are erased, but another program reads the ledger, and until it ends a file beside it holds their bytes: "
-    "run this again."
+_STILL_HELD = (
+    "The rows are erased, but the ledger's files may hold their bytes until they are written anew, which cannot be "
+    "done at present ({cause}): mend that, and run this again."
 )

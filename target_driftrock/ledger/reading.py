@@ -205,6 +205,8 @@ class LedgerReader:
         table = tables.kept
         order = [table.c.first_at, table.c.position, table.c.key]
         newest = self._all(sa.select(sa.func.max(table.c.first_at).label("at")))[0]["at"]
+        if newest is None:
+            return
         fitting = sa.select(*order).where(*_fitting(selection), table.c.first_at <= newest)
         ordered = fitting.order_by(*order).limit(KEYS_PAGE)
         page = self._all(ordered)

@@ -1,0 +1,94 @@
+"""Ledgers that the tests of the commands read: a directory's and a server's, filled by the ledger's own writer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from target_driftrock.events.event import Event, Origin, Refusal
+from target_driftrock.events.outcome import Rejected
+from target_driftrock.ledger.durable import DurableLedger, open_ledger
+from target_driftrock.ledger.interface import Change, Concluded
+from tests.delivery import examples
+from tests.stage import schema
+
+SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
+REFUSED = Rejected(status=422, excerpt=b"no")
+LEADS = json.dumps(schema()).encode()
+
+Make = Callable[[Path], Iterator[str]]
+
+
+@contextmanager
+def directory(folder: Path) -> Iterator[str]:
+    """A place for a ledger in files."""
+    yield str(folder / "ledger")
+
+
+@contextmanager
+def server(_: Path) -> Iterator[str]:
+    """A place for a ledger in a PostgreSQL schema, which ends with the test."""
+    name = f"driftrock_test_{uuid4().hex}"
+    try:
+        connection = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError:
+        reason = "no PostgreSQL on 127.0.0.1:5432 that trusts the user postgres"
+        if os.environ.get("TARGET_DRIFTROCK_TEST_REQUIRE_POSTGRES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with connection:
+        yield f"{SERVER}?schema={name}"
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+
+
+PLACES = [pytest.param(directory, id="directory"), pytest.param(server, id="server", marks=pytest.mark.postgres)]
+
+
+@contextmanager
+def writing(location: str) -> Iterator[DurableLedger]:
+    """The ledger as a run holds it."""
+    ledger = open_ledger(location, api=examples.API, wait=0, is_stopped=lambda: False)
+    assert ledger is not None
+    with closing(ledger):
+        yield ledger
+
+
+def write(location: str, changes: Iterable[Change], *, exit_code: int | None = 0, receipt: str = "{}") -> None:
+    """One run that commits these changes. Without an exit code it is killed."""
+    with writing(location) as ledger:
+        ledger.commit(list(changes))
+        if exit_code is not None:
+            ledger.finish(exit_code=exit_code, receipt=receipt)
+
+
+def origin(number: int, stream: str = "leads", **values: Any) -> Origin:
+    """Where a lead came from: its line and its SCHEMA's, as a tap writes them."""
+    line = json.dumps({"type": "RECORD", "stream": stream, "record": {"id": number, **values}}).encode()
+    lines = json.dumps(schema(stream)).encode()
+    return Origin(position=number, stream=stream, record=line, schema=lines, key=f"{stream}:{number}")
+
+
+def lead(number: int, stream: str = "leads", /, *, person: str | None = None, **values: Any) -> Event:
+    """The event of such a lead: its id is `leads:7`."""
+    made = examples.event(number, event_id=f"{stream}:{number}", person=person)
+    return replace(made, origin=origin(number, stream, **values))
+
+
+def invalid(number: int, stream: str = "leads", /, **values: Any) -> Refusal:
+    """Such a lead, refused before it could become an event."""
+    return replace(examples.refusal(number), origin=origin(number, stream, **values))
+
+
+def rejected(event: Event, status: int = 422, excerpt: bytes = b"no") -> Concluded:
+    """The API refused it."""
+    return Concluded(part=event, outcome=Rejected(status=status, excerpt=excerpt))

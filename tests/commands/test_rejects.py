@@ -1,0 +1,661 @@
+"""What was refused or held is read back as a Singer stream, sent again, or erased."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from singer_sdk.sinks import RecordSink
+from singer_sdk.target_base import Target
+
+from target_driftrock.commands import erasure
+from target_driftrock.commands.rejects import marked, table, write_stream
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.events.outcome import Held, Invalid
+from target_driftrock.ledger.erasing import Erased, Sought, erase
+from target_driftrock.ledger.interface import Concluded, Forgotten, Lost
+from target_driftrock.ledger.place import holder
+from target_driftrock.ledger.reading import KEYS_PAGE, KeptRow, Selection, reading
+from target_driftrock.singer.decoding import decode
+from target_driftrock.singer.messages import Record, Schema
+from tests.commands.ledgers import PLACES, SERVER, invalid, lead, rejected, server, write, writing
+from tests.stage import Stage, captured, record, schema, staged, written
+
+KEY = "0f" * 16
+LATER = "ab" * 16
+HELD = Held(reason="its answer was lost", is_unknown=True)
+
+Place = Callable[[Path], AbstractContextManager[str]]
+over_both = pytest.mark.parametrize("place", PLACES)
+
+
+# The line that says which row it is.
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(
+            b'{"type":"RECORD","stream":"leads","record":{"n":1.10,"m":12345678901234567890.1e400}}',
+            b'{"type":"RECORD","stream":"leads","record":{"n":1.10,"m":12345678901234567890.1e400},"driftrock_row":"KEY"}',
+            id="numbers stay as they are written",
+        ),
+        pytest.param(
+            b'{"type": "RECORD", "record": {"a" : "\\u00e9"},  "time_extracted": "2026-01-31"}',
+            b'{"type":"RECORD","record":{"a" : "\\u00e9"},"time_extracted":"2026-01-31","driftrock_row":"KEY"}',
+            id="texts and spaces of the record stay",
+        ),
+        pytest.param(
+            b'{"driftrock_row":"LATER","type":"RECORD","record":{"driftrock_row":"mine"}}',
+            b'{"driftrock_row":"KEY","type":"RECORD","record":{"driftrock_row":"mine"}}',
+            id="an earlier row's key goes",
+        ),
+        pytest.param(
+            b'{"type":"RECORD","record":{"n":NaN}}',
+            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY"}',
+            id="what is not quite JSON",
+        ),
+        pytest.param(
+            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY"}',
+            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY"}',
+            id="what is not quite JSON, again",
+        ),
+    ],
+)
+def test_a_line_tells_its_row_when_it_is_printed(line: bytes, expected: bytes) -> None:
+    """Beside the record, which stays byte for byte."""
+    line, expected = (text.replace(b"KEY", KEY.encode()).replace(b"LATER", LATER.encode()) for text in (line, expected))
+
+    assert marked(line, KEY) == expected
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2),
+        max_size=4,
+    )
+)
+def test_a_record_is_the_same_when_it_is_sent_again(values: dict[str, Any]) -> None:
+    """Whatever is in it, a replay reads what the first run read, and the row's key beside it."""
+    line = json.dumps({"type": "RECORD", "stream": "leads", "record": values}).encode()
+
+    first, again = decode(line + b"\n", 1), decode(marked(line, KEY) + b"\n", 1)
+
+    assert isinstance(first, Record)
+    assert isinstance(again, Record)
+    assert (again.record, again.fault, again.row) == (first.record, first.fault, KEY)
+
+
+def test_a_schema_is_repeated_when_it_is_another_one() -> None:
+    """Each record comes after the SCHEMA that it was read under, and no SCHEMA twice in a row for a stream."""
+    rows = [
+        KeptRow(key=KEY, stream=stream, record=b'{"record":%d}' % number, schema=line)
+        for number, (stream, line) in enumerate(
+            [("a", b"a1"), ("b", b"b1"), ("a", b"a1"), ("a", b"a2"), ("b", b"b1"), ("a", b"a1")]
+        )
+    ]
+    lines: list[bytes] = []
+
+    write_stream(rows, lines.append)
+
+    order = [line.split(b',"driftrock')[0].removeprefix(b'{"record":') for line in lines]
+    assert b" ".join(line.strip() for line in order) == b"a1 0 b1 1 2 a2 3 4 a1 5"
+
+
+# Reading beside a run.
+
+
+@over_both
+def test_every_row_comes_once_when_there_are_more_than_a_page(place: Place, tmp_path: Path) -> None:
+    """In the order in which they were read first, over as many pages as it takes."""
+    count = 2 * KEYS_PAGE + 1
+    with place(tmp_path) as location:
+        write(location, [rejected(lead(number)) for number in range(count)])
+
+        with reading(location) as ledger:
+            found = [json.loads(row.record)["record"]["id"] for row in ledger.kept(Selection())]
+
+    assert found == list(range(count))
+
+
+@over_both
+def test_rows_come_and_go_without_harm_when_a_run_writes_meanwhile(place: Place, tmp_path: Path) -> None:
+    """What is kept from the beginning on is not given, so that a replay ends; what has gone is passed over."""
+    with place(tmp_path) as location:
+        write(location, [rejected(lead(number)) for number in range(200)])
+        with reading(location) as ledger:
+            rows = ledger.kept(Selection())
+            first = next(rows)
+            with writing(location) as run:
+                run.commit([Forgotten(row.key) for row in list(ledger.kept(Selection()))[100:]])
+                run.commit([rejected(lead(number)) for number in range(1000, 1010)])
+
+            rest = [json.loads(row.record)["record"]["id"] for row in rows]
+
+    assert json.loads(first.record)["record"]["id"] == 0
+    assert rest == list(range(1, 100))
+
+
+@pytest.mark.postgres
+def test_no_transaction_stays_open_when_rows_are_read_slowly(tmp_path: Path) -> None:
+    """Between two rows the server sees a session at rest: nobody waits for the reader."""
+    with server(tmp_path) as location:
+        write(location, [rejected(lead(1)), rejected(lead(2))])
+        with reading(location) as ledger, psycopg.connect(SERVER) as connection:
+            next(ledger.kept(Selection()))
+            states = connection.execute(
+                "SELECT state FROM pg_stat_activity WHERE application_name = %s", [holder()[:63]]
+            ).fetchall()
+
+    assert states == [("idle",)]
+
+
+SELECTIONS = {
+    "all": (Selection(), {1, 2, 3, 4}),
+    "stream": (Selection(stream="deals"), {3}),
+    "a part of the reason": (Selection(reason="Status 4"), {1, 3}),
+    "a sign that SQL knows": (Selection(reason="%"), set()),
+    "held": (Selection(kind="held"), {4}),
+    "since long ago": (Selection(since=1.0), {1, 2, 3, 4}),
+    "since tomorrow": (Selection(since=time.time() + 86_400), set()),
+    "several": (Selection(stream="leads", reason="422"), {1}),
+}
+
+
+@over_both
+@pytest.mark.parametrize(("selection", "expected"), SELECTIONS.values(), ids=SELECTIONS)
+def test_only_what_is_meant_comes_when_it_is_selected(
+    place: Place, tmp_path: Path, selection: Selection, expected: set[int]
+) -> None:
+    """The stream of messages and the table agree on it."""
+    with place(tmp_path) as location:
+        write(
+            location,
+            [
+                rejected(lead(1)),
+                Concluded(part=invalid(2), outcome=Invalid(reason="schema: /email type")),
+                rejected(lead(3, "deals"), status=400),
+                Concluded(part=lead(4), outcome=HELD),
+            ],
+        )
+        with reading(location) as ledger:
+            rows = {json.loads(row.record)["record"]["id"] for row in ledger.kept(selection)}
+            groups = ledger.groups(selection)
+
+    assert rows == expected
+    assert sum(group.count for group in groups) == len(expected)
+
+
+def test_the_table_counts_rows_when_they_wait_for_the_same(tmp_path: Path) -> None:
+    """By stream, mapping, kind, reason and status; nothing of a record is in it, and no markup is made of a name."""
+    place = str(tmp_path / "ledger")
+    write(place, [*(rejected(lead(number, "[b]x", email="ada@example.com")) for number in (1, 2)), rejected(lead(3))])
+
+    with reading(place) as ledger:
+        shown = table(ledger.groups(Selection()))
+    console = Console(width=200, file=io.StringIO())
+    console.print(shown)
+
+    assert [list(column.cells) for column in shown.columns[:6]] != []
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "│" in line]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert cells == [
+        ["[b]x", "streams[0] (leads)", "rejected", "status 422", "422", "2", today, today],
+        ["leads", "streams[0] (leads)", "rejected", "status 422", "422", "1", today, today],
+    ]
+    assert "3 rows wait" in text
+
+
+@pytest.mark.parametrize("leaves", [pytest.param(None, id="nothing"), pytest.param("empty", id="an empty file")])
+def test_there_is_no_ledger_when_no_run_has_made_it(tmp_path: Path, leaves: str | None) -> None:
+    """That is said, and none is made."""
+    place = tmp_path / "ledger"
+    if leaves is not None:
+        place.mkdir()
+        (place / "ledger.sqlite3").touch()
+
+    with pytest.raises(SettingsInvalid, match="there is none in the directory"), reading(str(place)):
+        pass
+
+    assert place.exists() is (leaves is not None)
+
+
+# Whose rows go.
+
+
+def line(**values: Any) -> bytes:
+    """A record's line."""
+    return json.dumps({"type": "RECORD", "stream": "leads", "record": values}).encode()
+
+
+FOUND = {
+    "email in a field": (erasure.email("ada@example.com"), line(email="ada@example.com"), True),
+    "email in capitals": (erasure.email("ada@example.com"), line(email="ADA@Example.COM"), True),
+    "email deep inside": (erasure.email("ada@example.com"), line(a=[{"b": ["x", "ada@example.com"]}]), True),
+    "email within a text": (erasure.email("ada@example.com"), line(note="Write to <ada@example.com>."), True),
+    "email as a name": (erasure.email("ada@example.com"), line(**{"ada@example.com": 1}), True),
+    "email escaped": (
+        erasure.email("ada@example.com"),
+        line(a="X").replace(b"X", b"\\u0061da\\u0040example.com"),
+        True,
+    ),
+    "a longer local part": (erasure.email("ada@example.com"), line(email="not.ada@example.com"), False),
+    "a longer domain": (erasure.email("ada@example.com"), line(email="ada@example.com.example.com"), False),
+    "a dot means a dot": (erasure.email("a.a@example.com"), line(email="ada@example.com"), False),
+    "phone in other signs": (erasure.phone("+44 (0)20 7946-0018"), line(phone="+440207946 0018"), True),
+    "phone with zeros for the plus": (erasure.phone("+44 20 7946 0018"), line(phone="0044 20 79460018"), True),
+    "phone as a number": (erasure.phone("442079460018"), line(phone=442079460018), True),
+    "phone within a text": (erasure.phone("020 7946 0018"), line(note="Call 020-7946-0018 at 6."), True),
+    "a longer number": (erasure.phone("020 7946 0018"), line(phone="020 7946 00181"), False),
+    "another number": (erasure.phone("020 7946 0018"), line(phone="020 7946 0019"), False),
+    "person as a text": (erasure.person("42"), line(contact="42"), True),
+    "person as a number": (erasure.person("42"), line(contact={"id": 42}), True),
+    "a part of a text is nobody": (erasure.person("42"), line(contact="42a"), False),
+    "event as a text": (erasure.event("e-1"), line(id="e-1"), True),
+}
+
+
+@pytest.mark.parametrize(("sought", "given", "expected"), FOUND.values(), ids=FOUND)
+def test_a_record_is_found_when_the_value_stands_in_it(sought: Sought, given: bytes, expected: bool) -> None:  # noqa: FBT001 - a table's column
+    """The value, and not what only looks like it."""
+    assert sought.is_in_record(given) is expected
+
+
+@pytest.mark.parametrize(
+    ("search", "value"),
+    [
+        pytest.param(erasure.email, "example.com", id="no address"),
+        pytest.param(erasure.email, "@example.com", id="no local part"),
+        pytest.param(erasure.email, "a b@example.com", id="a space"),
+        pytest.param(erasure.phone, "12345", id="few digits"),
+        pytest.param(erasure.phone, "+++", id="no digits"),
+    ],
+)
+def test_a_value_is_not_looked_for_when_it_would_fit_too_much(search: Callable[[str], Sought], value: str) -> None:
+    """Erasing is for good, so a slip of the finger must not empty the ledger; the fault does not repeat it."""
+    with pytest.raises(erasure.NotSearchable) as fault:
+        search(value)
+
+    assert value not in str(fault.value)
+
+
+ERASED = {
+    "person": (erasure.person("p-1"), {1, 6}, 0),
+    "email": (erasure.email("ada@example.com"), {2, 5}, 1),
+    "phone": (erasure.phone("020 7946 0018"), {3}, 0),
+    "event": (erasure.event("leads:4"), {4}, 1),
+    "event of an invalid record": (erasure.event("leads:7"), {7}, 0),
+    "nobody": (erasure.person("nobody"), set(), 0),
+}
+
+
+@over_both
+@pytest.mark.parametrize(("sought", "gone", "unknown"), ERASED.values(), ids=ERASED)
+def test_only_the_rows_of_one_go_when_they_are_erased(
+    place: Place, tmp_path: Path, sought: Sought, gone: set[int], unknown: int
+) -> None:
+    """The others stay, and so does what is known of deliveries."""
+    by_address = lead(5, email="someone@example.com")
+    with place(tmp_path) as location:
+        write(
+            location,
+            [
+                rejected(lead(1, person="p-1")),
+                rejected(lead(2, person="p-2", email="Ada@example.com", friend="p-1")),
+                rejected(lead(3, person="p-3", phone="+20 7946 0018".replace("+", "0"))),
+                rejected(lead(4, person="p-4")),
+                rejected(by_address, excerpt=b"no such box: ada@example.com"),
+                Concluded(part=invalid(6, contact="p-1"), outcome=Invalid(reason="schema: /email type")),
+                Concluded(part=invalid(7), outcome=Invalid(reason="schema: /email type")),
+                *(Lost(event) for event in (lead(4), lead(8))),
+                Lost(lead(9, "ada@example.com")),
+            ],
+        )
+
+        erased = erase(location, sought, wait=0)
+
+        with reading(location) as ledger:
+            left = {json.loads(row.record)["record"]["id"] for row in ledger.kept(Selection())}
+            lost = ledger.unknown([1])
+    assert erased == Erased(kept=len(gone), unknown=unknown)
+    assert left == {1, 2, 3, 4, 5, 6, 7} - gone
+    assert len(lost) == 3 - unknown
+
+
+def test_no_file_holds_the_value_when_its_rows_are_erased(tmp_path: Path) -> None:
+    """Neither the database nor what lies beside it, after rows of all sizes were kept, and moved by larger ones."""
+    place = tmp_path / "ledger"
+    for growth in (1, 3, 7):
+        events = [
+            lead(number, email=f"{'ada' if number % 2 else 'bob'}@example.com", text="x" * (37 * number * growth % 300))
+            for number in range(0, 600, 1 if growth == 1 else 3)
+        ]
+        write(str(place), [Lost(lead(growth, "ada@example.com")), *map(rejected, events)])
+    write(str(place), [rejected(lead(1, email="ada@example.com", text="ada@example.com " * 1000))])
+    assert any(b"ada@example.com" in file.read_bytes() for file in place.iterdir())
+
+    erased = erase(str(place), erasure.email("ada@example.com"), wait=0)
+
+    assert erased == Erased(kept=300, unknown=3)
+    assert not [file.name for file in place.iterdir() if b"ada@example.com" in file.read_bytes()]
+    with reading(str(place)) as ledger:
+        assert sum(1 for _ in ledger.kept(Selection())) == 300
+
+
+def test_it_is_said_when_somebody_reads_while_rows_are_erased(tmp_path: Path) -> None:
+    """Then a file holds their bytes until that ends: another try finds nothing more, and cleans up."""
+    place = tmp_path / "ledger"
+    write(str(place), [rejected(lead(number, email="ada@example.com")) for number in range(3)])
+
+    with closing(sqlite3.connect(place / "ledger.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM kept").fetchall()
+        with pytest.raises(LedgerUnavailable, match="another program reads it"):
+            erase(str(place), erasure.email("ada@example.com"), wait=0)
+
+    assert erase(str(place), erasure.email("ada@example.com"), wait=0) == Erased(kept=0, unknown=0)
+    assert not [file.name for file in place.iterdir() if b"ada@example.com" in file.read_bytes()]
+
+
+def test_nothing_is_erased_when_a_run_has_the_ledger(tmp_path: Path) -> None:
+    """Erasing waits for its lock as a run does, and says who has it."""
+    place = str(tmp_path / "ledger")
+    write(place, [rejected(lead(1, email="ada@example.com"))])
+
+    with writing(place), pytest.raises(LedgerUnavailable, match=r"is held by target-driftrock \d+"):
+        erase(place, erasure.email("ada@example.com"), wait=0)
+
+    with reading(place) as ledger:
+        assert len(list(ledger.kept(Selection()))) == 1
+
+
+# The command.
+
+
+def command(stage: Stage, *options: str, given: bytes = b"") -> tuple[int, bytes, str]:
+    """What `target-driftrock rejects` ends with, prints, and complains of."""
+    with stage.process("rejects", *options) as process:
+        out, err = process.communicate(given, timeout=60)
+    return process.returncode, out, err.decode()
+
+
+def test_a_stream_is_printed_when_nobody_sees_it(stage: Stage) -> None:
+    """On a pipe: the SCHEMA as it was read, then each record with its row; and no credentials are needed for it."""
+    lines = [schema(), record(1, email="ada@example.com"), record(2, email=5)]
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    stage.run(*lines)
+
+    code, out, err = command(stage, stage.config(environment="production", api_url="http://example.com"))
+
+    printed = [decode(line, number) for number, line in enumerate(out.splitlines(keepends=True), 1)]
+    first, *records = printed
+    assert (code, err) == (0, "")
+    assert isinstance(first, Schema)
+    assert first.raw == written(lines[:1]).strip()
+    held = [each.record for each in records if isinstance(each, Record)]
+    assert sorted(held, key=lambda each: each["id"]) == [
+        {"id": 1, "email": "ada@example.com"},
+        {"id": 2, "email": 5},
+    ]
+    assert all(isinstance(each, Record) and each.row for each in records)
+
+
+def test_the_options_choose_when_they_are_given(stage: Stage) -> None:
+    """Each of them; --table shows people what is there, and no record."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    stage.run(schema(), record(1, email="ada@example.com"), record(2, email=5))
+    config = stage.config()
+
+    assert command(stage, config, "--reason", "schema")[1].count(b"RECORD") == 1
+    assert command(stage, config, "--stream", "leads", "--since", "2026-01-31")[1].count(b"RECORD") == 2
+    assert command(stage, config, "--since", "2999-01-01")[1] == b""
+    assert command(stage, config, "--held")[1] == b""
+    shown = command(stage, config, "--table")[1].decode()
+    assert "2 rows wait" in shown
+    assert "ada" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param(["--delete"], "--delete goes with one of", id="nobody"),
+        pytest.param(
+            ["--delete", "--email", "x-ada@example.com", "--event", "1"], "--delete goes with one of", id="two"
+        ),
+        pytest.param(["--delete", "--email", "x-ada@example.com", "--held"], "--delete goes with one", id="a filter"),
+        pytest.param(["--email", "x-ada@example.com"], "go with --delete", id="not said to delete"),
+        pytest.param(["--delete", "--email", "x-ada"], "--email cannot be looked for", id="no address"),
+        pytest.param(["--delete", "--phone", ""], "is empty", id="nothing"),
+        pytest.param(["--delete", "--email", "x-ada@example.com", "x-ada"], "an argument too many", id="a stray word"),
+        pytest.param(["--since", "x-ada"], "2026-01-31", id="no day"),
+    ],
+)
+def test_nothing_is_done_when_it_is_not_clear_what(stage: Stage, options: list[str], told: str) -> None:
+    """Exit 2, a sentence, and no value in it."""
+    stage.run(schema(), record(1))
+
+    code, out, err = command(stage, stage.config(), *options)
+
+    assert (code, out) == (2, b"")
+    assert told in err
+    assert "x-ada" not in err
+
+
+def test_a_value_is_read_from_the_input_when_it_is_a_dash(stage: Stage) -> None:
+    """So that it is in no list of processes; it is not printed either."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    stage.run(schema(), record(1, email="ada@example.com"), record(2, email="bob@example.com"))
+
+    code, out, err = command(stage, stage.config(), "--delete", "--email", "-", given=b"ADA@example.com\r\n")
+
+    assert (code, err) == (0, "")
+    assert out == b"Erased: 1 kept row, 0 ids of events whose answer was lost.\n"
+    assert [reason for _, reason, _ in stage.kept()] == ["status 422"]
+
+
+@pytest.mark.parametrize("options", [(), ("--delete", "--event", "1")], ids=["read", "erase"])
+def test_it_ends_with_2_when_there_is_no_ledger(stage: Stage, options: tuple[str, ...]) -> None:
+    """It is told what makes one, and none is made."""
+    code, out, err = command(stage, stage.config(), *options)
+
+    assert (code, out) == (2, b"")
+    assert "there is none in the directory" in err
+    assert not (stage.folder / "ledger").exists()
+
+
+# The loop.
+
+
+class Everything(RecordSink):
+    """Keeps what it gets."""
+
+    got: ClassVar[list[dict[str, Any]]] = []
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Keep it."""
+        self.got.append(record)
+
+
+class AnotherTarget(Target):
+    """A target as the SDK makes it, with its own reader and validator."""
+
+    name = "target-another"
+    default_sink_class = Everything
+
+
+def test_another_target_loads_it_when_it_is_an_sdk_target(stage: Stage) -> None:
+    """The stream is plain Singer: the SDK's own reader and validator take it."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    stage.run(schema(), *(record(number, email=f"{number}@example.com") for number in range(3)))
+    _, out, _ = command(stage, stage.config())
+    Everything.got.clear()
+
+    with captured():
+        AnotherTarget(config={}).listen(io.StringIO(out.decode()))
+
+    assert Everything.got == [{"id": number, "email": f"{number}@example.com"} for number in range(3)]
+
+
+def replay(stage: Stage, **settings: Any) -> tuple[int, str]:
+    """`target-driftrock rejects … | target-driftrock …`, both at once; the exit code and the log of the second."""
+    config = stage.config(**settings)
+    with stage.process("rejects", config) as rejects, stage.process(config) as target:
+        assert rejects.stdin is not None
+        assert target.stdin is not None
+        rejects.stdin.close()
+        pump = subprocess.Popen(["cat"], stdin=rejects.stdout, stdout=target.stdin)  # noqa: S607 - the pipe of a shell
+        target.stdin.close()
+        target.stdin = None
+        _, err = target.communicate(timeout=60)
+        assert pump.wait(60) == 0
+        assert rejects.wait(60) == 0
+    return target.returncode, err.decode()
+
+
+COUNT = 500
+MAPPED = {
+    "stream": "leads",
+    "event_type": "lead",
+    "source_id": "capture-1",
+    "fields": {"id": "{id}", "email": "{email}", "amount": "{amount}"},
+}
+OTHER = {**MAPPED, "source_id": "capture-2"}
+PROPERTIES = {"id": {"type": "integer"}, "email": {"type": "string"}, "amount": {"type": "number"}}
+
+
+def leads() -> list[dict[str, Any] | bytes]:
+    """The leads that are refused, with numbers that a float cannot hold."""
+    lines = [
+        b'{"type": "RECORD", "stream": "leads", "record": {"id": %d, "email": "%d@example.com", "amount": %d.10}}\n'
+        % (number, number, 2**60 + number)
+        for number in range(COUNT)
+    ]
+    return [schema(properties=PROPERTIES), *lines]
+
+
+MENDED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the capture takes them now": ({"streams": [MAPPED]}, {"streams": [MAPPED]}),
+    "the mapping makes other events of them": ({"streams": [MAPPED]}, {"streams": [{**OTHER, "event_id": "{email}"}]}),
+    "stream maps change the record": (
+        {"streams": [MAPPED], "stream_maps": {"leads": {"email": "email.upper()", "amount": "amount"}}},
+        {"streams": [OTHER], "stream_maps": {"leads": {"email": "email.upper()", "amount": "amount"}}},
+    ),
+    "the mapping made nothing valid of them": (
+        {"streams": [{**MAPPED, "when": {"id": 0}}, {**MAPPED, "event_type": "{email}"}]},
+        {"streams": [OTHER]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), MENDED.values(), ids=MENDED)
+def test_each_is_delivered_once_when_its_cause_is_mended(
+    stage: Stage, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Five hundred of them, through the pipe, numbers exact, and no row is left."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    first = proving(stage, **before)
+    assert len(stage.kept()) == COUNT, first
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": []})
+    stage.wire.post("/_sandbox/reset")
+
+    code, log = replay(stage, **after)
+
+    sent = sorted(int(event["fields"]["id"]) for event in stage.accepted())
+    amounts = {event["fields"]["id"]: event["fields"]["amount"] for event in stage.accepted()}
+    assert code == 0, log
+    assert sent == list(range(COUNT))
+    assert amounts == {number: Decimal(f"{2**60 + number}.10") for number in range(COUNT)}
+    assert stage.kept() == []
+    assert "All is resolved (exit 0).\n" in log
+    assert replay(stage, **after)[0] == 0
+    assert len(stage.accepted()) == COUNT
+
+
+def proving(stage: Stage, **settings: Any) -> str:
+    """A run in which all leads are refused by a capture that has accepted something before; its log."""
+    proof = {**MAPPED, "stream": "proof"}
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": []})
+    stage.run(schema("proof", properties=PROPERTIES), record(0, "proof", email="a", amount=1), streams=[proof])
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    messages = leads()
+    done = stage.run(*messages, max_reject_percent=100, **settings)
+    return done.log
+
+
+def keys(stage: Stage) -> dict[str, str]:
+    """The reason of each kept row, by its key."""
+    with reading(str(stage.folder / "ledger")) as ledger:
+        return {
+            row.key: group.reason
+            for group in ledger.groups(Selection())
+            for row in ledger.kept(Selection(reason=group.reason))
+        }
+
+
+def test_a_row_keeps_its_key_when_it_is_refused_again(stage: Stage) -> None:
+    """As often as it is sent: the same rows, with the new reason, though its mapping makes another event of it."""
+    proving(stage, streams=[MAPPED])
+    before = keys(stage)
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1", "capture-2"], "refuse_status": 400})
+    stage.run(
+        schema("proof", properties=PROPERTIES),
+        record(0, "proof", email="a", amount=1),
+        streams=[{**OTHER, "source_id": "capture-3", "stream": "proof"}],
+    )
+
+    once = replay(stage, streams=[MAPPED], max_reject_percent=100)
+    after = keys(stage)
+    twice = replay(stage, streams=[{**MAPPED, "event_id": "{email}"}], max_reject_percent=100)
+
+    assert (once[0], twice[0]) == (0, 0)
+    assert set(before.values()) == {"status 422"}
+    assert after == dict.fromkeys(before, "status 400")
+    assert keys(stage) == after
+    assert f"{COUNT} kept rows wait, the oldest since" in twice[1].splitlines()[-1]
+
+
+def test_a_row_stays_when_it_is_filtered_now(stage: Stage) -> None:
+    """Nothing came of it, so nothing is settled: the last line says how many there were."""
+    proving(stage, streams=[MAPPED])
+    before = keys(stage)
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": []})
+
+    code, log = replay(stage, streams=[{**MAPPED, "when": {"id": list(range(10))}}, {"stream": "*", "skip": True}])
+
+    assert code == 0
+    assert len(stage.kept()) == COUNT - 10
+    assert keys(stage).items() <= before.items()
+    assert f"{COUNT - 10} kept rows wait" in log.splitlines()[-1]
+    assert f"{COUNT - 10} of them read again and filtered" in log.splitlines()[-1]
+
+
+def test_a_held_event_is_sent_when_its_row_is_replayed(tmp_path: Path) -> None:
+    """Its answer was lost, and a person has decided; read from the tap it would be held again."""
+    with staged(tmp_path, silent_share=1.0) as stage:
+        held: dict[str, Any] = {"on_unknown": "hold", "read_timeout": 0.2}
+        stage.run(schema(), record(1), **held)
+        assert [reason for _, reason, _ in stage.kept()] == ["its answer was lost"]
+        stage.wire.post("/_sandbox/faults", {"silent_share": 0.0})
+        stage.run(schema(), record(1), **held)
+        assert len(stage.kept()) == 1
+
+        code, log = replay(stage, **held)
+
+        assert code == 0, log
+        assert stage.kept() == []
+        assert stage.wire.counts()["repeats"] == 1

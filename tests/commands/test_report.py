@@ -1,0 +1,231 @@
+"""The receipts of the latest runs, and the ids of the events whose answer was lost."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from target_driftrock.commands.report import month, run_lines, run_table, unknown_json, unknown_lines
+from target_driftrock.events.outcome import Delivered
+from target_driftrock.ledger.interface import Concluded, Intent, Lost
+from target_driftrock.ledger.reading import Run, UnknownEvent, reading
+from tests.commands.ledgers import PLACES, lead, rejected, write, writing
+from tests.stage import Stage, record, schema
+
+Place = Callable[[Path], AbstractContextManager[str]]
+over_both = pytest.mark.parametrize("place", PLACES)
+
+RECEIPT = {"events": {"delivered": 1, "already_delivered": 2, "changed": 3, "open": 4}, "answers_lost": 5}
+
+
+def run(number: int = 1, **others: Any) -> Run:
+    """A run of an invented hour."""
+    return Run(
+        **{
+            "id": number,
+            "started_at": 0.0,
+            "ended_at": 60.0,
+            "exit_code": 0,
+            "is_running": False,
+            "delivered": 1,
+            "invalid": 6,
+            "rejected": 7,
+            "held": 8,
+            "unknown": 5,
+            "receipt": json.dumps(RECEIPT),
+            **others,
+        }
+    )
+
+
+RUNS = {
+    "ended": (
+        run(),
+        {"status": "ended", "exit_code": 0, "ended": "1970-01-01T00:01:00Z", "open": 4, "answers_lost": 5, "held": 8},
+    ),
+    "killed": (
+        run(exit_code=None, receipt=None),
+        {"status": "killed", "exit_code": None, "delivered": 1, "open": None, "changed": None, "answers_lost": 5},
+    ),
+    "killed, and nobody has run since": (
+        run(exit_code=None, receipt=None, ended_at=None),
+        {"status": "killed", "exit_code": None, "ended": None, "receipt": None},
+    ),
+    "running": (
+        run(exit_code=None, receipt=None, ended_at=None, is_running=True),
+        {"status": "running", "exit_code": None, "ended": None, "delivered": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), RUNS.values(), ids=RUNS)
+def test_a_run_is_a_line_of_json_when_a_program_asks(given: Run, expected: dict[str, Any]) -> None:
+    """With its counts, and its receipt as it was kept."""
+    (line,) = run_lines([given])
+
+    told = json.loads(line)
+    assert {name: told[name] for name in expected} == expected
+    assert told["receipt"] == (None if given.receipt is None else RECEIPT)
+
+
+def test_the_counts_have_their_columns_when_people_ask() -> None:
+    """What a killed run could not tell is a question mark, and the sums stand beneath."""
+    shown = run_table([run(1), run(2, exit_code=None, receipt=None), run(3, exit_code=6, is_running=False)])
+
+    columns = {str(column.header): [*map(str, column.cells), str(column.footer)] for column in shown.columns}
+    assert columns == {
+        "run": ["1", "2", "3", "all"],
+        "started": ["1970-01-01T00:00:00Z"] * 3 + [""],
+        "ended": ["1970-01-01T00:01:00Z"] * 3 + [""],
+        "exit code": ["0", "killed", "6", ""],
+        "delivered": ["1", "1", "1", "3"],
+        "already": ["2", "?", "2", "4"],
+        "changed": ["3", "?", "3", "6"],
+        "invalid": ["6", "6", "6", "18"],
+        "rejected": ["7", "7", "7", "21"],
+        "held": ["8", "8", "8", "24"],
+        "open": ["4", "?", "4", "8"],
+        "answers lost": ["5", "5", "5", "15"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "begin", "end"),
+    [
+        pytest.param("2026-01", (2026, 1), (2026, 2), id="january"),
+        pytest.param("2026-12", (2026, 12), (2027, 1), id="december"),
+    ],
+)
+def test_a_month_has_its_bounds_when_it_is_named(text: str, begin: tuple[int, int], end: tuple[int, int]) -> None:
+    """In UTC, the end not included."""
+    assert month(text) == (
+        datetime(*begin, 1, tzinfo=UTC).timestamp(),
+        datetime(*end, 1, tzinfo=UTC).timestamp(),
+    )
+
+
+def test_an_id_moves_no_cursor_when_it_is_printed() -> None:
+    """A record's text may hold anything; the JSON holds it exactly."""
+    event = UnknownEvent(event_id="a\t\x1b[2J\nü", capture="streams[0] (leads)", lost=2, run=1, at=0.0)
+
+    assert list(unknown_lines([event])) == [
+        "a\\u0009\\u001b[2J\\u000aü\tstreams[0] (leads)\t1970-01-01T00:00:00Z\n".encode()
+    ]
+    assert [json.loads(line) for line in unknown_json([event])] == [
+        {
+            "event_id": "a\t\x1b[2J\nü",
+            "capture": "streams[0] (leads)",
+            "at": "1970-01-01T00:00:00Z",
+            "answers_lost": 2,
+            "run": 1,
+        }
+    ]
+
+
+# Of a ledger.
+
+
+@over_both
+def test_the_latest_runs_come_when_they_are_counted(place: Place, tmp_path: Path) -> None:
+    """The latest one last; those of another month do not."""
+    now = time.time()
+    with place(tmp_path) as location:
+        for number in range(1, 4):
+            write(location, [Concluded(part=lead(number), outcome=Delivered())], exit_code=number)
+        with reading(location) as ledger:
+            assert [run.exit_code for run in ledger.runs(last=2)] == [2, 3]
+            assert [run.id for run in ledger.runs(between=(now - 60, now + 60))] == [1, 2, 3]
+            assert ledger.runs(between=(0.0, now - 60)) == []
+            assert [run.delivered for run in ledger.runs()] == [1, 1, 1]
+
+
+@over_both
+def test_a_run_shows_as_running_when_it_lives(place: Place, tmp_path: Path) -> None:
+    """It holds the ledger's lock; one that was killed does not, before and after the next one."""
+    with place(tmp_path) as location:
+        write(location, [], exit_code=None)
+        with reading(location) as ledger:
+            assert [(run.is_running, run.exit_code) for run in ledger.runs()] == [(False, None)]
+            with writing(location):
+                assert [(run.is_running, run.exit_code) for run in ledger.runs()] == [(False, None), (True, None)]
+            assert [(run.is_running, run.exit_code) for run in ledger.runs()] == [(False, None), (False, None)]
+
+
+@over_both
+def test_the_lost_answers_of_these_runs_come_when_they_are_asked_for(place: Place, tmp_path: Path) -> None:
+    """Each event once, by the run that lost its answer for the last time, whatever became of it."""
+    one, two = lead(1), lead(2)
+    with place(tmp_path) as location:
+        write(location, [Intent(one), Lost(one), Intent(two), Lost(two)])
+        write(location, [Intent(two), Lost(two), Intent(two), rejected(two)])
+        with reading(location) as ledger:
+            assert [(event.event_id, event.lost) for event in ledger.unknown([1, 2])] == [
+                ("leads:1", 1),
+                ("leads:2", 2),
+            ]
+            assert [event.event_id for event in ledger.unknown([2])] == ["leads:2"]
+            assert ledger.unknown([]) == []
+
+
+# The command.
+
+
+def report(stage: Stage, *options: str) -> tuple[int, str, str]:
+    """What `target-driftrock report` ends with, prints, and complains of."""
+    with stage.process("report", *options) as process:
+        out, err = process.communicate(b"", timeout=60)
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_the_receipts_are_printed_when_runs_have_ended(stage: Stage) -> None:
+    """As a table or as JSON, of so many runs or of a month, without credentials."""
+    stage.run(schema(), record(1), record(2))
+    stage.run(schema(), record(2), record(3))
+    config = stage.config(environment="production")
+    this_month = time.strftime("%Y-%m", time.gmtime())
+
+    code, out, err = report(stage, config)
+    told = [json.loads(line) for line in report(stage, config, "--json")[1].splitlines()]
+
+    assert (code, err) == (0, "")
+    assert re.search(r"│ 2 .*│ 0 +│ +1 │ +1 │ +0 │ +0 │ +0 │ +0 │ +0 │ +0 │", out)
+    assert re.search(r"│ all .*│ +3 │ +1 │", out)
+    assert [each["delivered"] for each in told] == [2, 1]
+    assert told[1]["receipt"]["records"]["read"] == 2
+    assert report(stage, config, "--json", "--last", "1")[1].count("\n") == 1
+    assert report(stage, config, "--json", "--month", this_month)[1].count("\n") == 2
+    assert report(stage, config, "--json", "--month", "2001-01") == (0, "", "")
+
+
+def test_the_ids_are_printed_when_answers_were_lost(stage: Stage) -> None:
+    """A line each, with the capture's label and the time; nothing of the record."""
+    stage.wire.post("/_sandbox/faults", {"silent_share": 1.0})
+    stage.run(schema(), record(1, email="ada@example.com"), on_unknown="hold", read_timeout=0.2)
+
+    code, out, _ = report(stage, stage.config(), "--unknown")
+
+    assert code == 0
+    assert re.fullmatch(r"leads:1\tstreams\[0\] \(leads\)[^\t]*\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", out)
+    assert json.loads(report(stage, stage.config(), "--unknown", "--json")[1])["event_id"] == "leads:1"
+
+
+@pytest.mark.parametrize("options", [("--month", "2026"), ("--month", "2026-13"), ("--last", "0"), ("--last", "x")])
+def test_it_ends_with_2_when_an_option_is_wrong(stage: Stage, options: tuple[str, str]) -> None:
+    """Naming the option."""
+    code, out, err = report(stage, stage.config(), *options)
+
+    assert (code, out) == (2, "")
+    assert options[0] in err
+
+
+def test_it_ends_with_2_when_there_is_no_ledger(stage: Stage) -> None:
+    """There is nothing to report of."""
+    assert report(stage, stage.config())[0] == 2
