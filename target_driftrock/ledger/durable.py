@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ from target_driftrock.ledger.place import (
     parse_place,
     unavailable,
 )
-from target_driftrock.ledger.statements import Statements
+from target_driftrock.ledger.statements import COUNTERS, Statements
 from target_driftrock.ledger.tables import CODES, STANDINGS
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ POLL_SECONDS = 0.25
 PRUNE_STEP = 10_000
 """Rows that are looked at in one transaction of the pruning."""
 _LOOK_UP = 500
-_COUNTERS = ("delivered", "invalid", "rejected", "held", "unknown")
 
 
 class DurableLedger:
@@ -107,10 +106,10 @@ class DurableLedger:
 
     def counts(self) -> Counts:
         """See `Ledger.counts`."""
-        columns = [tables.runs.c[name] for name in _COUNTERS]
+        columns = [tables.runs.c[name] for name in COUNTERS]
         with self._transaction():
             row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self._run)).one()
-        return Counts(**dict(zip(_COUNTERS, row, strict=True)))
+        return Counts(**dict(zip(COUNTERS, row, strict=True)))
 
     # The run itself.
 
@@ -212,12 +211,13 @@ class DurableLedger:
     # Changes.
 
     def _write(self, entry: Entry) -> None:
-        rows = (
+        rows: tuple[tuple[str, list[dict[str, Any]]], ...] = (
             (self._statements.standing, list(entry.standings.values())),
             (self._statements.capture, [{"capture": each, "at": entry.now} for each in entry.proven]),
             (self._statements.unknown, entry.lost),
             (self._statements.schema, [{"digest": digest, "line": line} for digest, line in entry.schemas.items()]),
             (self._statements.kept, list(entry.kept.values())),
+            (self._statements.counted, [self._counted(entry)] if entry.counted else []),
         )
         if self._may_keep_rows:
             self._release(entry.released)
@@ -225,8 +225,9 @@ class DurableLedger:
             if parameters:
                 self._connection.exec_driver_sql(statement, parameters)
         self._may_keep_rows |= bool(entry.kept)
-        if entry.counted:
-            self._connection.execute(_add(entry.counted).where(tables.runs.c.id == self._run))
+
+    def _counted(self, entry: Entry) -> dict[str, int]:
+        return {"run": self._run} | {f"{name}_more": entry.counted[name] for name in COUNTERS}
 
     def _release(self, released: Mapping[bytes, int | None]) -> None:
         """Kept rows go, but for one kept in this run of the very record whose other part is settled."""
@@ -248,13 +249,9 @@ _LAST = b"\xff" * 17
 
 def _receipt_of_killed(run: sa.RowMapping, *, intents: int) -> str:
     """What is known of a run that could not say it. `intents`: requests that may have begun, and nobody knows."""
-    counted = {name: run[name] for name in _COUNTERS if name != "unknown"}
+    counted = {name: run[name] for name in COUNTERS if name != "unknown"}
     receipt = {"kind": "killed", "events": counted, "answers_lost": run["unknown"], "intents_open": intents}
     return msgspec.json.encode(receipt).decode()
-
-
-def _add(counted: Mapping[str, int]) -> sa.Update:
-    return tables.runs.update().values({name: tables.runs.c[name] + count for name, count in counted.items()})
 
 
 def _chunks(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:

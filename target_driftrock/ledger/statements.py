@@ -12,9 +12,15 @@ from target_driftrock.ledger import tables
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+COUNTERS = ("delivered", "invalid", "rejected", "held", "unknown")
+"""The columns of `runs` that its transactions add to."""
+
 
 class Statements:
-    """Each takes a list of rows: `connection.exec_driver_sql(statement, rows)`."""
+    """Each takes a list of rows: `connection.exec_driver_sql(statement, rows)`.
+
+    `counted` takes a `run`, and beside it what to add to each counter (`delivered_more`).
+    """
 
     def __init__(self, dialect: sa.Dialect) -> None:
         insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
@@ -32,6 +38,11 @@ class Statements:
         self.kept = text(_replacing(insert(tables.kept), tables.kept, but=("first_at",)))
         self.capture = text(insert(tables.captures).on_conflict_do_nothing())
         self.schema = text(insert(tables.schemas).on_conflict_do_nothing())
+        self.counted = text(
+            tables.runs.update()
+            .where(tables.runs.c.id == sa.bindparam("run"))
+            .values({name: tables.runs.c[name] + sa.bindparam(f"{name}_more") for name in COUNTERS})
+        )
 
 
 def _replacing(
