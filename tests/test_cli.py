@@ -159,6 +159,33 @@ def test_ctrl_c_stays_ignored_when_it_was_at_the_start() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_secret_is_printed_when_a_line_of_our_own_holds_it() -> None:
+    """Settings are known to the log before anything is done with them."""
+    done = process("""
+        import logging, os, sys
+        from target_driftrock import cli
+        from target_driftrock.commands import preview
+
+        class Talking:
+            def __init__(self, *_, **__):
+                line = {"pathname": cli.__file__, "levelno": logging.ERROR, "levelname": "ERROR", "msg": "It is s3cret."}
+                logging.getLogger().handle(logging.makeLogRecord(line))
+                sys.exit(0)
+
+        preview.Preview = Talking
+        os.environ |= {
+            "TARGET_DRIFTROCK_ENVIRONMENT": "staging",
+            "TARGET_DRIFTROCK_API_KEY": "s3cret",
+            "TARGET_DRIFTROCK_LEDGER": "ledger",
+            "TARGET_DRIFTROCK_STREAMS": '[{"stream": "leads", "skip": true}]',
+        }
+        sys.argv = ["target-driftrock", "preview", "--config", "ENV"]
+        cli.main()
+    """)
+
+    assert done.stderr.endswith("ERROR It is ***.\n")
+
+
 def test_a_defect_ends_with_70_when_a_command_fails() -> None:
     """Where it came from is told, and no text that could hold a value."""
     done = process("""

@@ -215,3 +215,13 @@ def test_every_line_is_a_sentence_when_it_is_printed(wire: Wire) -> None:
 
     assert len(lines) == 9
     assert all(line.endswith((".", "?")) for line in lines)
+
+
+def test_the_exit_code_is_that_of_the_gravest_when_several_things_are_wrong(wire: Wire) -> None:
+    """The settings come first: whoever mends them may mend the rest with them."""
+    ledger = "postgresql://nobody@127.0.0.1:1/x"
+
+    _, without_mapping = looked_at(wire.url, client_secret="wrong", ledger=ledger)
+    _, with_mapping = looked_at(wire.url, client_secret="wrong", ledger=ledger, source=singer(schema("deals")))
+
+    assert (without_mapping, with_mapping) == (3, 2)

@@ -219,3 +219,23 @@ def test_stream_maps_run_before_when_there_are_some() -> None:
     ]
     assert "@" not in lines[0]["event"]["fields"]["email"]
     assert lines[2]["event"]["fields"]["email"] == "ada-2@example.com"
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        pytest.param(singer(schema(), INVALID), 6, id="a record"),
+        pytest.param(io.BytesIO(singer(schema(), INVALID).getvalue() + b"{no json\n"), 5, id="a record and a line"),
+        pytest.param(
+            io.BytesIO(singer(schema(), INVALID, schema("deals")).getvalue() + b"{no json\n"),
+            2,
+            id="a record, a line and a mapping",
+        ),
+    ],
+)
+def test_the_exit_code_is_that_of_the_gravest_when_several_things_are_wrong(source: io.BytesIO, code: int) -> None:
+    """In the order in which a run is said to end by them."""
+    preview, _ = previewed(source)
+
+    assert preview.exit_code == code
+    assert f"(exit {code})" in list(preview.summary())[-1]
