@@ -78,6 +78,7 @@ class Took:
 @click.option("--latency", default=0.02, show_default=True, help="Seconds that the sandbox takes for an answer.")
 def main(rows: int, latency: float) -> None:
     """Run both jobs, and write what they took to docs/measurements/postgres-job.md."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="postgres-job-") as folder:
         from_table, equal = _table(Path(folder), rows, latency)
         from_file = _file(Path(folder), rows, latency)
@@ -86,7 +87,7 @@ def main(rows: int, latency: float) -> None:
         title="PostgreSQL through Meltano",
         command="python -m benchmarks.postgres_job",
         parts=[
-            _JOBS.format(every=STATE_EVERY, latency=latency * 1000),
+            _JOBS.format(every=STATE_EVERY, latency=latency * 1000, load=load),
             page.table(_HEAD, [from_table.row("table", rows), from_file.row("file", rows)]),
             _FOUND.format(rows=rows, equal=equal),
         ],
@@ -188,7 +189,7 @@ _HEAD = ("job", "events", "events a second", "seconds in all", "processor µs an
 _JOBS = (
     "`meltano run` with meltanolabs-tap-postgres, and with a Singer file that has a STATE every {every:,} "
     "records, into a sandbox whose answers take {latency:g} ms, by the default `max_concurrency` and an SQLite "
-    "ledger. Tap, Meltano and sandbox share the machine."
+    "ledger. Tap, Meltano and sandbox share the machine, whose load was {load:.1f} before."
 )
 _FOUND = (
     "Of {rows:,} rows {equal:,} arrived once, with each column equal: numerics digit by digit, text beyond ASCII, "

@@ -39,31 +39,40 @@ MAPPING: Mapping[str, Any] = {
 """Every column, as it is."""
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
-    "amount": str,
-    "long": str,
-    "free": str,
     "at": datetime.fromisoformat,
     "local_at": lambda text: datetime.fromisoformat(text).replace(tzinfo=None),
     "day": lambda text: date.fromisoformat(text[:10]),
     "created_at": datetime.fromisoformat,
-    "extra": lambda value: json.loads(json.dumps(value, default=str)),
 }
 
 
 def rows(connection: psycopg.Connection) -> Iterator[dict[str, Any]]:
-    """The table in the order of its ids, without nulls; a number as its own text, so that comparing loses no digit."""
+    """The table in the order of its ids, without nulls, exact to the digit."""
     cursor = connection.execute("SELECT *, extra::text AS extra FROM crm.leads ORDER BY id")
     names = [column.name for column in cursor.description or ()]
     for row in cursor:
         columns = {name: value for name, value in zip(names, row, strict=True) if value is not None}
         if "extra" in columns:
-            columns["extra"] = json.loads(columns["extra"], parse_float=str)
-        yield {name: str(value) if isinstance(value, Decimal) else value for name, value in columns.items()}
+            columns["extra"] = json.loads(columns["extra"], parse_float=Decimal)
+        yield {name: _exact(value) for name, value in columns.items()}
 
 
 def as_in_the_table(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What was sent, decoded with exact numbers, as `rows` gives it."""
-    return {name: _READ[name](value) if name in _READ else value for name, value in fields.items()}
+    """What was sent, decoded with Decimals, as `rows` gives it."""
+    return {name: _READ.get(name, _exact)(value) for name, value in fields.items()}
+
+
+def _exact(value: Any) -> Any:
+    """The value, its fractions as their own digits: as Decimals, 1.10 and 1.1 would be equal."""
+    match value:
+        case Decimal():
+            return int(value) if value.as_tuple().exponent == 0 else ("number", str(value))
+        case list():
+            return [_exact(item) for item in value]
+        case dict():
+            return {name: _exact(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def utc(moment: datetime) -> str:
