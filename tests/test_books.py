@@ -1,0 +1,266 @@
+"""The accounts of a run while it lasts, over a real checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import pytest
+
+from target_driftrock.books import Books
+from target_driftrock.errors import RejectsAboveLimit
+from target_driftrock.events.event import Event, Part, Refusal
+from target_driftrock.events.outcome import (
+    AlreadyDelivered,
+    Changed,
+    Delivered,
+    Held,
+    Invalid,
+    Open,
+    Outcome,
+    Rejected,
+)
+from target_driftrock.receipt import EventCounts, Line, RecordCounts
+from target_driftrock.singer.checkpoint import Checkpoint
+from tests.delivery.examples import event, refusal
+
+TODAY = "2026-02-01"
+SETTLED: dict[str, Outcome] = {
+    "delivered": Delivered(),
+    "already_delivered": AlreadyDelivered(),
+    "changed": Changed(),
+    "invalid": Invalid(reason="a rule"),
+    "rejected": Rejected(status=422),
+    "held": Held(reason="its answer was lost", is_unknown=True),
+}
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Books over a checkpoint, and what STATE says after each step."""
+
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    books: Books = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.books = Books(self.checkpoint, today=lambda: TODAY)
+
+    def enter(self, *parts: Part, row: str | None = None, stream: str = "leads") -> None:
+        """Read a record, and then a STATE that bears its number."""
+        self.books.enter(stream, parts, row=row)
+        self.checkpoint.state(str(self.books.next_position - 1).encode())
+
+    def settle(self, part: Part, outcome: Outcome) -> None:
+        """One part has its outcome."""
+        self.books.settle([(part, outcome)])
+
+
+@pytest.fixture
+def accounts() -> Accounts:
+    """Books without an entry."""
+    return Accounts()
+
+
+@pytest.mark.parametrize("name", SETTLED)
+def test_state_passes_a_record_when_its_only_part_is_settled(name: str, accounts: Accounts) -> None:
+    """Whatever became of it, it is counted once, and needs no second reading."""
+    accounts.enter(event(1))
+    before = accounts.checkpoint.take()
+
+    accounts.settle(event(1), SETTLED[name])
+
+    assert before is None
+    assert accounts.checkpoint.take() == b"1"
+    assert accounts.books.events == EventCounts(**{name: 1})
+
+
+def test_state_does_not_pass_a_record_when_one_of_its_parts_is_open(accounts: Accounts) -> None:
+    """A record is resolved when all that came of it is settled."""
+    first, second = event(1, event_id="a"), event(1, event_id="b")
+    accounts.enter(first, second)
+
+    accounts.settle(first, Delivered())
+    accounts.settle(second, Open(reason="never sent"))
+
+    assert accounts.checkpoint.take() is None
+    assert accounts.books.events == EventCounts(delivered=1, open=1)
+    assert accounts.books.submitted == 2
+
+
+def test_state_passes_a_record_when_the_last_of_its_parts_is_settled(accounts: Accounts) -> None:
+    """The order in which they are settled does not matter."""
+    parts = [event(1, event_id=name) for name in "abc"]
+    accounts.enter(*parts)
+
+    for part in reversed(parts):
+        assert accounts.checkpoint.take() is None
+        accounts.settle(part, Delivered())
+
+    assert accounts.checkpoint.take() == b"1"
+
+
+def test_state_passes_a_record_when_nothing_came_of_it(accounts: Accounts) -> None:
+    """A filtered record is resolved as it is read."""
+    accounts.enter()
+
+    assert accounts.checkpoint.take() == b"1"
+    assert accounts.books.submitted == 0
+
+
+def test_each_record_counts_once_when_several_parts_came_of_it(accounts: Accounts) -> None:
+    """Mapped if an event came of it, else invalid, else filtered; what was read and got no further is unmapped."""
+    accounts.enter(event(1), refusal(1))
+    accounts.enter(refusal(2), refusal(2))
+    accounts.enter()
+    accounts.enter(event(4), event(4), stream="sales")
+
+    assert accounts.books.records(7) == RecordCounts(mapped=2, invalid=1, filtered=1, unmapped=3)
+    assert accounts.books.records_by_stream == {
+        "leads": RecordCounts(mapped=1, invalid=1, filtered=1),
+        "sales": RecordCounts(mapped=1),
+    }
+    assert accounts.books.submitted == 6
+    assert accounts.books.next_position == 5
+
+
+def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Accounts) -> None:
+    """Else by today's; a refused part has no capture."""
+    undated = dataclasses.replace(event(2, source="capture-2"), day=None)
+    parts: list[tuple[Part, Outcome]] = [
+        (event(1), Delivered()),
+        (undated, Rejected(status=422)),
+        (refusal(3), Invalid(reason="a rule")),
+    ]
+    for part, outcome in parts:
+        accounts.enter(part)
+        accounts.settle(part, outcome)
+
+    mapping = "streams[0] (leads)"
+    assert accounts.books.events_by_line == {
+        Line("leads", mapping, "capture-1", "2026-01-31"): EventCounts(delivered=1),
+        Line("leads", mapping, "capture-2", TODAY): EventCounts(rejected=1),
+        Line("leads", "stream leads", "", TODAY): EventCounts(invalid=1),
+    }
+    assert accounts.books.refusals == {(mapping, "status 422"): 1, ("stream leads", "a rule"): 1}
+
+
+@pytest.mark.parametrize(
+    ("refused", "delivered", "percent", "is_over"),
+    [
+        pytest.param(10, 190, 5, False, id="exactly-at-the-limit"),
+        pytest.param(11, 190, 5, True, id="above-it"),
+        pytest.param(9, 0, 5, False, id="fewer-than-ten"),
+        pytest.param(10, 0, 5, True, id="all-of-ten"),
+        pytest.param(10, 0, 99.9, True, id="all-of-ten-under-a-high-limit"),
+        pytest.param(10, 0, 100, False, id="turned-off"),
+        pytest.param(10, 5000, 0, True, id="none-is-allowed"),
+        pytest.param(0, 10, 0, False, id="none-is-refused"),
+    ],
+)
+def test_a_share_is_over_when_ten_and_more_than_the_percent_were_refused(
+    refused: int, delivered: int, percent: float, accounts: Accounts, *, is_over: bool
+) -> None:
+    """Judged by stream and by capture; the limit itself is not over it."""
+    for number in range(1, refused + delivered + 1):
+        part = event(number)
+        accounts.enter(part)
+        accounts.settle(part, Rejected(status=422) if number <= refused else Delivered())
+
+    total = refused + delivered
+    names = ["stream leads", "the capture of capture-1"] if is_over else []
+    assert accounts.books.over(percent) == [f"{refused} of {total} of {name}" for name in names]
+
+
+def test_a_capture_is_over_when_its_stream_is_not(accounts: Accounts) -> None:
+    """One wrong capture among many good ones is told; what is held or open was not refused."""
+    outcomes: list[tuple[str, Outcome]] = [
+        *[("bad", Rejected(status=422))] * 10,
+        *[("good", Delivered())] * 500,
+        *[("held", Held(reason="it fails while others do well"))] * 20,
+        *[("open", Open(reason="never sent"))] * 20,
+    ]
+    for number, (source, outcome) in enumerate(outcomes, start=1):
+        part = event(number, source=source)
+        accounts.enter(part)
+        accounts.settle(part, outcome)
+
+    assert accounts.books.over(5) == ["10 of 10 of the capture of bad"]
+
+
+def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accounts: Accounts) -> None:
+    """Its SCHEMA or its mapping is wrong; they were entered all the same, so that they are kept."""
+    for number in range(1, 10):
+        accounts.enter(refusal(number))
+
+    with pytest.raises(RejectsAboveLimit, match=r"first ten records of stream leads are all invalid \(schema: /email"):
+        accounts.enter(refusal(10))
+
+    assert accounts.books.submitted == 10
+    assert accounts.books.records(10) == RecordCounts(invalid=10)
+
+
+@pytest.mark.parametrize("good", [1, 5, 10])
+@pytest.mark.parametrize("kind", ["mapped", "filtered"])
+def test_the_run_goes_on_when_one_of_the_first_ten_records_is_not_invalid(
+    good: int, kind: str, accounts: Accounts
+) -> None:
+    """From then on the share alone counts, however many are invalid."""
+    for number in range(1, 50):
+        other: list[Part] = [event(number)] if kind == "mapped" else []
+        accounts.enter(*(other if number == good else [refusal(number)]))
+
+    assert accounts.books.records(49).invalid == 48
+
+
+def test_streams_are_watched_apart_when_two_begin_badly(accounts: Accounts) -> None:
+    """Nine invalid records each are no reason to stop."""
+    for number in range(1, 19):
+        accounts.enter(refusal(number), stream=("leads", "sales")[number % 2])
+
+    assert accounts.books.records(18).invalid == 18
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_done"),
+    [
+        pytest.param(["delivered"], True, id="delivered"),
+        pytest.param(["already_delivered", "changed"], True, id="delivered-before"),
+        pytest.param(["delivered", "rejected"], False, id="one-part-rejected"),
+        pytest.param(["rejected", "delivered"], False, id="one-part-rejected-first"),
+        pytest.param(["held"], False, id="held"),
+        pytest.param(["invalid"], False, id="invalid"),
+    ],
+)
+def test_a_kept_row_is_done_when_all_of_its_record_is_delivered(
+    outcomes: list[str], accounts: Accounts, *, is_done: bool
+) -> None:
+    """A row that was read again goes only then."""
+    parts = [event(1, event_id=str(number)) for number in range(len(outcomes))]
+    accounts.enter(*parts, row="ab12")
+
+    for part, name in zip(parts, outcomes, strict=True):
+        accounts.settle(part, SETTLED[name])
+
+    assert accounts.books.rows_done == (["ab12"] if is_done else [])
+
+
+def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Accounts) -> None:
+    """It is counted, so that the end of the run can tell."""
+    accounts.enter(row="ab12")
+    accounts.enter()
+
+    assert accounts.books.rows_done == []
+    assert accounts.books.rows_filtered == 1
+
+
+def test_both_sums_close_when_anything_happens(accounts: Accounts) -> None:
+    """What was submitted is what has an outcome, and what was read is accounted for."""
+    parts: list[Event | Refusal] = []
+    for number, outcome in enumerate([*SETTLED.values(), Open(reason="never sent")] * 3, start=1):
+        part: Event | Refusal = refusal(number) if isinstance(outcome, Invalid) else event(number)
+        parts.append(part)
+        accounts.enter(part)
+        accounts.settle(part, outcome)
+
+    assert accounts.books.events.total == accounts.books.submitted == len(parts)
+    assert accounts.books.records(len(parts)).total == len(parts)
