@@ -128,7 +128,7 @@ def _delivered(serial: int) -> Concluded:
         event_id=event_id,
         body=event_id.encode(),
     )
-    return Concluded(part=event, outcome=Delivered(), tries=1)
+    return Concluded(part=event, outcome=Delivered())
 
 
 def _tokens(folder: Path, scale: float) -> str:

@@ -509,7 +509,7 @@ class Dispatcher:
 
 
 def _concluded(passage: Passage, outcome: Settled) -> Concluded:
-    return Concluded(part=passage.event, outcome=outcome, tries=passage.tries, is_superseded=passage.is_superseded)
+    return Concluded(part=passage.event, outcome=outcome, is_superseded=passage.is_superseded)
 
 
 def _rejected(passage: Passage) -> Rejected:

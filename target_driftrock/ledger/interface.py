@@ -82,7 +82,6 @@ class Concluded:
 
     part: Event | Refusal
     outcome: Settled
-    tries: int = 0
     is_superseded: bool = False
     """A later request for the same event was begun: this outcome is only counted, and the later one's stands."""
 

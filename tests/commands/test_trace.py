@@ -38,7 +38,7 @@ WHEN = "1970-01-01T00:00:00Z, by run"
 
 CASES: dict[str, tuple[list[Change], list[str]]] = {
     "delivered": (
-        [Intent(ONE), Concluded(part=ONE, outcome=Delivered(), tries=1)],
+        [Intent(ONE), Concluded(part=ONE, outcome=Delivered())],
         [f"Delivered: {WHEN} 1, tried once; {NONE}"],
     ),
     "delivered at last": (
