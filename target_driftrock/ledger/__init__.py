@@ -1,5 +1,6 @@
-"""What a run leaves behind: intents, outcomes, what captures have proven.
+"""What a run leaves behind: intents, outcomes, what captures have proven, kept rows, receipts, the lock.
 
-`interface` is what delivery works on, `journal` the asynchronous front of any ledger. This package
-decides nothing about sending.
+`interface` is what delivery works on, `journal` the asynchronous front of any ledger. Of the durable one, `place`
+says where it lies, `tables` what lies in it, `entry` what a transaction comes to, and `durable` is a run's hold on
+it; `reading`, `erasing` and `inspection` serve the commands. This package decides nothing about sending.
 """
