@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from tests.faults.crowd import POISON, Entry
+from tests.faults.finding import Finding
 from tests.faults.table import Play, Row, Stage
-from tests.faults.trial import SLOTS, Finding, Trial, pause
+from tests.faults.trial import SLOTS, Trial, pause
 from tests.faults.witness import held_up
 
 LATENCY = ("--latency", "0.02")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from tests.faults.crowd import Entry, tap
+from tests.faults.finding import Finding
 from tests.faults.table import Play, Row, Stage
-from tests.faults.trial import Finding, Trial
+from tests.faults.trial import Trial
 
 LATENCY = ("--latency", "0.02")
 

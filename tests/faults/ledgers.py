@@ -11,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL
 
+from tests.faults.finding import Finding
 from tests.faults.memory import InDirectory, in_server
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Finding, Trial
+from tests.faults.trial import SLOTS, Trial
 
 LATENCY = ("--latency", "0.02")
 LARGEST_FILE = 400_000
@@ -33,7 +34,7 @@ def _lost(stage: Stage) -> Iterator[Finding]:
             codes=[0, 0],
             holds={"the second run says that its ledger is new": "The ledger is new" in run.log},
             most_twice=len(trial.entries),
-            forgets=len(trial.entries),
+            most_uncounted=len(trial.entries),
         )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
+from tests.faults.finding import Finding
 from tests.faults.memory import DELIVERED, INTENDED, InDirectory, standing
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Finding, Trial, pause
+from tests.faults.trial import SLOTS, Trial, pause
 
 KILLED = -SIGKILL
 SLOWLY = ("--latency", "0.12")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psycopg
 
+from tests.faults.finding import Finding
 from tests.faults.table import Row, Stage
-from tests.faults.trial import Finding, NotInTime
+from tests.faults.trial import NotInTime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

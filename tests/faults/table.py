@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.crowd import Entry, crowd
+from tests.faults.finding import Finding
 from tests.faults.memory import Memory
-from tests.faults.trial import Finding, Trial, trial
+from tests.faults.trial import Trial, trial
 
 
 @dataclass(slots=True, kw_only=True)

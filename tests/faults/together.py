@@ -10,8 +10,9 @@ from itertools import cycle
 from signal import SIGKILL, SIGTERM, Signals
 
 from tests.faults.crowd import crowd
+from tests.faults.finding import Finding
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Finding, Run, Trial
+from tests.faults.trial import SLOTS, Run, Trial
 
 PER_SECOND = 150
 FAULTS = (

@@ -12,13 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from tests.acceptance.process import PROGRAM, sandbox
 from tests.faults import memory, witness
 from tests.faults.crowd import Entry, bookmark, mappings, since, tap
+from tests.faults.finding import Finding, judged
 from tests.faults.memory import InDirectory, Memory
 from tests.faults.witness import Arrival, Witness
 from tests.sandbox.wire import Wire
@@ -37,22 +38,6 @@ LIMITED = (
 
 class NotInTime(Exception):
     """What a trial waited for did not happen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What came of a trial, from the sandbox's side. `happened` says how often its fault did."""
-
-    happened: Counter[str]
-    records: int
-    lost: int
-    twice: int
-    uncounted: int
-    unknown: int
-    kept: int
-    out_of_order: int
-    codes: Sequence[int]
-    broken: Sequence[str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,21 +127,8 @@ class Trial:
         """What the sandbox accepted."""
         return self.witness.accepted()
 
-    def finding(
-        self,
-        happened: Mapping[str, int],
-        *,
-        codes: Sequence[int | tuple[int, ...]],
-        holds: Mapping[str, bool] | None = None,
-        most_twice: int = 0,
-        most_kept: int = 0,
-        forgets: int = 0,
-    ) -> Finding:
-        """Judge what happened by what was promised.
-
-        `codes` are the exit codes that are right, run by run; `holds` is what else must be so; `forgets` is how many
-        repeats a lost ledger excuses.
-        """
+    def finding(self, happened: Mapping[str, int], **bounds: Any) -> Finding:
+        """Judge what happened by what was promised: `bounds` are those of `finding.judged`."""
         accepted, unknown, kept = self.accepted(), memory.unknown(self.memory), memory.kept(self.memory)
         twice = witness.twice(accepted)
         found = Finding(
@@ -164,14 +136,13 @@ class Trial:
             records=len(self.entries),
             lost=len(witness.lost(accepted, self.entries, kept=kept)),
             twice=twice.total(),
-            uncounted=max(0, (twice - unknown).total() - forgets),
+            uncounted=(twice - unknown).total(),
             unknown=unknown.total(),
             kept=len(kept),
             out_of_order=len(witness.out_of_order(accepted)),
             codes=tuple(self.codes),
-            broken=tuple(f"not so: {name}" for name, is_so in (holds or {}).items() if not is_so),
         )
-        return _judged(found, codes=codes, most_twice=most_twice, most_kept=most_kept)
+        return judged(found, **bounds)
 
     def _keep(self, line: bytes) -> None:
         self.bookmark = bookmark(line)
@@ -270,23 +241,6 @@ def trial(
             settings=given,
             api=api,
         )
-
-
-def _judged(found: Finding, *, codes: Sequence[int | tuple[int, ...]], most_twice: int, most_kept: int) -> Finding:
-    bounds = {
-        "lost": (found.lost, 0),
-        "sent twice": (found.twice, most_twice),
-        "sent twice and not counted as unknown": (found.uncounted, 0),
-        "kept": (found.kept, most_kept),
-        "persons out of order": (found.out_of_order, 0),
-    }
-    broken = [*found.broken]
-    broken += [f"{name}: {value}, more than {most}" for name, (value, most) in bounds.items() if value > most]
-    broken += [f"it did not happen: {name}" for name, count in found.happened.items() if not count]
-    right = [each if isinstance(each, tuple) else (each,) for each in codes]
-    if len(right) != len(found.codes) or any(code not in among for code, among in zip(found.codes, right, strict=True)):
-        broken.append(f"exit codes {list(found.codes)}, not {list(codes)}")
-    return replace(found, broken=tuple(broken))
 
 
 def _feed(pipe: IO[bytes], lines: Iterable[bytes]) -> None:
