@@ -187,6 +187,20 @@ def test_a_capture_is_over_when_its_stream_is_not(accounts: Accounts) -> None:
     assert accounts.books.over(5) == ["10 of 10 of the capture of bad"]
 
 
+def test_what_is_open_does_not_count_when_a_share_is_judged(accounts: Accounts) -> None:
+    """Events that nobody has judged make no share of refusals smaller."""
+    outcomes: list[Outcome] = [
+        *[Rejected(status=422)] * 10,
+        *[Delivered()] * 100,
+        *[Open(reason="never sent")] * 100,
+    ]
+    for number, outcome in enumerate(outcomes, start=1):
+        accounts.enter(event(number))
+        accounts.settle(event(number), outcome)
+
+    assert accounts.books.over(5) == ["10 of 110 of stream leads", "10 of 110 of the capture of capture-1"]
+
+
 def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accounts: Accounts) -> None:
     """Its SCHEMA or its mapping is wrong; they were entered all the same, so that they are kept."""
     for number in range(1, 10):
