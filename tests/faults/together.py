@@ -81,4 +81,13 @@ def _seen(trial: Trial) -> Counter[str]:
     )
 
 
-ROWS = [Row(name="together", fault="all of this at once", play=_all_at_once, is_random=True)]
+ROWS = [
+    Row(
+        name="together",
+        fault="503, slow, 429, resets, lost answers, refusals, tokens of 2 s and revocations at once, while runs are "
+        "killed and stopped",
+        play=_all_at_once,
+        is_random=True,
+        shrunk="a minute stands for five (`--seconds 300`)",
+    )
+]
