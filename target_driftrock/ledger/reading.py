@@ -272,9 +272,10 @@ def _is_held(place: Place, connection: sa.Connection, *, by: str) -> bool:
         return lock_for(place, connection).held_by() == by[:63]  # PostgreSQL cuts the name off there
     try:
         with (place.path / "lock").open("rb") as lock:
+            is_its_own = lock.read() == by.encode()
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return is_its_own
     except OSError:
         return False
     return False

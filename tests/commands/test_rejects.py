@@ -659,3 +659,19 @@ def test_a_held_event_is_sent_when_its_row_is_replayed(tmp_path: Path) -> None:
         assert code == 0, log
         assert stage.kept() == []
         assert stage.wire.counts()["repeats"] == 1
+
+
+@pytest.mark.postgres
+def test_rows_go_when_they_are_replayed_from_a_server(stage: Stage) -> None:
+    """Reader and run share a PostgreSQL ledger, and neither hinders the other."""
+    with server(stage.folder) as location:
+        stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+        stage.run(*leads()[:9], ledger=location, streams=[MAPPED])
+        stage.wire.post("/_sandbox/faults", {"refuse_sources": []})
+
+        code, log = replay(stage, ledger=location, streams=[MAPPED])
+
+        assert code == 0, log
+        assert len(stage.accepted()) == 8
+        with reading(location) as ledger:
+            assert ledger.groups(Selection()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import time
@@ -157,6 +158,20 @@ def test_a_run_shows_as_running_when_it_lives(place: Place, tmp_path: Path) -> N
             with writing(location):
                 assert [(run.is_running, run.exit_code) for run in ledger.runs()] == [(False, None), (True, None)]
             assert [(run.is_running, run.exit_code) for run in ledger.runs()] == [(False, None), (False, None)]
+
+
+def test_a_run_shows_as_killed_when_somebody_else_has_the_lock(tmp_path: Path) -> None:
+    """As `rejects --delete` does: it begins no run, so the one that was killed is still without an end."""
+    place = tmp_path / "ledger"
+    write(str(place), [], exit_code=None)
+
+    with (place / "lock").open("r+b") as lock, reading(str(place)) as ledger:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate()
+        lock.write(b"target-driftrock 1@elsewhere")
+        lock.flush()
+
+        assert [run.is_running for run in ledger.runs()] == [False]
 
 
 @over_both
