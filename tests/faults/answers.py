@@ -141,6 +141,13 @@ def _poisoned(mode: str, **settings: Any) -> Play:
     return play
 
 
+def _silent_held(stage: Stage) -> Iterator[Finding]:
+    with stage.trial(*LATENCY, "--silent-share", "0.005", read_timeout=1, on_unknown="hold") as trial:
+        trial.deliver(trial.whole())
+        silent = trial.count(outcome="accepted_silent")
+        yield trial.finding({"accepted, and not answered": silent}, codes=[0], most_kept=silent)
+
+
 def _with_poison(entries: list[Entry]) -> list[Entry]:
     """An early event of somebody who has many."""
     place = next(place for place, entry in enumerate(entries) if place >= 30 and entry.person.startswith("person"))
@@ -210,6 +217,7 @@ ROWS = [
             read_timeout=1,
         ),
     ),
+    Row(name="silent-hold", fault="0.5 % of answers never come, with `on_unknown: hold`", play=_silent_held),
     Row(
         name="reset-before",
         fault="1 % of connections reset before the event is accepted",

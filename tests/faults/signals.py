@@ -26,6 +26,13 @@ def _killed_at_random(stage: Stage) -> Iterator[Finding]:
             yield trial.finding(happened, codes=[KILLED, 0], most_twice=SLOTS)
 
 
+def _killed_with_hold(stage: Stage) -> Iterator[Finding]:
+    with stage.trial("--latency", "0.02", on_unknown="hold") as trial:
+        happened = _interrupted(trial, SIGKILL, moment=len(trial.entries) // 2, name="kill -9")
+        trial.deliver(trial.rest())
+        yield trial.finding(happened, codes=[KILLED, 0], most_kept=SLOTS)
+
+
 def _killed_after_intent(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--token-latency", "5") as trial:
         with trial.run(trial.whole()) as run:
@@ -119,6 +126,7 @@ def _interrupted(trial: Trial, number: Signals, *, moment: int, name: str) -> di
 
 ROWS = [
     Row(name="kill", fault="kill -9 at random moments", play=_killed_at_random, is_random=True),
+    Row(name="kill-hold", fault="kill -9 half way, with `on_unknown: hold`", play=_killed_with_hold),
     Row(name="kill-intent", fault="kill -9 after intent, before the request", play=_killed_after_intent),
     Row(name="kill-send", fault="kill -9 after send, before the answer", play=_killed_after_send),
     Row(
