@@ -64,9 +64,9 @@ def _held_for_a_while(stage: Stage) -> Iterator[Finding]:
 
 
 def _held_for_good(stage: Stage) -> Iterator[Finding]:
-    with stage.trial(max_outage_seconds=2) as trial:
+    with stage.trial() as trial:
         lock = _lock(_folder(trial))
-        with trial.run(trial.whole()) as run:
+        with trial.run(trial.whole(), max_outage_seconds=2) as run:
             trial.end(run)
         holds = {"nothing was sent before": trial.arrived() == 0}
         os.close(lock)

@@ -32,7 +32,7 @@ def _all_at_once(stage: Stage) -> Iterator[Finding]:
     chance = random.Random(stage.seed)  # noqa: S311 - repeatable on purpose
     entries = crowd(others=round(stage.seconds * PER_SECOND))
     until, happened, kinds = time.monotonic() + stage.seconds, Counter[str](), cycle(INTERRUPTIONS)
-    with stage.trial(*FAULTS, entries=entries, read_timeout=2, max_reject_percent=100) as trial:
+    with stage.trial(*FAULTS, entries=entries, read_timeout=4, max_reject_percent=100) as trial:
         while time.monotonic() < until:
             _interrupted(trial, happened, chance, kind=next(kinds))
         codes = [_right(code) for code in trial.codes]
