@@ -289,15 +289,17 @@ def test_nothing_personal_is_printed_when_the_api_is_not_well(
 
 def test_nothing_personal_is_printed_when_a_signal_ends_a_run(tmp_path: Path) -> None:
     """What was in flight is counted."""
-    with staged(tmp_path, latency=30) as stage:
-        with stage.process(stage.config(api_key="sandbox"), LOGLEVEL="DEBUG") as process:
-            assert process.stdin is not None
-            process.stdin.write(written([*PEOPLE, *PEOPLE[1:] * 40]))
-            process.stdin.flush()
-            until(lambda: stage.wire.counts()["requests"] > 0, seconds=PATIENCE)
-            process.send_signal(signal.SIGTERM)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=PATIENCE)
+    with (
+        staged(tmp_path, latency=30) as stage,
+        stage.process(stage.config(api_key="sandbox"), LOGLEVEL="DEBUG") as process,
+    ):
+        assert process.stdin is not None
+        process.stdin.write(written([*PEOPLE, *PEOPLE[1:] * 40]))
+        process.stdin.flush()
+        until(lambda: stage.wire.counts()["requests"] > 0, seconds=PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode in {128 + signal.SIGTERM, 128 + signal.SIGINT}
     assert_unseen(out, err.decode())
@@ -424,3 +426,18 @@ def test_nothing_is_written_elsewhere_when_a_run_delivers_and_refuses(tmp_path: 
     assert ledger
     assert not [path.name for path in ledger if CANARY.encode() in path.read_bytes()]
     assert {path.stat().st_mode & 0o777 for path in ledger} == {0o600}
+
+
+@pytest.mark.parametrize("options", [("report",), ("report", "--json"), ("trace", "leads:1"), ("trace", "leads:2")])
+def test_nothing_personal_is_printed_when_a_run_is_looked_up(
+    options: tuple[str, ...], tmp_path: Path, finished: Finished
+) -> None:
+    """Receipts and traces tell counts, rules and ids; records are for `rejects` alone."""
+    with staged(tmp_path, refuse_share=0.5) as stage:
+        finished(written([*PEOPLE, record(9, few=PERSON)]), stage.config(**CREDENTIALS))
+
+        code, out, err = finished(b"", *options, stage.config(**CREDENTIALS))
+
+    assert code == 0
+    assert out
+    assert_unseen(b"", err + out.decode())

@@ -45,7 +45,7 @@ def test_the_first_signal_counts_when_several_come() -> None:
     with untouched(), Signals() as signals:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
 
     assert signals.received is signal.SIGTERM
     assert signals.count == 3
