@@ -27,6 +27,12 @@ from tests.simulation.trace import Trace
 GRACE = 15.0
 STATE_SECONDS = 5.0
 WAIT_SECONDS = 0.5
+LONGEST = 10_000.0
+"""Seconds that a run may take, outages and the tap's silences included."""
+
+
+class Endless(SystemExit):
+    """The run goes on for longer than anything in a story lasts: the loop goes no further."""
 
 
 class Crash(SystemExit):
@@ -167,6 +173,7 @@ class Run:
         """From the first line to the receipt."""
         loop = asyncio.get_running_loop()
         self._written_at = loop.time()
+        self._ends_by = loop.time() + LONGEST
         ledger = LedgerOfRun(self._durable, self.wire, fails_at=self._mishap.ledger_fails_at)
         seconds = self._scenario.commit_seconds
         self._dispatcher = Dispatcher(
@@ -236,6 +243,8 @@ class Run:
         return self.ending.is_signalled or self._delivery.done()
 
     async def _wait(self, seconds: float = WAIT_SECONDS) -> None:
+        if asyncio.get_running_loop().time() > self._ends_by:
+            raise Endless
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()

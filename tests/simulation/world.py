@@ -24,11 +24,13 @@ from target_driftrock.events.outcome import Invalid
 from target_driftrock.ledger.interface import Standing
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.simulation.api import FINAL, SETUP, SimulatedApi
-from tests.simulation.run import GRACE, Crash, Ending, Run, SimulatedLedger
+from tests.simulation.run import GRACE, Crash, Ending, Endless, Run, SimulatedLedger
 from tests.simulation.scenario import Mishap, Piece, Scenario, scenario
 from tests.simulation.trace import Trace
 from tests.virtual_time import NothingCanHappen, VirtualLoop
 
+MOST_STEPS = 200_000
+"""Of the tasks of one run."""
 CALM_RUNS = 4
 """So many runs are enough once nothing goes wrong any more."""
 
@@ -128,9 +130,10 @@ class _World:
             run.ending.is_crashed = True
             run.wire.is_cut = True
             _bury(loop)
-        except NothingCanHappen:
-            self._faults.append("Everything waits for something that nobody will do.")
+        except (Endless, NothingCanHappen):
+            self._faults.append("The run goes on for ever, or waits for something that nobody will do.")
             run.wire.is_cut = True
+            _bury(loop)
         run.ending.ended_at = self._now = loop.time()
         self._now += self._chance.choice([0.0, 1.0, 100.0]) * self._chance.random()
         loop.close()
@@ -259,12 +262,14 @@ class _Steps:
     def _defers(self) -> bool:
         self._taken += 1
         if self._taken == self._crash_at:
-            self._loop.call_soon(_crash)
+            self._loop.call_soon(_raise, Crash())
+        if self._taken == MOST_STEPS:
+            self._loop.call_soon(_raise, Endless())
         return self._chance.random() < self._disorder
 
 
-def _crash() -> None:
-    raise Crash
+def _raise(end: SystemExit) -> None:
+    raise end
 
 
 def _bury(loop: VirtualLoop) -> None:
