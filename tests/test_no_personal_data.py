@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -408,6 +409,19 @@ def test_nothing_secret_is_printed_when_the_surroundings_are_wrong(
         ended, out, err = finished(written(PEOPLE), f"--config={file}", **environ)
 
     assert ended == code
+    assert_unseen(out, err)
+
+
+def test_nothing_personal_is_printed_when_the_ledger_refuses_a_row(stage: Stage, finished: Finished) -> None:
+    """SQLAlchemy's errors repeat the statement with its row: here the database's code is told."""
+    finished(written(PEOPLE), stage.config())
+    with closing(sqlite3.connect(stage.folder / "ledger" / "ledger.sqlite3")) as ledger:
+        ledger.execute("CREATE TRIGGER full BEFORE INSERT ON kept BEGIN SELECT raise(ABORT, 'CANARY'); END")
+
+    code, out, err = finished(written([SCHEMA, record(9, email=[PERSON])]), stage.config())
+
+    assert code == 4
+    assert "SQLITE_CONSTRAINT" in err
     assert_unseen(out, err)
 
 
