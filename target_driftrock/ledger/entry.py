@@ -166,7 +166,6 @@ class Entry:
         key = self._key(part)
         schema = self._digests.of(origin.schema)
         self.schemas[schema] = origin.schema
-        self.released.pop(key, None)  # it is replaced, and stays as old as it is
         event = part if isinstance(part, Event) else None
         self.kept[key] = {
             "key": key,

@@ -164,15 +164,15 @@ def test_nothing_is_counted_when_nothing_is_concluded(ledger: Ledger) -> None:
 
 def test_a_capture_is_proven_when_it_has_accepted_an_event(ledger: Ledger) -> None:
     """Captures are told apart by what they are, not by their label, and may be proven twice."""
-    affiliate = replace(AFFILIATE, source_id="a")
+    others = [replace(AFFILIATE, source_id="a"), replace(AFFILIATE, affiliate_id="b")]
     ledger.commit([Proven(capture("a")), Proven(capture("a"))])
     ledger.commit([Proven(replace(capture("a"), label="another")), Proven(AFFILIATE)])
 
-    assert ledger.proven([capture("a"), capture("b"), affiliate, AFFILIATE]) == [True, False, False, True]
+    assert ledger.proven([capture("a"), capture("b"), *others, AFFILIATE]) == [True, False, False, False, True]
     assert ledger.proven([]) == []
 
 
-def test_all_are_recalled_when_there_are_more_than_a_statement_takes(ledger: Ledger) -> None:
+def test_all_are_recalled_when_there_are_more_than_one_statement_asks_for(ledger: Ledger) -> None:
     """In the order asked, the same one as often as asked."""
     events = [event(position) for position in range(2_100)]
     ledger.commit([Concluded(part=each, outcome=Delivered()) for each in events[::2]])
