@@ -9,6 +9,7 @@ task or destructor: what it is and where it came from, never its text. A `RunSto
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
 import re
@@ -45,7 +46,7 @@ def install(secrets: Iterable[str], environ: Mapping[str, str] = os.environ) -> 
     a warning. Nothing else may add a handler to the root logger.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(SafeFormatter(secrets))
+    handler.setFormatter(StructuredFormatter(secrets) if _wants_structure(environ) else SafeFormatter(secrets))
     handler.addFilter(is_shown)
     variable = next((name for name in LEVEL_VARIABLES if environ.get(name)), None)
     level = _level(environ[variable]) if variable else logging.INFO
@@ -86,11 +87,40 @@ class SafeFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The whole text. It may be called while the code that logs is still on the stack, and only then."""
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        return f"{at} {record.levelname} {self.text(record)}"
+
+    def text(self, record: logging.LogRecord) -> str:
+        """The sentence, and a line for each frame of its exception."""
         text = own_text(record) if _is_own(record) else foreign_text(record)
         error = record.exc_info[1] if record.exc_info else None
-        lines = [f"{at} {record.levelname} {text}", *(describe(error) if error else ())]
-        whole = "\n".join(lines)
+        whole = "\n".join([text, *(describe(error) if error else ())])
         return self._secrets.sub("***", whole) if self._secrets else whole
+
+
+class StructuredFormatter(SafeFormatter):
+    """One JSON object for a record, with the members that Meltano's parser of the SDK's structured logs wants."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The whole object, on one line."""
+        return json.dumps(
+            {
+                "level": record.levelname.lower(),
+                "message": self.text(record),
+                "ts": record.created,
+                "logger_name": record.name,
+                "pid": record.process,
+                "thread_name": record.threadName,
+                "app_name": "singer-sdk",
+            }
+        )
+
+
+def _wants_structure(environ: Mapping[str, str]) -> bool:
+    """Whether Meltano's logging configuration asks for the SDK's structured logs. Of it, nothing else is heeded."""
+    try:
+        return "StructuredFormatter" in Path(environ.get("SINGER_SDK_LOG_CONFIG", "")).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
 
 
 def own_text(record: logging.LogRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -271,3 +272,33 @@ def test_secrets_are_added_and_lines_not_doubled_when_installed_again() -> None:
 
     assert result.stderr.count("\n") == 1
     assert result.stderr.endswith("INFO It is *** and ***.\n")
+
+
+def test_lines_are_objects_when_meltano_asks_for_structured_logs(tmp_path: Path) -> None:
+    """Meltano shows a line at its level where it has all that its parser wants; values and secrets stay out."""
+    asked = tmp_path / "logging.json"
+    asked.write_text(json.dumps({"formatters": {"structured": {"()": "singer_sdk.logging.StructuredFormatter"}}}))
+    own = "redaction.log.error('It is %s.', 'secret-1', exc_info=ValueError(value))"
+    result = run(
+        f"""
+        redaction.install(["secret-1"])
+        exec(compile({own!r}, redaction.__file__, "exec"))
+        """,
+        SINGER_SDK_LOG_CONFIG=str(asked),
+    )
+
+    (told,) = map(json.loads, result.stderr.splitlines())
+    assert {"pid", "logger_name", "ts", "thread_name", "app_name"} < set(told)
+    assert (told["level"], told["message"]) == ("error", "It is ***.\nValueError")
+
+
+def test_lines_are_plain_when_a_logging_configuration_asks_for_nothing_else(tmp_path: Path) -> None:
+    """Of what the variable names nothing else is heeded, and a missing file is no fault."""
+    asked = tmp_path / "logging.json"
+    asked.write_text(json.dumps({"formatters": {"plain": {"format": "%(message)s"}}}))
+
+    for path in (asked, tmp_path / "missing.json"):
+        own = "redaction.log.info('It ended.')"
+        result = run(f"exec(compile({own!r}, redaction.__file__, 'exec'))", SINGER_SDK_LOG_CONFIG=str(path))
+
+        assert result.stderr.endswith("INFO It ended.\n")
