@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ def acceptance(
     write: Path | None,
 ) -> None:
     """Play faults, print what came of each, and end with 1 if a promise was broken."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job and its children ignore it
     began = time.monotonic()
     chosen = _chosen(",".join(SHORT) if short and rows is None else rows)
     pace = Pace(times=times or (SHORT_TIMES if short else 20), seconds=seconds, repeat=repeat)
