@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from benchmarks import page
 from benchmarks.job import Took, run, sandbox, write_leads
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin
@@ -19,7 +21,8 @@ from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded
 
 LATENCIES = (0.0, 0.02, 0.1)
-POSTGRES = "postgresql://postgres@127.0.0.1/postgres?schema=target_driftrock_bench"
+SERVER = "postgresql+psycopg://postgres@127.0.0.1/postgres"
+SCHEMA = "target_driftrock_rates"
 SECONDS = 20
 FILL_GROUP = 5_000
 CONCURRENCY = 16
@@ -34,6 +37,7 @@ def main(scale: float) -> None:
         parts = [_rates(folder, scale), _refresh(folder, scale), _tokens(folder, scale)]
     finally:
         shutil.rmtree(folder)
+        _drop_schema()
     command = "python -m benchmarks.rates" + ("" if scale == 1 else f" {scale:g}")
     sys.stdout.write(f"{page.write('rates', title='Rates', command=command, parts=parts)}\n")
 
@@ -46,6 +50,7 @@ def _rates(folder: Path, scale: float) -> str:
         write_leads(source, events)
         with sandbox("--latency", str(latency)) as api:
             for name, ledger in _ledgers(folder, latency):
+                _drop_schema()
                 took = run(api.url, source, ledger=ledger, max_concurrency=CONCURRENCY)
                 rows.append([f"{latency * 1000:.0f} ms", name, events, *_figures(took, events)])
                 api.reset()
@@ -57,8 +62,13 @@ def _ledgers(folder: Path, latency: float) -> list[tuple[str, str]]:
     return [
         ("memory", "memory"),
         ("SQLite", str(folder / f"ledger-{latency}")),
-        ("PostgreSQL", f"{POSTGRES}_{round(time.time())}"),
+        ("PostgreSQL", f"postgresql://postgres@127.0.0.1/postgres?schema={SCHEMA}"),
     ]
+
+
+def _drop_schema() -> None:
+    with sa.create_engine(SERVER).begin() as connection:
+        connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True, if_exists=True))
 
 
 def _figures(took: Took, events: int) -> list[str]:
