@@ -90,7 +90,7 @@ class TracedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run, as its own transactions counted it. `receipt` is JSON; a run that was killed has none."""
+    """One run, as its own transactions counted it. `receipt` is JSON; of a killed run, made by the next one."""
 
     id: int
     started_at: float
