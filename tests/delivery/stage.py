@@ -90,6 +90,7 @@ class Stage:
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)
         assert transport.flying == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "The dispatcher leaves tasks behind."
         return Ending(
             outcomes=outcomes,
             error=error,

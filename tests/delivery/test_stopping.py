@@ -184,6 +184,14 @@ def test_nothing_more_is_sent_when_the_ledger_is_lost(fails_from: int) -> None:
         assert ledger.changes(sent.serial)[:1] == ["Intent"]
 
 
+def test_a_refused_part_is_open_when_it_could_not_be_recorded() -> None:
+    """Its record is read again, and the sums close."""
+    ending = Stage(ledger=RecordingLedger(fails_from=0)).play([refusal(1), refusal(2)])
+
+    assert isinstance(ending.error, LedgerUnavailable)
+    assert ending.kinds() == {1: "Open", 2: "Open"}
+
+
 class ForgetfulLedger(RecordingLedger):
     """Cannot be asked after a while."""
 

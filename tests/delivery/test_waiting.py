@@ -133,6 +133,21 @@ def test_a_longer_wait_is_kept_when_a_shorter_one_is_asked_for_later() -> None:
     assert not [sent for sent in ending.transport.sent if 0.3 < sent.at < 29.9]
 
 
+def test_others_go_when_a_pause_is_over_before_its_own_event_wakes() -> None:
+    """Its long backoff is its own; what a 429 asked of everyone is short."""
+
+    async def submit(dispatcher: Dispatcher) -> None:
+        await asyncio.sleep(33)  # the sixth reply came at 31.7, and its event sleeps until 63.7
+        dispatcher.submit([event(2)])
+        dispatcher.end_input()
+
+    react = script({1: [*[status(408)] * 5, status(429, retry_after="3")]})
+
+    ending = Stage(react=react, roll=lambda: MOST).play([event(1)], submit)
+
+    assert ending.transport.moments(2) == pytest.approx([34.7], abs=0.2)
+
+
 @pytest.mark.parametrize("retry_after", ["soon", "-5", ""])
 def test_the_usual_wait_holds_when_retry_after_cannot_be_read(retry_after: str) -> None:
     """What asks for nothing asks for nothing."""
