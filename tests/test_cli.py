@@ -168,7 +168,7 @@ def test_no_secret_is_printed_when_a_line_of_our_own_holds_it() -> None:
 
         class Talking:
             def __init__(self, *_, **__):
-                line = {"pathname": cli.__file__, "levelno": logging.ERROR, "levelname": "ERROR", "msg": "It is s3cret."}
+                line = {"pathname": cli.__file__, "levelno": 40, "levelname": "ERROR", "msg": "It is s3cret."}
                 logging.getLogger().handle(logging.makeLogRecord(line))
                 sys.exit(0)
 
