@@ -146,9 +146,9 @@ def _check_command() -> click.Command:
         "check",
         params=_shared_options(),
         callback=_check,
-        short_help="Say whether settings, host and credentials would do.",
+        short_help="Say whether settings, ledger, host and credentials would do.",
         help=(
-            "Say whether settings, host and credentials would do. No event is sent.\n\n"
+            "Say whether settings, ledger, host and credentials would do. No event is sent.\n\n"
             "With --input it also holds the mapping against each SCHEMA in it."
         ),
     )
