@@ -222,7 +222,7 @@ def until(holds: Callable[[], bool]) -> None:
     pause = threading.Event()
     while not holds():
         assert time.monotonic() < deadline, "It did not happen in time."
-        pause.wait(0.005)  # leaves the processor to those who are watched
+        pause.wait(0.02)  # leaves the processor to those who are watched
 
 
 def accepted(wire: Wire, source: str = "capture-1") -> list[int]:
