@@ -55,6 +55,8 @@ class Books:
         """Parts, refused ones included."""
         self.refusals: Counter[tuple[str, str]] = Counter()
         """Invalid, rejected and held parts by mapping and reason."""
+        self.without_identity: Counter[str] = Counter()
+        """Events without an `event_id`, by mapping."""
         self.rows_done: list[str] = []
         """Kept rows that were read again, and of which every part is delivered."""
         self.rows_filtered = 0
@@ -74,6 +76,9 @@ class Books:
         self._opened += 1
         self._checkpoint.open(self._opened)
         self.submitted += len(parts)
+        self.without_identity.update(
+            part.mapping for part in parts if isinstance(part, Event) and part.event_id is None
+        )
         kind = _kind(parts)
         self._records[stream, kind] += 1
         if parts:

@@ -78,6 +78,8 @@ class Receipt:
     events_by_line: Mapping[Line, EventCounts] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Invalid, rejected and held parts by mapping and reason."""
+    without_identity: Mapping[str, int] = field(default_factory=dict)
+    """Events without an `event_id`, by mapping: what is promised of repeats does not hold for them."""
     retries: int = 0
     unknown: int = 0
     unknown_recorded: int | None = None
@@ -117,6 +119,8 @@ class Receipt:
         )
         for (mapping, reason), count in sorted(self.refusals.items()):
             yield f"Refused: {count} of {mapping}: {reason}."
+        for mapping, count in sorted(self.without_identity.items()):
+            yield f"Without event_id: {count} of {mapping}; a repeat of them cannot be recognised."
         yield (
             f"{self._pace()}, {self.retries} retries, {self.unknown} answers lost, "
             f"{self.token_requests} token requests."
@@ -139,6 +143,7 @@ class Receipt:
                     {"mapping": mapping, "reason": reason, "count": count}
                     for (mapping, reason), count in sorted(self.refusals.items())
                 ],
+                "without_identity": dict(self.without_identity),
                 "retries": self.retries,
                 "answers_lost": self.unknown,
                 "latencies_ms": {name: round(value, 1) for name, value in self.latencies.items()},

@@ -290,6 +290,7 @@ class Run:
             if progress.latencies
             else {},
             refusals=self._books.refusals,
+            without_identity=self._books.without_identity,
             retries=progress.retries,
             unknown=progress.unknown,
             token_requests=self._tokens.requests,
@@ -327,6 +328,8 @@ def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
 
 def _write_line(value: bytes) -> None:
     """One line of STATE to standard output, whatever its encoding."""
+    if sys.stdout is None:
+        raise BrokenPipeError
     binary = getattr(sys.stdout, "buffer", None)
     if binary is None:
         sys.stdout.write(value.decode() + "\n")

@@ -13,7 +13,10 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Signals:
-    """While entered, the signals of `ENDING` set `received` and make `wake_fd` readable. For the main thread."""
+    """While entered, the signals of `ENDING` set `received` and make `wake_fd` readable. For the main thread.
+
+    A SIGHUP that is ignored already stays so: `nohup` means it.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
@@ -27,14 +30,15 @@ class Signals:
     def __enter__(self) -> Self:
         self._wakeup_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         for number in ENDING:
-            self._before[number] = signal.signal(number, self._note)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in ENDING:
-            signal.signal(number, self._before[number])  # type: ignore[arg-type]  # what signal() gave
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]  # what signal() gave
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self.wake_fd)
         os.close(self._write_fd)

@@ -278,3 +278,12 @@ def test_both_sums_close_when_anything_happens(accounts: Accounts) -> None:
 
     assert accounts.books.events.total == accounts.books.submitted == len(parts)
     assert accounts.books.records(len(parts)).total == len(parts)
+
+
+def test_events_are_counted_apart_when_they_have_no_identity(accounts: Accounts) -> None:
+    """By their mapping; a refusal is no event."""
+    anonymous = dataclasses.replace(event(1), event_id=None)
+
+    accounts.enter(anonymous, event(2), refusal(3))
+
+    assert accounts.books.without_identity == {anonymous.mapping: 1}

@@ -106,3 +106,13 @@ def test_every_count_is_in_it_when_it_is_kept() -> None:
     ]
     assert kept["latencies_ms"] == {"p50": 20.4, "p95": 99.6}
     assert (kept["retries"], kept["answers_lost"], kept["token_requests"], kept["seconds"]) == (4, 1, 2, 0.5)
+
+
+def test_events_without_identity_are_told_when_there_are_some() -> None:
+    """What is promised of repeats does not hold for them, so the receipt says how many, and of which mapping."""
+    receipt = dataclasses.replace(RECEIPT, without_identity={"streams[1] (visits)": 12})
+
+    assert "Without event_id: 12 of streams[1] (visits); a repeat of them cannot be recognised." in list(
+        receipt.lines()
+    )
+    assert json.loads(receipt.as_json())["without_identity"] == {"streams[1] (visits)": 12}

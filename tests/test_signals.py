@@ -69,3 +69,15 @@ def test_everything_is_as_before_when_the_run_is_over() -> None:
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(signals.wake_fd)
+
+
+def test_a_hangup_stays_ignored_when_nohup_asked_for_it() -> None:
+    """A run that was started to outlive its terminal does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with untouched(), Signals() as signals:
+            signal.raise_signal(signal.SIGHUP)
+
+            assert signals.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
