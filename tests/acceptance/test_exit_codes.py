@@ -291,6 +291,23 @@ def test_a_full_disk_is_no_defect_when_state_goes_into_a_file(command: Command, 
     assert b"(exit 141)" in done.stderr.splitlines()[-1]
 
 
+def test_it_ends_with_141_when_there_is_no_standard_output(command: Command, double: Wire) -> None:
+    """As with `>&-`: nobody can ever read STATE, which is no defect of ours."""
+    config = command.config(settings(double.url))
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" --config "$1" >&-', PROGRAM, config],
+        input=singer(FIVE),
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=command.folder,
+        env=surroundings({}),
+        timeout=SECONDS,
+    )
+
+    assert done.returncode == 141
+    assert b"(exit 141)" in done.stderr.splitlines()[-1]
+
+
 def test_json_is_printed_when_about_is_asked_for_in_that_form(command: Command) -> None:
     """All of it, and nothing beside it."""
     ended = command.run("--about", "--format", "json")
