@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import click
@@ -19,14 +18,15 @@ from tests.faults.summary import Pace, Summary, play
 from tests.faults.table import Row
 
 FOLDER = Path(__file__).parents[2]
+_HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
 
 
 @click.command("make acceptance")
-@click.option("--short", is_flag=True, help="The rows that the tests play, in fewer trials.")
+@click.option("--short", is_flag=True, help="The rows that the tests play, in fewer trials; what lasts is shrunk.")
 @click.option("--rows", metavar="NAME,…", help="Only these rows.")
 @click.option("--repeat", default=1, show_default=True, help="How often the rows whose moments chance chooses.")
 @click.option("--times", type=int, help="Trials of such a row.")
-@click.option("--seconds", default=60.0, show_default=True, help="How long all faults at once last.")
+@click.option("--seconds", type=float, help="The longest that a fault lasts, if it is not to last its true length.")
 @click.option("--jobs", default=2, show_default=True, help="Rows at the same time.")
 @click.option("--keep", type=click.Path(path_type=Path), help="A new folder for what the runs leave.")
 @click.option("--write", type=click.Path(path_type=Path), help="Where the page goes; docs/faults.md of a whole table.")
@@ -36,16 +36,17 @@ def acceptance(
     rows: str | None,
     repeat: int,
     times: int | None,
-    seconds: float,
+    seconds: float | None,
     jobs: int,
     keep: Path | None,
     write: Path | None,
 ) -> None:
     """Play faults, print what came of each, and end with 1 if a promise was broken."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job and its children ignore it
+    for number in (signal.SIGINT, signal.SIGHUP):  # what a shell's background job or nohup ignores, children ignore too
+        signal.signal(number, _HANDLERS[number])
     began = time.monotonic()
     chosen = _chosen(",".join(SHORT) if short and rows is None else rows)
-    pace = Pace(times=times or (SHORT_TIMES if short else 20), seconds=seconds, repeat=repeat)
+    pace = Pace(times=times or (SHORT_TIMES if short else 20), repeat=repeat, is_short=short, seconds=seconds)
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         summaries = _played(chosen, keep or Path(temporary), pace, jobs=jobs)
     target = write or (FOLDER / "docs" / "faults.md" if chosen == ROWS else None)
@@ -55,11 +56,14 @@ def acceptance(
 
 
 def _played(rows: Sequence[Row], folder: Path, pace: Pace, *, jobs: int) -> list[Summary]:
+    """What lasts longest begins first; told in the order of the table."""
     summaries = []
     with ThreadPoolExecutor(jobs) as pool:
-        for summary in pool.map(partial(play, folder=folder, pace=pace), rows):
-            click.echo(summary.line)
-            summaries.append(summary)
+        longest_first = sorted(rows, key=lambda row: pace.lasts(row) * pace.repeats(row), reverse=True)
+        playing = {row.name: pool.submit(play, row, folder=folder, pace=pace) for row in longest_first}
+        for row in rows:
+            summaries.append(playing[row.name].result())
+            click.echo(summaries[-1].line)
     return summaries
 
 

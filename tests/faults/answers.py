@@ -6,19 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.faults.crowd import POISON, Entry
+from tests.faults.crowd import OTHERS, POISON, Entry, crowd
 from tests.faults.finding import Finding
 from tests.faults.table import Play, Row, Stage
-from tests.faults.trial import SLOTS, Trial, pause
-from tests.faults.witness import held_up
+from tests.faults.trial import SLOTS, Trial
+from tests.faults.witness import held_up, longest_gap, span
 
 LATENCY = ("--latency", "0.02")
-OUTAGE = 5.0
+OUTAGE = 60.0
+BROWN_OUT = 600.0
 """Seconds."""
+PER_SECOND = 30
+"""How much more input there is for each second of a brown-out, twice as much as can be delivered in it."""
+BROWN = {"error_share": 0.5, "latency": 0.5}
 SHORT_OUTAGE = 4
 PATIENCE = 3
 """Seconds for an answer: shorter ones than by default, and longer than a busy machine takes."""
-SHRUNK = f"{OUTAGE:g} s stand for a minute"
+NEARLY = 0.9
+"""Of the time that an outage lasts, how much lies at least between the first and the last request that it failed."""
 
 
 def _throughout(
@@ -82,19 +87,26 @@ def _tokens_failed(trial: Trial) -> int:
 
 
 def _meanwhile(
-    *, happened: Callable[[Trial], Mapping[str, int]], seconds: float, begin: Mapping[str, Any], end: Mapping[str, Any]
+    name: str, *, begin: Mapping[str, Any], end: Mapping[str, Any], per_second: int = 0, **failed: Any
 ) -> Play:
-    """A fault that begins when a quarter has arrived, and ends some seconds later."""
+    """A fault that begins when a quarter has arrived, and ends some seconds later. `failed` are its arrivals."""
 
     def play(stage: Stage) -> Iterator[Finding]:
-        with stage.trial(*LATENCY) as trial:
+        entries = crowd(others=OTHERS + round(stage.seconds * per_second))
+        with stage.trial(*LATENCY, entries=entries) as trial:
             with trial.run(trial.whole()) as run:
-                run.until(lambda: trial.arrived() >= len(trial.entries) // 4)
+                run.until(lambda: trial.arrived() >= len(entries) // 4)
                 trial.fault(**begin)
-                pause(seconds)
+                is_under_way = run.lasts(stage.seconds)
                 trial.fault(**end)
                 trial.end(run)
-            yield trial.finding(happened(trial), codes=[0], most_twice=SLOTS)
+            seconds = span(trial.seen(**failed))
+            yield trial.finding(
+                {name: trial.count(**failed), "seconds from the first to the last": round(seconds)},
+                codes=[0],
+                holds={"the run went on all along": is_under_way, "it lasted": seconds >= NEARLY * stage.seconds},
+                most_twice=SLOTS,
+            )
 
     return play
 
@@ -105,14 +117,14 @@ def _away(stage: Stage) -> Iterator[Finding]:
         with trial.run(trial.whole()) as run:
             run.until(lambda: trial.arrived() >= len(trial.entries) // 4)
             trial.api.close()
-            before = trial.arrived()
-            pause(OUTAGE)
+            is_under_way = run.lasts(stage.seconds)
             trial.api_again()
             trial.end(run)
+        seconds = longest_gap(trial.arrivals())
         yield trial.finding(
-            {"process of the API ended": 1},
+            {"process of the API ended": 1, "seconds without an arrival": round(seconds)},
             codes=[0],
-            holds={"the rest came after it": trial.arrived() > before},
+            holds={"the run went on all along": is_under_way, "it lasted": seconds >= stage.seconds},
             most_twice=SLOTS,
         )
 
@@ -233,39 +245,29 @@ ROWS = [
     ),
     Row(
         name="down",
-        fault=f"API answers 503 to everything for {OUTAGE:g} s",
-        shrunk=SHRUNK,
-        play=_meanwhile(
-            happened=lambda trial: {"503": trial.count(status=503)},
-            seconds=OUTAGE,
-            begin={"down": True},
-            end={"down": False},
-        ),
+        fault="API answers 503 to everything for a minute",
+        seconds=OUTAGE,
+        short=5.0,
+        play=_meanwhile("503", begin={"down": True}, end={"down": False}, status=503),
     ),
     Row(
         name="closed",
-        fault=f"API resets every connection for {OUTAGE:g} s",
-        shrunk=SHRUNK,
-        play=_meanwhile(
-            happened=lambda trial: {"resets": trial.count(outcome="reset")},
-            seconds=OUTAGE,
-            begin={"closed": True},
-            end={"closed": False},
-        ),
+        fault="API resets every connection for a minute",
+        seconds=OUTAGE,
+        short=5.0,
+        play=_meanwhile("resets", begin={"closed": True}, end={"closed": False}, outcome="reset"),
     ),
-    Row(name="away", fault=f"nothing listens for {OUTAGE:g} s", play=_away, shrunk=SHRUNK),
+    Row(name="away", fault="nothing listens for a minute", play=_away, seconds=OUTAGE, short=5.0),
     Row(
         name="down-for-good", fault=f"API down for longer than max_outage_seconds ({SHORT_OUTAGE})", play=_down_for_good
     ),
     Row(
         name="brown-out",
-        fault="half of all answers are 503 for 10 s",
-        shrunk="10 s stand for ten minutes",
+        fault="half of all answers are 503, and all take half a second, for ten minutes",
+        seconds=BROWN_OUT,
+        short=10.0,
         play=_meanwhile(
-            happened=lambda trial: {"503": trial.count(status=503)},
-            seconds=10.0,
-            begin={"error_share": 0.5},
-            end={"error_share": 0.0},
+            "503", begin=BROWN, end={"error_share": 0.0, "latency": 0.02}, per_second=PER_SECOND, status=503
         ),
     ),
     Row(

@@ -147,5 +147,10 @@ ROWS = [
     Row(name="database-locked", fault="another program locks the database in the middle", play=_database_locked),
     Row(name="two", fault="two runs of everything at once", play=_two_at_once),
     Row(name="server-kill", fault="kill -9 at random moments, with PostgreSQL", play=_killed_on_server, is_random=True),
-    Row(name="server-terminate", fault="PostgreSQL ends the session in the middle", play=_session_ended),
+    Row(
+        name="server-terminate",
+        fault="PostgreSQL ends the session in the middle",
+        play=_session_ended,
+        is_random=True,
+    ),
 ]

@@ -36,17 +36,17 @@ def page(summaries: Sequence[Summary], *, folder: Path, seconds: float) -> str:
         "",
         *_legend(),
         "",
-        *_shrunk(summaries),
         *_broken(summaries),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _input(summaries: Sequence[Summary]) -> str:
-    first = summaries[0]
+    first, most = summaries[0], max(one.most_records for one in summaries)
+    more = f" (where the fault lasts, up to {most:,}, more of which have one)" if most > first.most_records else ""
     return (
-        f"- a trial has {first.records // max(1, first.trials)} records in {len(STREAMS)} streams: {PERSONS} persons "
-        f"have {EACH} events and more each, {OTHERS} have one; `max_concurrency` is {SLOTS}"
+        f"- a trial has {first.most_records} records in {len(STREAMS)} streams: {PERSONS} persons have {EACH} events "
+        f"and more each, {OTHERS} have one{more}; `max_concurrency` is {SLOTS}"
     )
 
 
@@ -54,17 +54,16 @@ def _table(summaries: Sequence[Summary]) -> Iterator[str]:
     yield _row(HEAD)
     yield _row(["---"] * len(HEAD))
     for one in summaries:
-        twice = f"{one.twice}" if one.trials < 2 else f"{one.twice} (most in one trial {one.most_twice})"
         yield _row(
             [
-                one.row.fault,
-                str(one.trials),
+                one.fault,
+                str(one.trials) if one.repeats < 2 else f"{one.trials} ({one.repeats} repeats)",
                 one.evidence,
                 str(one.lost),
-                twice,
+                _figure(one, one.twice, one.most_twice),
                 str(one.uncounted),
-                str(one.unknown),
-                str(one.kept),
+                _figure(one, one.unknown, one.most_unknown),
+                _figure(one, one.kept, one.most_kept),
                 "kept" if not one.out_of_order else f"{one.out_of_order} persons not",
                 one.ends,
                 f"{one.seconds:.0f}",
@@ -72,7 +71,13 @@ def _table(summaries: Sequence[Summary]) -> Iterator[str]:
         )
 
 
+def _figure(one: Summary, total: int, most: int) -> str:
+    """The sum of all trials, and the worst of several."""
+    return f"{total}" if one.trials < 2 or not total else f"{total} (most in one trial {most})"
+
+
 def _legend() -> Iterator[str]:
+    yield "- *trials*: how often it was played, each time with a new ledger; *repeats*: each time with other chance"
     yield "- *lost*: records that neither reached the sandbox nor are kept in the ledger, when the last run had ended"
     yield "- *twice*: how often too many an event was accepted"
     yield "- *not counted*: of those, what no ledger counted as unknown"
@@ -80,12 +85,6 @@ def _legend() -> Iterator[str]:
     yield "- *kept*: records that the ledger holds as invalid, rejected or held"
     yield "- *order*: whether each person's events were first accepted in the order read"
     yield "- *exit*: the codes of a trial's runs, one after the other; a run that `kill -9` ended has -9"
-
-
-def _shrunk(summaries: Sequence[Summary]) -> Iterator[str]:
-    shrunk = [f"- {one.row.fault}: {one.row.shrunk}" for one in summaries if one.row.shrunk]
-    if shrunk:
-        yield from ["Time made these smaller than they should be:", "", *shrunk, ""]
 
 
 def _broken(summaries: Sequence[Summary]) -> Iterator[str]:

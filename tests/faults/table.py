@@ -17,11 +17,11 @@ from tests.faults.trial import Trial, trial
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """Where a row is played. `times` is how often a fault with a moment is tried; all at once last `seconds`."""
+    """Where a row is played. `times` is how often a fault with a moment is tried; one that lasts lasts `seconds`."""
 
     folder: Path
     times: int
-    seconds: float
+    seconds: float = 0.0
     seed: int = 0
     trials: int = 0
     entries: Sequence[Entry] = field(default_factory=crowd)
@@ -29,10 +29,10 @@ class Stage:
     def trial(
         self, *options: str, entries: Sequence[Entry] | None = None, ledger: Memory | None = None, **settings: Any
     ) -> AbstractContextManager[Trial]:
-        """A trial in a folder of its own."""
+        """A trial in a folder of its own, in which chance is the stage's."""
         self.trials += 1
-        folder = self.folder / f"trial-{self.trials}"
-        return trial(folder, self.entries if entries is None else entries, *options, ledger=ledger, **settings)
+        folder, given = self.folder / f"trial-{self.trials}", self.entries if entries is None else entries
+        return trial(folder, given, "--seed", str(self.seed), *options, ledger=ledger, **settings)
 
     def moments(self, times: int) -> list[int]:
         """So many moments of a run, as requests seen by then: the first is the start-up, the others by chance."""
@@ -52,5 +52,7 @@ class Row:
     play: Play
     is_random: bool = False
     """Whether chance chooses its moments, so that it finds more when it is played again."""
-    shrunk: str = ""
-    """Where time made it smaller than it should be, in words."""
+    seconds: float = 0.0
+    """How long the fault lasts, if that is a part of it."""
+    short: float = 0.0
+    """How long it lasts in the short form."""

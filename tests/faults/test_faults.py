@@ -17,7 +17,7 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture(scope="module")
 def summaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Summary]]]:
     """All rows, a few at a time: each has a sandbox of its own."""
-    folder, pace = tmp_path_factory.mktemp("faults"), Pace(times=SHORT_TIMES, seconds=10.0)
+    folder, pace = tmp_path_factory.mktemp("faults"), Pace(times=SHORT_TIMES, is_short=True)
     with ThreadPoolExecutor(4) as pool:
         yield {row.name: pool.submit(partial(play, row, folder=folder, pace=pace)) for row in ROWS if row.name in SHORT}
 

@@ -58,6 +58,14 @@ def test_a_wait_is_seen_when_a_persons_next_event_came_late() -> None:
     assert witness.held_up(arrivals, 2.0) == 1
 
 
+def test_an_outage_is_as_long_as_what_it_failed_when_arrivals_are_measured() -> None:
+    """From the first to the last, and the longest time without any."""
+    arrivals = [_arrival(1, time=1.0), _arrival(2, time=1.5), _arrival(3, time=4.0)]
+
+    assert (witness.span(arrivals), witness.longest_gap(arrivals)) == (3.0, 2.5)
+    assert (witness.span([]), witness.longest_gap([])) == (0.0, 0.0)
+
+
 def test_fifty_persons_have_many_events_when_a_crowd_is_made() -> None:
     """The same crowd each time, its serials without a gap."""
     entries = crowd()

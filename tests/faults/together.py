@@ -14,6 +14,7 @@ from tests.faults.finding import Finding
 from tests.faults.table import Row, Stage
 from tests.faults.trial import SLOTS, Run, Trial
 
+SECONDS = 300.0
 PER_SECOND = 150
 FAULTS = (
     *("--latency", "0.02", "--error-share", "0.01", "--slow-share", "0.01", "--slow-seconds", "1"),
@@ -31,17 +32,25 @@ NO_FAULTS = {
 def _all_at_once(stage: Stage) -> Iterator[Finding]:
     chance = random.Random(stage.seed)  # noqa: S311 - repeatable on purpose
     entries = crowd(others=round(stage.seconds * PER_SECOND))
-    until, happened, kinds = time.monotonic() + stage.seconds, Counter[str](), cycle(INTERRUPTIONS)
+    began, happened, kinds = time.monotonic(), Counter[str](), cycle(INTERRUPTIONS)
     with stage.trial(*FAULTS, entries=entries, read_timeout=4, max_reject_percent=100) as trial:
-        while time.monotonic() < until:
+        while time.monotonic() < began + stage.seconds:
             _interrupted(trial, happened, chance, kind=next(kinds))
+        happened["seconds"] = int(time.monotonic() - began)
+        is_more = trial.bookmark < len(entries)
         codes = [_right(code) for code in trial.codes]
         trial.fault(**NO_FAULTS)
         trial.deliver(trial.rest())
         unanswered = trial.count(outcome="accepted_silent") + trial.count(outcome="accepted_reset")
         most = happened["kill -9"] * SLOTS + unanswered
         refused = len({each.serial for each in trial.arrivals() if each.status == REFUSED})
-        yield trial.finding(happened | _seen(trial), codes=[*codes, 0], most_twice=most, most_kept=refused)
+        yield trial.finding(
+            {**happened, **_seen(trial)},
+            codes=[*codes, 0],
+            holds={"there was something to send all along": is_more},
+            most_twice=most,
+            most_kept=refused,
+        )
 
 
 def _interrupted(trial: Trial, happened: Counter[str], chance: random.Random, *, kind: tuple[Signals, str]) -> None:
@@ -84,10 +93,11 @@ def _seen(trial: Trial) -> Counter[str]:
 ROWS = [
     Row(
         name="together",
-        fault="503, slow, 429, resets, lost answers, refusals, tokens of 2 s and revocations at once, while runs are "
-        "killed and stopped",
+        fault="503, slow, 429, resets, lost answers, refusals, tokens of 2 s and revocations at once for five minutes, "
+        "while runs are killed and stopped",
         play=_all_at_once,
         is_random=True,
-        shrunk="a minute stands for five (`--seconds 300`)",
+        seconds=SECONDS,
+        short=30.0,
     )
 ]

@@ -26,6 +26,8 @@ from tests.sandbox.wire import Wire
 
 SECONDS = 90.0
 """How long anything may take, on a machine that is busy."""
+REST_SECONDS = 600.0
+"""How long a run may take to its end: what an outage has held up comes then."""
 SLOTS = 16
 """`max_concurrency` of every run."""
 RECORD = "arrivals.jsonl"
@@ -111,9 +113,13 @@ class Trial:
         _, port = self.wire.address
         self.api.enter_context(sandbox("--record", str(self.folder / RECORD), "--port", str(port)))
 
+    def seen(self, **what: Any) -> list[Arrival]:
+        """The arrivals with this outcome or this status."""
+        return [each for each in self.arrivals() if all(getattr(each, name) == value for name, value in what.items())]
+
     def count(self, **what: Any) -> int:
         """How many arrivals there are with this outcome or this status."""
-        return sum(all(getattr(each, name) == value for name, value in what.items()) for each in self.arrivals())
+        return len(self.seen(**what))
 
     def arrivals(self) -> Sequence[Arrival]:
         """What reached the sandbox."""
@@ -185,6 +191,11 @@ class Run:
             pause(0.005)
         return False
 
+    def lasts(self, seconds: float) -> bool:
+        """Watch it for so long: whether it was at work all the time."""
+        end = time.monotonic() + seconds
+        return self.until(lambda: time.monotonic() >= end, seconds=2 * seconds)
+
     def kill(self, number: signal.Signals) -> bool:
         """Send it a signal, unless it has ended: whether it was sent."""
         is_alive = self.process.poll() is None
@@ -194,7 +205,7 @@ class Run:
     def ended(self) -> int:
         """Its exit code, once it has ended and all its STATE is kept."""
         try:
-            code = self.process.wait(SECONDS)
+            code = self.process.wait(REST_SECONDS)
         except subprocess.TimeoutExpired:
             raise NotInTime(f"its end, after {self.log[-500:]}") from None
         self._reader.join(SECONDS)

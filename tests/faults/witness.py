@@ -91,6 +91,16 @@ def out_of_order(accepted: Iterable[Arrival]) -> set[str]:
     return {person for person, serials in firsts.items() if any(low > high for low, high in pairwise(serials))}
 
 
+def span(arrivals: Sequence[Arrival]) -> float:
+    """Seconds from the first to the last of them."""
+    return arrivals[-1].time - arrivals[0].time if arrivals else 0.0
+
+
+def longest_gap(arrivals: Iterable[Arrival]) -> float:
+    """The most seconds in which none came, between the first and the last."""
+    return max((late.time - early.time for early, late in pairwise(arrivals)), default=0.0)
+
+
 def held_up(arrivals: Iterable[Arrival], seconds: float) -> int:
     """How often a person's next event came so much later than the one before: its answer was so late."""
     by_person: dict[str, list[float]] = {}
