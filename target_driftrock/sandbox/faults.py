@@ -19,7 +19,7 @@ Names = Annotated[tuple[str, ...], Meta(title="name,name")]
 Text = Annotated[str, Meta(title="text")]
 Switch = Annotated[bool, Meta(title="true|false")]
 RetryAfter = Literal["none", "seconds", "date"]
-Poison = Literal["500", "503", "silence"]
+Poison = Literal["403", "500", "503", "silence"]
 
 
 class FaultError(ValueError):
@@ -61,7 +61,7 @@ class Faults:
     repeat_conflict: Annotated[Switch, "An event that was accepted before gets 409."] = False
 
     poison_marker: Annotated[Text, "An event with this text in its body is not accepted, but meets poison_mode."] = ""
-    poison_mode: Annotated[Poison, "500, 503 with a Retry-After in seconds, or silence instead of an answer."] = "500"
+    poison_mode: Annotated[Poison, "403 like a firewall, 500, 503 with a Retry-After in seconds, or no answer."] = "500"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,7 @@ _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"},
     405: {"Allow": "POST"},
 }
+FORBIDDEN = Refusal(status=403, error="forbidden", description="The event was stopped on its way.")
 UNAUTHORIZED = Refusal(status=401, error="invalid_grant", description="Invalid credentials")
 
 
@@ -143,6 +144,8 @@ def _in_the_way(request: Request, faults: Faults, world: Circumstances) -> Verdi
 def _poisoned(faults: Faults, world: Circumstances) -> Verdict:
     if faults.poison_mode == "silence":
         return Verdict(outcome=Outcome.SILENT)
+    if faults.poison_mode == "403":
+        return Verdict(outcome=Outcome.REFUSED, answer=refused(FORBIDDEN))
     form: RetryAfter = "seconds" if faults.poison_mode == "503" else "none"
     return _failure(int(faults.poison_mode), form=form, faults=faults, world=world)
 

@@ -50,6 +50,7 @@ def test_the_page_in_docs_is_right_when_the_table_changes() -> None:
         pytest.param({"refuse_share": 1.0}, 422, "refused", id="refuse_share"),
         pytest.param({"poison_marker": "ada@"}, 500, "failed", id="poison_marker"),
         pytest.param({"poison_marker": "ada@", "poison_mode": "503"}, 503, "failed", id="poison_mode"),
+        pytest.param({"poison_marker": "ada@", "poison_mode": "403"}, 403, "refused", id="poison refused"),
         pytest.param({"poison_marker": "bob@"}, 201, "accepted", id="poison in other events"),
         pytest.param({"refuse_sources": ("capture-2",)}, 201, "accepted", id="another capture is refused"),
     ],
