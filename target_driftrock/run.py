@@ -68,6 +68,7 @@ class Run:
         self._ledger: DurableLedger | None = None
         self._handoff = Handoff(self._open_dispatcher, grace=GRACE_SECONDS)
         self._state_written_at = time.monotonic()
+        self._is_state_unread = False
 
     @property
     def next_position(self) -> int:
@@ -136,14 +137,14 @@ class Run:
     def is_over(self) -> bool:
         """Whether nothing more is to be read."""
         is_dead = self._handoff.is_started and not self._handoff.is_running
-        return self.is_signalled or is_dead or self._is_limit_reached
+        return self.is_signalled or self._is_state_unread or is_dead or self._is_limit_reached
 
     # When no more records come.
 
     def deliver_rest(self) -> None:
         """Until all is settled, or the delivery has stopped; then write the last STATE.
 
-        A signal in between stops the delivery, and a second one at once.
+        A signal in between stops the delivery, and a second one at once; STATE that nobody reads counts as one.
 
         Raises:
             RunStopped: What stopped the delivery.
@@ -152,17 +153,19 @@ class Run:
             return
         if not self.is_signalled:
             self._handoff.end_input()
-        signals_told = 0
+        stops_told = 0
         while self._handoff.is_running:
-            while signals_told < self._signal_count:
+            while stops_told < self._signal_count + self._is_state_unread:
                 self._handoff.stop()
-                signals_told += 1
+                stops_told += 1
             self._handoff.wait(WAIT_SECONDS)
             self.tick()
         self.tick()
         self._write_state()
         if self._handoff.failure is not None:
             raise self._handoff.failure
+        if self._is_state_unread:
+            raise StateUnread(_STATE_UNREAD)
 
     def conclude(self, causes: Sequence[RunStopped], *, records_read: int) -> int:
         """Account for all, keep the receipt, and say how the run ended; its exit code. `causes` are what ended it."""
@@ -244,7 +247,7 @@ class Run:
         try:
             _write_line(value)
         except OSError:
-            raise StateUnread(_STATE_UNREAD) from None
+            self._is_state_unread = True
 
     @asynccontextmanager
     async def _open_dispatcher(self, report: Callable[[Part, Outcome], None]) -> AsyncIterator[Dispatcher]:

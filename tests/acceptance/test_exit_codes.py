@@ -247,6 +247,41 @@ def test_it_ends_with_141_when_nobody_reads_state(command: Command, double: Wire
     assert "(exit 141)" in err.splitlines()[-1]
 
 
+def _run_unread(command: Command, config: str, tap: bytes) -> int:
+    """Its exit code, where nobody reads its standard output."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [PROGRAM, "--config", config],
+            input=tap,
+            stdout=writing,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            cwd=command.folder,
+            env=surroundings({}),
+            timeout=SECONDS,
+        )
+    finally:
+        os.close(writing)
+    return done.returncode
+
+
+def test_what_is_in_flight_is_settled_when_state_is_unread_after_the_last_line(command: Command) -> None:
+    """The delivery stops as for a signal, so that the next run sends nothing twice."""
+    numbers = range(1, 41)
+    with sandbox("--latency", "0.5") as wire:
+        given = settings(wire.url, max_concurrency=2)
+        code = _run_unread(command, command.config(given), singer(leads(numbers)))
+        before = accepted(wire)
+        wire.post("/_sandbox/faults", {"latency": 0.0})
+        after = command.deliver(given, leads(numbers))
+
+        assert (code, after.code) == (141, 0)
+        assert len(before) < len(numbers)
+        assert sorted(accepted(wire)) == list(numbers)
+
+
 @pytest.mark.parametrize("arguments", [("--about",), ("--version",), ("--help",), ("preview",), ("check",)], ids=str)
 def test_it_ends_quietly_when_nobody_reads_what_it_prints(
     arguments: tuple[str, ...], command: Command, double: Wire
