@@ -264,6 +264,7 @@ class Run:
                 plan=Plan(
                     api=settings.api.name,
                     max_concurrency=settings.pace.max_concurrency,
+                    most_per_second=settings.pace.max_events_per_second,
                     max_outage=settings.patience.max_outage,
                     holds_unknown=settings.keeping.on_unknown is OnUnknown.HOLD,
                 ),

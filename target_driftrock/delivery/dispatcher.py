@@ -25,7 +25,7 @@ from target_driftrock.delivery.backoff import Backoff
 from target_driftrock.delivery.captures import Captures, Ruling
 from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import ANSWER_LOST, Intake
-from target_driftrock.delivery.limiter import Limiter
+from target_driftrock.delivery.limiter import Limiter, is_server_error
 from target_driftrock.delivery.passage import Passage, Progress
 from target_driftrock.delivery.verdict import Step, is_poisoned, judge
 from target_driftrock.errors import (
@@ -94,7 +94,7 @@ class Dispatcher:
         self.progress = Progress()
         self._captures: Captures[Passage] = Captures()
         self._intake = Intake(plan=plan, journal=journal, captures=self._captures, settle=self._settle)
-        self._limiter = Limiter(plan.max_concurrency)
+        self._limiter = Limiter(plan.max_concurrency, most_per_second=plan.most_per_second)
         self._backoff: Backoff[Passage] = Backoff()
         self._doubts: Doubts[Passage] = Doubts()
         self._patience = Patience(plan.max_outage)
@@ -199,8 +199,10 @@ class Dispatcher:
 
     def _next_deadline(self) -> float | None:
         moments = [self._backoff.next_wake(), self._patience.deadline()]
-        if self._limiter.paused_until > self._now():
-            moments.append(self._limiter.paused_until)
+        now = self._now()
+        next_start = self._limiter.next_start(now)
+        if next_start > now:
+            moments.append(next_start)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _keep_patience(self, now: float) -> None:
@@ -249,16 +251,25 @@ class Dispatcher:
     async def _attempt(self, passage: Passage) -> None:
         """One request, and the commit of what became of it."""
         token = await self._tokens.token(refused=self._refused_token)
+        began = await self._turn()
         self._note_try(passage)
         self._doubts.begin(token)
-        began = self._now()
         try:
             reply = await self._transport.post(passage.event.capture.endpoint, body=passage.event.body, token=token)
         finally:
             self._doubts.end(token)
-        self._note_reply(passage, reply, self._now() - began)
+        self._note_reply(passage, reply, began)
         await self._follow(passage, reply, token)
         await self._resolve_doubt(token)
+
+    async def _turn(self) -> float:
+        """Until a request may start, now that there is a token: many may have waited for the same one."""
+        now = self._now()
+        while (start := self._limiter.next_start(now)) > now:
+            await asyncio.sleep(start - now)
+            now = self._now()
+        self._limiter.start(now)
+        return now
 
     def _note_try(self, passage: Passage) -> None:
         passage.tries += 1
@@ -274,18 +285,18 @@ class Dispatcher:
         if not self.progress.began_at:
             self.progress.began_at = self._now()
 
-    def _note_reply(self, passage: Passage, reply: Reply, seconds: float) -> None:
+    def _note_reply(self, passage: Passage, reply: Reply, began: float) -> None:
+        now = self._now()
         passage.is_flying = False
         passage.reply = reply
         self._latest_reason = _reason(reply)
-        is_server_error = isinstance(reply, Answer) and reply.status >= 500  # noqa: PLR2004 - 5xx
+        self._limiter.note(reply, began=began, now=now)
         if isinstance(reply, Answer):
-            self._limiter.note_answer(is_server_error=is_server_error)
-            self.progress.latest_answer_at = self._now()
-            self.progress.note_latency(seconds)
+            self.progress.latest_answer_at = now
+            self.progress.note_latency(now - began)
         if passage.tries == 1 and reply is not Fault.NOT_SENT:
             self._witnesses += 1
-            self._failed_witnesses += is_server_error or reply is Fault.NO_ANSWER
+            self._failed_witnesses += is_server_error(reply) or reply is Fault.NO_ANSWER
 
     async def _follow(self, passage: Passage, reply: Reply, token: str) -> None:
         step = judge(reply, was_unknown=passage.was_unknown)

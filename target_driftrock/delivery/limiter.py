@@ -1,46 +1,57 @@
-"""How many requests may be in flight, and whether anything may start at all."""
+"""How many requests may start: by slots, by rate, and by what the API asked everyone to wait for."""
 
 from __future__ import annotations
 
-from collections import deque
+from typing import TYPE_CHECKING
 
-ANSWERS_JUDGED = 100
-STRAINED_ABOVE = 5
-"""Of the last `ANSWERS_JUDGED`: more 5xx than this, and the server as a whole is in trouble."""
+from target_driftrock.delivery.concurrency import AdaptiveConcurrency
+from target_driftrock.delivery.rate import AdaptiveRate
+from target_driftrock.events.answer import Answer, Fault
+
+if TYPE_CHECKING:
+    from target_driftrock.events.answer import Reply
+
+TOO_MANY_REQUESTS = 429
 
 
 class Limiter:
     """Counts slots. A slot is taken for a request and given back when what became of it is recorded."""
 
-    def __init__(self, ceiling: int) -> None:
-        self._ceiling = ceiling
+    def __init__(self, ceiling: int, *, most_per_second: float | None = None) -> None:
+        self._concurrency = AdaptiveConcurrency(ceiling)
+        self._rate = AdaptiveRate(most_per_second)
         self._taken = 0
         self._paused_until = 0.0
-        self._latest: deque[bool] = deque(maxlen=ANSWERS_JUDGED)
-        self._server_errors = 0
-
-    @property
-    def taken(self) -> int:
-        """Requests in flight, or waiting for their result to be recorded."""
-        return self._taken
 
     @property
     def is_strained(self) -> bool:
-        """More than 5 % of the last 100 answers were 5xx."""
-        return self._server_errors > STRAINED_ABOVE
+        """More than 5 % of the last 100 results were 5xx or lost answers."""
+        return self._concurrency.is_strained
 
     @property
-    def paused_until(self) -> float:
-        """Nothing may start before this moment of the caller's clock."""
-        return self._paused_until
+    def limit(self) -> int:
+        """Most slots at present."""
+        return self._concurrency.limit
 
     def free(self, now: float) -> int:
         """How many requests may start now."""
-        return 0 if now < self._paused_until else self._ceiling - self._taken
+        if now < self._paused_until:
+            return 0
+        return self._rate.free(now, max(0, self.limit - self._taken))
+
+    def next_start(self, now: float) -> float:
+        """When the next request may start, as far as time alone decides; never before now."""
+        return max(self._paused_until, self._rate.due(now))
 
     def take(self) -> None:
-        """A request starts."""
+        """A slot is taken."""
         self._taken += 1
+        if self._taken >= self.limit:
+            self._concurrency.note_full()
+
+    def start(self, now: float) -> None:
+        """A request starts in its slot."""
+        self._rate.take(now)
 
     def give_back(self) -> None:
         """What became of a request is recorded."""
@@ -50,9 +61,20 @@ class Limiter:
         """Everyone waits until then. A shorter pause does not end a longer one."""
         self._paused_until = max(self._paused_until, until)
 
-    def note_answer(self, *, is_server_error: bool) -> None:
-        """An answer came, of any status."""
-        if len(self._latest) == ANSWERS_JUDGED:
-            self._server_errors -= self._latest[0]
-        self._latest.append(is_server_error)
-        self._server_errors += is_server_error
+    def note(self, reply: Reply, *, began: float, now: float) -> None:
+        """A request that began then has this reply."""
+        is_throttled = isinstance(reply, Answer) and reply.status == TOO_MANY_REQUESTS
+        if isinstance(reply, Answer):
+            self._rate.note(now, is_throttled=is_throttled)
+        self._concurrency.note(
+            began=began,
+            now=now,
+            has_failed=is_server_error(reply) or reply is Fault.NO_ANSWER,
+            is_throttled=is_throttled,
+            is_answer=isinstance(reply, Answer) and not is_throttled,
+        )
+
+
+def is_server_error(reply: Reply) -> bool:
+    """Whether it is an answer of 5xx."""
+    return isinstance(reply, Answer) and reply.status >= 500  # noqa: PLR2004 - 5xx

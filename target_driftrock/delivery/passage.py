@@ -24,6 +24,8 @@ class Plan:
     max_concurrency: int
     max_outage: float
     holds_unknown: bool = False
+    most_per_second: float | None = None
+    """Requests."""
 
     @property
     def intents_ahead(self) -> int:

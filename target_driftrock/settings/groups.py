@@ -90,6 +90,7 @@ class Pace:
 
     max_concurrency: int = 16
     max_events: int | None = None
+    max_events_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

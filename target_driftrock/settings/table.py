@@ -140,6 +140,13 @@ TABLE = (
         minimum=1,
     ),
     Row(
+        name="max_events_per_second",
+        title="Most events a second",
+        description="A ceiling beside the adaptive limit; every request counts, retries too.",
+        kind=Kind.INTEGER,
+        minimum=1,
+    ),
+    Row(
         name="read_timeout",
         title="Read timeout",
         description="Seconds to wait for an answer. A short one makes duplicates.",

@@ -57,6 +57,7 @@ class Stage:
     """Captures that have accepted an event in an earlier run."""
     max_concurrency: int = 16
     max_outage: float = 900.0
+    max_per_second: float | None = None
     holds_unknown: bool = False
     roll: Callable[[], float] = lambda: 0.5
     commit_seconds: float = 0.001
@@ -74,6 +75,7 @@ class Stage:
             plan=Plan(
                 api=API,
                 max_concurrency=self.max_concurrency,
+                most_per_second=self.max_per_second,
                 max_outage=self.max_outage,
                 holds_unknown=self.holds_unknown,
             ),

@@ -1,11 +1,14 @@
-"""Slots, pauses, and when a server counts as strained."""
+"""Slots, pauses, and what counts as a failure."""
 
 from __future__ import annotations
 
+import pytest
+
 from target_driftrock.delivery.limiter import Limiter
+from target_driftrock.events.answer import Answer, Fault, Reply
 
 
-def test_slots_run_out_when_the_ceiling_is_taken() -> None:
+def test_slots_run_out_when_the_limit_is_taken() -> None:
     """A slot is free again only when it is given back."""
     limiter = Limiter(2)
 
@@ -13,7 +16,6 @@ def test_slots_run_out_when_the_ceiling_is_taken() -> None:
     assert limiter.free(0.0) == 1
     limiter.take()
     assert limiter.free(0.0) == 0
-    assert limiter.taken == 2
     limiter.give_back()
     assert limiter.free(0.0) == 1
 
@@ -25,34 +27,51 @@ def test_nothing_is_free_when_paused() -> None:
     limiter.pause(10.0)
     limiter.pause(5.0)
 
-    assert limiter.paused_until == 10.0
+    assert limiter.next_start(0.0) == 10.0
     assert limiter.free(9.999) == 0
     assert limiter.free(10.0) == 4
 
 
-def test_the_server_is_strained_when_more_than_five_of_a_hundred_failed() -> None:
-    """Five 5xx of the last hundred answers are bearable, six are not."""
+def test_a_slot_taken_is_no_start() -> None:
+    """What waits for its token in a slot counts for the rate when it starts."""
+    limiter = Limiter(4, most_per_second=2)
+
+    limiter.take()
+    assert limiter.next_start(5.0) == 5.0
+    limiter.start(5.0)
+    assert limiter.next_start(5.0) == pytest.approx(5.5, abs=0.02)
+    assert limiter.free(5.1) == 0
+
+
+@pytest.mark.parametrize("reply", [Answer(status=500), Answer(status=503), Fault.NO_ANSWER])
+def test_failures_strain(reply: Reply) -> None:
+    """A 5xx and a lost answer are failures, from the sixth in a hundred on."""
     limiter = Limiter(4)
     for _ in range(5):
-        limiter.note_answer(is_server_error=True)
+        limiter.note(reply, began=0.0, now=1.0)
     assert not limiter.is_strained
 
-    limiter.note_answer(is_server_error=True)
+    limiter.note(reply, began=0.0, now=1.0)
     assert limiter.is_strained
 
 
-def test_failures_are_forgotten_when_a_hundred_answers_came_after() -> None:
-    """Only the last hundred count, whatever came before, and each leaves in its turn."""
+@pytest.mark.parametrize("reply", [Answer(status=200), Answer(status=422), Answer(status=429), Fault.NOT_SENT])
+def test_other_replies_do_not(reply: Reply) -> None:
+    """They judge the event, the rate, or the way there."""
     limiter = Limiter(4)
-    for _ in range(6):
-        limiter.note_answer(is_server_error=True)
-    for _ in range(94):
-        limiter.note_answer(is_server_error=False)
-    assert limiter.is_strained
+    for _ in range(100):
+        limiter.note(reply, began=0.0, now=1.0)
 
-    limiter.note_answer(is_server_error=False)
     assert not limiter.is_strained
 
-    for _ in range(6):
-        limiter.note_answer(is_server_error=True)
-    assert limiter.is_strained
+
+def test_many_429_hold_everyone_to_a_rate() -> None:
+    """One a second where nothing else was answered."""
+    limiter = Limiter(16)
+
+    for moment in range(8):
+        limiter.note(Answer(status=429), began=0.0, now=1.0 + moment)
+    limiter.start(8.0)
+
+    assert limiter.free(8.5) == 0
+    assert limiter.next_start(8.5) == pytest.approx(9.0, abs=0.05)

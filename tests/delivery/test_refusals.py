@@ -185,13 +185,13 @@ def test_unjudged_and_waiting_events_count_together_when_a_new_capture_is_tried(
 
 
 def test_a_thousand_new_captures_cost_one_round_trip_each_when_met_at_once() -> None:
-    """They prove themselves at the same time: 256 slots take 2,000 events in little more than eight round trips."""
+    """They prove themselves at the same time: 2,000 events take thirteen round trips, of which five to 256 slots."""
     parts = [event(n, source=f"capture-{n % 1_000}") for n in range(1, 2_001)]
 
     ending = Stage(proven=(), max_concurrency=256).play(parts)
 
     assert ending.error is None
-    assert ending.ended_at < 1.2
+    assert ending.ended_at < 1.3
     assert ending.transport.most_flying == 256
 
 
@@ -199,9 +199,9 @@ def test_a_capture_is_proven_for_later_runs_when_it_has_accepted_once() -> None:
     """The ledger remembers, and the next run sends at full width from the start."""
     first = Stage(proven=()).play([event(1)])
 
-    later = Stage(proven=(), ledger=first.ledger).play([event(n) for n in range(2, 18)])
+    later = Stage(proven=(), ledger=first.ledger, max_concurrency=10).play([event(n) for n in range(2, 18)])
 
-    assert later.transport.most_flying == 16
+    assert later.transport.most_flying == 10
 
 
 def test_a_capture_is_proven_when_the_first_run_only_then_dies() -> None:

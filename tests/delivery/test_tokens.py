@@ -35,12 +35,12 @@ def test_one_token_is_asked_for_when_many_get_a_401() -> None:
         return REFUSED if sent.token == "token-1" else ACCEPTED
 
     tokens = ScriptedTokens()
-    ending = Stage(react=react, tokens=tokens).play([event(number) for number in range(1, 17)])
+    ending = Stage(react=react, tokens=tokens).play([event(number) for number in range(1, 11)])
 
     assert ending.error is None
     assert set(ending.kinds().values()) == {"Delivered"}
     assert tokens.requests == 2
-    assert len(ending.transport.sent) == 32
+    assert len(ending.transport.sent) == 20
     assert ending.ledger.changes(1) == ["Intent", "Answered", "Intent", "Delivered"]
 
 
