@@ -24,7 +24,7 @@ _HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_
 @click.command("make acceptance")
 @click.option("--short", is_flag=True, help="The rows that the tests play, in fewer trials; what lasts is shrunk.")
 @click.option("--rows", metavar="NAME,…", help="Only these rows.")
-@click.option("--repeat", default=1, show_default=True, help="How often the rows whose moments chance chooses.")
+@click.option("--repeat", type=int, help="How often the rows in which chance has a part; 3 without --short.")
 @click.option("--times", type=int, help="Trials of such a row.")
 @click.option("--seconds", type=float, help="The longest that a fault lasts, if it is not to last its true length.")
 @click.option("--jobs", default=2, show_default=True, help="Rows at the same time.")
@@ -34,7 +34,7 @@ def acceptance(
     *,
     short: bool,
     rows: str | None,
-    repeat: int,
+    repeat: int | None,
     times: int | None,
     seconds: float | None,
     jobs: int,
@@ -46,7 +46,12 @@ def acceptance(
         signal.signal(number, _HANDLERS[number])
     began = time.monotonic()
     chosen = _chosen(",".join(SHORT) if short and rows is None else rows)
-    pace = Pace(times=times or (SHORT_TIMES if short else 20), repeat=repeat, is_short=short, seconds=seconds)
+    pace = Pace(
+        times=times or (SHORT_TIMES if short else 20),
+        repeat=repeat or (1 if short else 3),
+        is_short=short,
+        seconds=seconds,
+    )
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         summaries = _played(chosen, keep or Path(temporary), pace, jobs=jobs)
     target = write or (FOLDER / "docs" / "faults.md" if chosen == ROWS else None)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
-from tests.faults.crowd import OTHERS, POISON, Entry, crowd
+from tests.faults.crowd import OTHERS, crowd
 from tests.faults.finding import Finding
 from tests.faults.table import Play, Row, Stage
 from tests.faults.trial import SLOTS, Trial
@@ -140,45 +139,11 @@ def _down_for_good(stage: Stage) -> Iterator[Finding]:
         yield trial.finding({"503": trial.count(status=503)}, codes=[4, 0])
 
 
-def _poisoned(mode: str, **settings: Any) -> Play:
-    def play(stage: Stage) -> Iterator[Finding]:
-        entries = _with_poison(list(stage.entries))
-        options = ("--poison-marker", POISON, "--poison-mode", mode)
-        with stage.trial("--latency", "0.05", *options, entries=entries, **settings) as trial:
-            trial.deliver(trial.whole())
-            poison = next(entry for entry in entries if entry.note == POISON)
-            tries = sum(each.serial == poison.serial for each in trial.arrivals())
-            later = [each for each in entries if each.person == poison.person and each.serial > poison.serial]
-            arrived = {each.serial for each in trial.accepted()}
-            holds = {"the person's later events came": all(each.serial in arrived for each in later) and bool(later)}
-            yield trial.finding({"tries of it": tries}, codes=[0], holds=holds, most_kept=1)
-
-    return play
-
-
 def _silent_held(stage: Stage) -> Iterator[Finding]:
     with stage.trial(*LATENCY, "--silent-share", "0.005", read_timeout=PATIENCE, on_unknown="hold") as trial:
         trial.deliver(trial.whole())
         silent = trial.count(outcome="accepted_silent")
         yield trial.finding({"accepted, and not answered": silent}, codes=[0], most_kept=silent)
-
-
-def _with_poison(entries: list[Entry]) -> list[Entry]:
-    """An early event of somebody who has many."""
-    place = next(place for place, entry in enumerate(entries) if place >= 30 and entry.person.startswith("person"))
-    entries[place] = replace(entries[place], note=POISON)
-    return entries
-
-
-def _capture_deleted(stage: Stage) -> Iterator[Finding]:
-    with stage.trial(*LATENCY) as trial:
-        with trial.run(trial.whole()) as run:
-            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
-            trial.fault(refuse_sources=["capture-orders"], refuse_status=404)
-            trial.end(run)
-        trial.fault(refuse_sources=[])
-        trial.deliver(trial.rest())
-        yield trial.finding({"404": trial.count(status=404)}, codes=[3, 0], most_kept=10 + SLOTS)
 
 
 def _throttled(form: str) -> Play:
@@ -284,7 +249,4 @@ ROWS = [
         fault="20 % of events refused, max_reject_percent 5",
         play=_throughout("--refuse-share", "0.2", codes=(6,), happened=lambda trial: {"422": trial.count(status=422)}),
     ),
-    Row(name="poison", fault="one event always gets 500", play=_poisoned("500")),
-    Row(name="poison-silence", fault="one event is never answered", play=_poisoned("silence", read_timeout=PATIENCE)),
-    Row(name="capture-deleted", fault="a capture deleted half way", play=_capture_deleted),
 ]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from tests.faults import answers, inputs, ledgers, signals, together
+from tests.faults import answers, captures, inputs, ledgers, poison, servers, signals, together
 from tests.faults.table import Row
 
-ROWS: list[Row] = [*signals.ROWS, *answers.ROWS, *inputs.ROWS, *ledgers.ROWS, *together.ROWS]
+ROWS: list[Row] = [
+    *(*signals.ROWS, *answers.ROWS, *poison.ROWS, *captures.ROWS, *inputs.ROWS, *ledgers.ROWS, *servers.ROWS),
+    *together.ROWS,
+]
 SHORT = (
     *("kill", "kill-send", "kill-answer", "kill-state", "sigterm", "silent", "reset-after", "down-for-good"),
     *("capture-deleted", "malformed", "refresh", "disk-full", "two"),
+    *("sigterm-twice", "stdout-closed", "spam-first", "replay-killed"),
 )
 """Names of the rows of the short form."""
 SHORT_TIMES = 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from signal import SIGKILL
 
 from tests.faults.crowd import Entry, tap
 from tests.faults.finding import Finding
@@ -11,6 +13,7 @@ from tests.faults.table import Play, Row, Stage
 from tests.faults.trial import Trial
 
 LATENCY = ("--latency", "0.02")
+CUT = b'{"type": "RECORD", "stream": "le'
 
 
 def _broken_off(end: bytes, name: str) -> Play:
@@ -26,6 +29,33 @@ def _broken_off(end: bytes, name: str) -> Play:
             yield trial.finding({name: 1}, codes=[5, 0], holds=holds)
 
     return play
+
+
+def _tap_killed(stage: Stage) -> Iterator[Finding]:
+    """Its process dies between two lines, so that nothing tells it from an end; and inside a line."""
+    for end, code in ((b"", 0), (CUT, 5)):
+        with stage.trial("--latency", "0.12") as trial:
+            first = trial.entries[: len(trial.entries) // 2]
+            lines = [*tap(first)][:-1]
+            with trial.tap([*lines, end]) as writer, trial.run(source=writer) as run:
+                _written(writer)
+                writer.kill()
+                is_killed, before = writer.wait() == -SIGKILL, trial.arrived()
+                trial.end(run)
+            arrived = {each.serial for each in trial.accepted()}
+            trial.fault(latency=0.02)
+            trial.deliver(trial.rest())
+            yield trial.finding(
+                {"kill -9 of the tap": is_killed, "records under way then": len(first) - before},
+                codes=[code, 0],
+                holds={"all before it was delivered": arrived == {entry.serial for entry in first}},
+            )
+
+
+def _written(writer: subprocess.Popen[bytes]) -> None:
+    """Wait until the command has read nearly all, and the pipe holds the rest."""
+    assert writer.stderr is not None
+    assert writer.stderr.readline() == b"written\n"
 
 
 def _invalid(stage: Stage) -> Iterator[Finding]:
@@ -63,8 +93,9 @@ ROWS = [
     Row(
         name="cut",
         fault="the input ends inside a line",
-        play=_broken_off(b'{"type": "RECORD", "stream": "le', "cut line"),
+        play=_broken_off(CUT, "cut line"),
     ),
+    Row(name="tap-killed", fault="kill -9 of the tap, between two lines and inside a line", play=_tap_killed),
     Row(name="invalid", fault="2.5 % of records break their SCHEMA", play=_invalid),
     Row(
         name="bookmark",

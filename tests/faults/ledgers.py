@@ -87,6 +87,21 @@ def _database_locked(stage: Stage) -> Iterator[Finding]:
         yield trial.finding({"database locked": 1}, codes=[4, 0], most_twice=SLOTS)
 
 
+def _gone_for_a_while(stage: Stage) -> Iterator[Finding]:
+    """The directory is moved away in the middle, as when a volume is, and is there again for the next run."""
+    with stage.trial(*LATENCY) as trial:
+        folder = _folder(trial)
+        elsewhere = folder.with_name("elsewhere")
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
+            folder.rename(elsewhere)
+            trial.end(run)
+        holds = {"no other one was made": not folder.exists()}
+        elsewhere.rename(folder)
+        trial.deliver(trial.rest())
+        yield trial.finding({"directory moved away": 1}, codes=[4, 0], holds=holds, most_twice=SLOTS)
+
+
 def _two_at_once(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--latency", "0.05") as trial, trial.run(trial.whole()) as first:
         first.until(lambda: trial.arrived() > 0)
@@ -145,6 +160,7 @@ ROWS = [
         play=_held_for_good,
     ),
     Row(name="database-locked", fault="another program locks the database in the middle", play=_database_locked),
+    Row(name="ledger-gone", fault="the ledger's directory is gone in the middle", play=_gone_for_a_while),
     Row(name="two", fault="two runs of everything at once", play=_two_at_once),
     Row(name="server-kill", fault="kill -9 at random moments, with PostgreSQL", play=_killed_on_server, is_random=True),
     Row(

@@ -65,16 +65,17 @@ class InServer:
     """A schema of PostgreSQL."""
 
     schema: str
+    server: str = SERVER
 
     @property
     def setting(self) -> str:
         """See `Memory.setting`."""
-        return f"{SERVER}?schema={self.schema}"
+        return f"{self.server}?schema={self.schema}"
 
     def rows(self, query: str) -> list[Any]:
         """See `Memory.rows`."""
         try:
-            with psycopg.connect(SERVER, options=f"-csearch_path={self.schema}") as connection:
+            with psycopg.connect(self.server, options=f"-csearch_path={self.schema}") as connection:
                 return connection.execute(query).fetchall()
         except psycopg.errors.UndefinedTable:
             return []
@@ -82,12 +83,12 @@ class InServer:
     def terminate(self, pid: int) -> int:
         """End the sessions of one process at the server; how many there were."""
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s"
-        with psycopg.connect(SERVER) as connection:
+        with psycopg.connect(self.server) as connection:
             return len(connection.execute(query, [f"target-driftrock {pid}@%"]).fetchall())
 
     def drop(self) -> None:
         """Leave nothing behind."""
-        with psycopg.connect(SERVER) as connection:
+        with psycopg.connect(self.server) as connection:
             connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
 

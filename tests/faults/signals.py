@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
-from signal import SIGINT, SIGKILL, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
+from tests.faults.crowd import tap
 from tests.faults.finding import Finding
-from tests.faults.memory import DELIVERED, INTENDED, InDirectory, standing
+from tests.faults.memory import DELIVERED, INTENDED, InDirectory, standing, unknown
 from tests.faults.table import Row, Stage
 from tests.faults.trial import SLOTS, Trial, pause
 
 KILLED = -SIGKILL
 SLOWLY = ("--latency", "0.12")
 """So that a run lasts for more than one STATE, which come every five seconds."""
+AT_ONCE = 5.0
+"""Seconds, on a busy machine."""
 
 
 def _killed_at_random(stage: Stage) -> Iterator[Finding]:
@@ -100,6 +104,59 @@ def _killed_after_state(stage: Stage) -> Iterator[Finding]:
         yield trial.finding({"records behind STATE": position}, codes=[KILLED, 0], most_twice=SLOTS)
 
 
+def _stopped_twice(stage: Stage) -> Iterator[Finding]:
+    """The first one waits for answers that take longer than it may wait; the second one gives them up."""
+    with stage.trial("--latency", "0.02") as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
+            trial.fault(latency=60)
+            before = trial.arrived()
+            run.until(lambda: trial.arrived() >= before + SLOTS // 2)
+            run.kill(SIGTERM)
+            waits = run.lasts(1.0)
+            is_sent, began = run.kill(SIGTERM), time.monotonic()
+            trial.end(run)
+            seconds = time.monotonic() - began
+        in_flight = trial.arrived() - standing(trial.memory, DELIVERED)
+        holds = {
+            "the first waited for answers": waits,
+            "the second ended it": seconds < AT_ONCE,
+            "all in flight count as unknown": unknown(trial.memory).total() == in_flight,
+        }
+        trial.fault(latency=0.02)
+        trial.deliver(trial.rest())
+        happened = {"second SIGTERM": is_sent, "in flight then": in_flight}
+        yield trial.finding(happened, codes=[128 + SIGTERM, 0], holds=holds, most_twice=SLOTS)
+
+
+def _stopped_in_silence(stage: Stage) -> Iterator[Finding]:
+    """The tap has written its lines, and says nothing more, and does not end."""
+    with stage.trial("--latency", "0.02") as trial:
+        first = trial.entries[: len(trial.entries) // 2]
+        with trial.tap(tap(first)) as silent, trial.run(source=silent) as run:
+            is_through = run.until(lambda: trial.bookmark == first[-1].serial)
+            delivered = {each.serial for each in trial.accepted()} == {entry.serial for entry in first}
+            is_open = silent.poll() is None
+            run.kill(SIGTERM)
+            trial.end(run)
+        trial.deliver(trial.rest())
+        holds = {"STATE stood at the last record": is_through, "all was delivered before the signal": delivered}
+        yield trial.finding({"SIGTERM, the tap alive": is_open}, codes=[128 + SIGTERM, 0], holds=holds)
+
+
+def _state_unread(stage: Stage) -> Iterator[Finding]:
+    with stage.trial(*SLOWLY) as trial:
+        with trial.run(trial.whole(), states=1) as run:
+            trial.end(run)
+        before = trial.arrived()
+        trial.fault(latency=0.02)
+        trial.deliver(trial.rest())
+        yield trial.finding(
+            {"STATE lines before it was closed": run.states, "records after it": len(trial.entries) - before},
+            codes=[141, 0],
+        )
+
+
 def _stopped(stage: Stage, number: Signals) -> Iterator[Finding]:
     for turn, moment in enumerate(stage.moments(max(2, stage.times // 2))):
         with stage.trial(*SLOWLY) as trial:
@@ -131,9 +188,18 @@ ROWS = [
     Row(name="kill-state", fault="kill -9 after a STATE line", play=_killed_after_state),
     Row(name="sigterm", fault="SIGTERM at random moments", play=lambda stage: _stopped(stage, SIGTERM), is_random=True),
     Row(
+        name="sighup",
+        fault="SIGHUP (the terminal is closed) at random moments",
+        play=lambda stage: _stopped(stage, SIGHUP),
+        is_random=True,
+    ),
+    Row(
         name="sigint",
         fault="SIGINT (Ctrl-C) at random moments",
         play=lambda stage: _stopped(stage, SIGINT),
         is_random=True,
     ),
+    Row(name="sigterm-twice", fault="a second SIGTERM while the first one waits for answers", play=_stopped_twice),
+    Row(name="tap-silent", fault="the tap falls silent and does not end; then SIGTERM", play=_stopped_in_silence),
+    Row(name="stdout-closed", fault="nobody reads STATE any more", play=_state_unread),
 ]

@@ -12,7 +12,7 @@ import psycopg
 
 from tests.faults.finding import Finding
 from tests.faults.table import Row, Stage
-from tests.faults.trial import NotInTime
+from tests.faults.trial import NotInTime, NotPlayed
 
 FEW = 4
 """Exit codes that are told one after the other."""
@@ -118,6 +118,8 @@ def _played(row: Row, stage: Stage) -> list[Finding | str]:
         found.extend(row.play(stage))
     except NotInTime as late:
         found.append(f"waited in vain for {late}")
+    except NotPlayed as missing:
+        found.append(f"not played: {missing}")
     except psycopg.OperationalError:
         found.append("not played: no PostgreSQL server")
     return found

@@ -46,6 +46,19 @@ def test_a_person_is_out_of_order_when_a_later_event_came_first(serials: list[in
     assert witness.out_of_order(_arrival(serial) for serial in serials) == persons
 
 
+@pytest.mark.parametrize(
+    ("serials", "persons"),
+    [
+        pytest.param([1, 4, 2, 3], set(), id="late"),
+        pytest.param([1, 4, 3, 2], {"ada"}, id="late, and out of order among themselves"),
+        pytest.param([4, 1, 2, 3], {"ada"}, id="late does not excuse others"),
+    ],
+)
+def test_what_was_refused_before_may_come_late_when_it_is_sent_again(serials: list[int], persons: set[str]) -> None:
+    """Here the second and the third were refused."""
+    assert witness.out_of_order((_arrival(serial) for serial in serials), late={2, 3}) == persons
+
+
 def test_others_are_not_out_of_order_when_they_overtake() -> None:
     """Order is promised within a person only."""
     assert witness.out_of_order([_arrival(2, person="ada"), _arrival(1, person="eve")]) == set()

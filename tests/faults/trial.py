@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,8 +39,19 @@ LIMITED = (
 """A program that becomes another one, whose files may only grow so far; Python ignores SIGXFSZ, as its children do."""
 
 
+WRITER = (
+    "import pathlib, sys; sys.stdout.buffer.write(pathlib.Path(sys.argv[1]).read_bytes()); sys.stdout.flush();"
+    "print('written', file=sys.stderr, flush=True); sys.stdin.read()"
+)
+"""A tap that writes a file, says so on standard error, and then neither writes nor ends."""
+
+
 class NotInTime(Exception):
     """What a trial waited for did not happen."""
+
+
+class NotPlayed(Exception):
+    """This machine has not what a row needs."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,27 +71,73 @@ class Trial:
     """Closing it ends the sandbox's process."""
 
     @contextmanager
-    def run(self, lines: Iterable[bytes], *, file_limit: int | None = None, **changes: Any) -> Iterator[Run]:
-        """The command at work on these lines. It is killed at the end, if it lives."""
-        self.started += 1
-        path = self.folder / f"config-{self.started}.json"
-        path.write_text(json.dumps({**self.settings, **changes}), encoding="utf-8")
+    def run(
+        self,
+        lines: Iterable[bytes] = (),
+        *,
+        source: subprocess.Popen[bytes] | None = None,
+        states: int | None = None,
+        file_limit: int | None = None,
+        **changes: Any,
+    ) -> Iterator[Run]:
+        """The command at work on these lines, or on what another process writes. It is killed at the end, if it lives.
+
+        After so many `states`, if they are said, its standard output is closed.
+        """
+        path = self._config(**changes)
         before = [] if file_limit is None else [sys.executable, "-c", LIMITED, str(file_limit)]
         with (
-            (self.folder / f"run-{self.started}.log").open("wb") as log,
+            path.with_suffix(".log").open("wb") as log,
             subprocess.Popen(
                 [*before, PROGRAM, "--config", str(path)],
-                stdin=subprocess.PIPE,
+                stdin=subprocess.PIPE if source is None else source.stdout,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.folder,
                 env=_environment(),
             ) as process,
         ):
+            if source is not None and source.stdout is not None:
+                source.stdout.close()  # the command alone reads it
             try:
-                yield Run(process, lines, log=Path(log.name), keep=self._keep)
+                yield Run(process, lines, log=Path(log.name), keep=self._keep, states=states)
             finally:
                 process.kill()
+
+    @contextmanager
+    def tap(self, lines: Iterable[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that writes these lines, and then stays silent until it is killed."""
+        path = self.folder / "tap"
+        path.write_bytes(b"".join(lines))
+        with self._process(sys.executable, "-c", WRITER, str(path), stderr=subprocess.PIPE) as process:
+            yield process
+
+    @contextmanager
+    def rejects(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The command that writes what the ledger keeps, as a tap does."""
+        with self._process(PROGRAM, "rejects", "--config", str(self._config()), stderr=subprocess.DEVNULL) as process:
+            yield process
+
+    @contextmanager
+    def _process(self, *arguments: str | Path, stderr: int) -> Iterator[subprocess.Popen[bytes]]:
+        with subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd=self.folder,
+            env=_environment(),
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _config(self, **changes: Any) -> Path:
+        self.started += 1
+        path = self.folder / f"config-{self.started}.json"
+        path.write_text(json.dumps({**self.settings, **changes}), encoding="utf-8")
+        return path
 
     def deliver(self, lines: Iterable[bytes], *, file_limit: int | None = None, **changes: Any) -> int:
         """Run the command to its end; its exit code."""
@@ -133,8 +191,11 @@ class Trial:
         """What the sandbox accepted."""
         return self.witness.accepted()
 
-    def finding(self, happened: Mapping[str, int], **bounds: Any) -> Finding:
-        """Judge what happened by what was promised: `bounds` are those of `finding.judged`."""
+    def finding(self, happened: Mapping[str, int], *, late: Collection[int] = (), **bounds: Any) -> Finding:
+        """Judge what happened by what was promised: `bounds` are those of `finding.judged`.
+
+        `late` are serials that were refused at first, and sent again later: in order among themselves.
+        """
         accepted, unknown, kept = self.accepted(), memory.unknown(self.memory), memory.kept(self.memory)
         twice = witness.twice(accepted)
         found = Finding(
@@ -145,7 +206,7 @@ class Trial:
             uncounted=(twice - unknown).total(),
             unknown=unknown.total(),
             kept=len(kept),
-            out_of_order=len(witness.out_of_order(accepted)),
+            out_of_order=len(witness.out_of_order(accepted, late=late)),
             codes=tuple(self.codes),
         )
         return judged(found, **bounds)
@@ -158,16 +219,22 @@ class Run:
     """A process that reads its lines, whose STATE is kept."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], lines: Iterable[bytes], *, log: Path, keep: Callable[[bytes], None]
+        self,
+        process: subprocess.Popen[bytes],
+        lines: Iterable[bytes],
+        *,
+        log: Path,
+        keep: Callable[[bytes], None],
+        states: int | None = None,
     ) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
         self.process = process
         self.states = 0
+        self.fed = 0
+        """Lines that it has read, or the pipe holds."""
         self._log = log
         self._keep = keep
-        self._feeder = threading.Thread(target=_feed, args=(process.stdin, lines), daemon=True)
-        self._reader = threading.Thread(target=self._collect, args=(process.stdout,), daemon=True)
+        self._feeder = threading.Thread(target=self._feed, args=(process.stdin, lines), daemon=True)
+        self._reader = threading.Thread(target=self._collect, args=(process.stdout, states), daemon=True)
         self._feeder.start()
         self._reader.start()
 
@@ -212,10 +279,19 @@ class Run:
         self._feeder.join(SECONDS)
         return code
 
-    def _collect(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self._keep(line)
-            self.states += 1
+    def _feed(self, pipe: IO[bytes] | None, lines: Iterable[bytes]) -> None:
+        if pipe is None:
+            return
+        with suppress(BrokenPipeError), pipe:
+            for line in lines:
+                pipe.write(line)
+                self.fed += 1
+
+    def _collect(self, pipe: IO[bytes], most: int | None) -> None:
+        with pipe:
+            for line in islice(pipe, most):
+                self._keep(line)
+                self.states += 1
 
 
 def pause(seconds: float) -> None:
@@ -252,12 +328,6 @@ def trial(
             settings=given,
             api=api,
         )
-
-
-def _feed(pipe: IO[bytes], lines: Iterable[bytes]) -> None:
-    with suppress(BrokenPipeError), pipe:
-        for line in lines:
-            pipe.write(line)
 
 
 def _environment() -> dict[str, str]:

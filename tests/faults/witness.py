@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -80,15 +80,18 @@ def twice(accepted: Iterable[Arrival]) -> Counter[str]:
     return Counter({event_id: n - 1 for event_id, n in Counter(each.event_id for each in accepted).items() if n > 1})
 
 
-def out_of_order(accepted: Iterable[Arrival]) -> set[str]:
-    """Persons of whom an event was first accepted after a later one of theirs."""
-    firsts: dict[str, list[int]] = {}
+def out_of_order(accepted: Iterable[Arrival], *, late: Collection[int] = ()) -> set[str]:
+    """Persons of whom an event was first accepted after a later one of theirs.
+
+    The serials in `late` were refused before, and may come after those that were not, in order among themselves.
+    """
+    firsts: dict[tuple[str, bool], list[int]] = {}
     met: set[int] = set()
     for arrival in accepted:
         if arrival.serial not in met:
             met.add(arrival.serial)
-            firsts.setdefault(arrival.person, []).append(arrival.serial)
-    return {person for person, serials in firsts.items() if any(low > high for low, high in pairwise(serials))}
+            firsts.setdefault((arrival.person, arrival.serial in late), []).append(arrival.serial)
+    return {person for (person, _), serials in firsts.items() if any(low > high for low, high in pairwise(serials))}
 
 
 def span(arrivals: Sequence[Arrival]) -> float:
