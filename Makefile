@@ -7,10 +7,10 @@ PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-uns
 export CUSTOM_COMPILE_COMMAND := make lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test acceptance simulate mutants lint format wheel meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants bench bench-quick lint format wheel meltano lock clean
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-11s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.ready ## Set up .venv for running and developing, once.
 
@@ -28,6 +28,12 @@ mutants: setup ## Break the code in known ways, on copies, and see that the test
 
 acceptance: setup ## Play every fault through the installed command, and write docs/faults.md; ARGS="--short".
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+bench: setup .venvs/bench/.ready ## Measure how fast it is, against others, and write docs/measurements/bench.md: half an hour.
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: setup .venvs/bench/.ready ## Measure less, in two minutes, and say what got slower; ARGS="--keep" keeps it.
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: setup ## Check style, types and the layers.
 	$(BIN)/ruff check
@@ -51,6 +57,7 @@ lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upg
 	.venvs/lock/bin/pip install -qq --upgrade pip-tools
 	$(PIP_COMPILE) --extra dev --extra postgres --output-file requirements/dev.txt pyproject.toml
 	$(PIP_COMPILE) --extra postgres --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
+	$(PIP_COMPILE) --constraint requirements/dev.txt --output-file requirements/bench.txt requirements/bench.in
 	$(PIP_COMPILE) --output-file requirements/meltano.txt requirements/meltano.in
 	$(PIP_COMPILE) --output-file requirements/tap-postgres.txt requirements/tap-postgres.in
 

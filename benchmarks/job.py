@@ -6,7 +6,6 @@ As a program of its own it is that run: `python -m benchmarks.job memory|ledger 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from benchmarks.page import ROOT
+from benchmarks import process
+from benchmarks.inputs import MAPPING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 COMMAND = Path(sys.executable).with_name("target-driftrock")
 _RATE = re.compile(r"(\d+) events a second over ([\d.]+) seconds")
 _COMMITS = re.compile(r"commits (\d+), ([\d.]+) seconds")
-MAPPING = {"stream": "leads", "event_type": "lead", "source_id": "bench", "fields": "*"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,57 +69,32 @@ def sandbox(*options: str) -> Iterator[Sandbox]:
             process.terminate()
 
 
-def write_leads(path: Path, count: int, *, state_every: int = 1_000) -> None:
-    """A Singer file of so many invented leads, each with a serial of its own."""
-    properties = {name: {"type": ["integer", "string", "null"]} for name in ("id", "serial", "email", "name", "city")}
-    with path.open("w", encoding="utf-8") as lines:
-        schema = {"type": "SCHEMA", "stream": "leads", "schema": {"properties": properties}, "key_properties": ["id"]}
-        lines.write(json.dumps(schema) + "\n")
-        for serial in range(1, count + 1):
-            record = {
-                "id": serial,
-                "serial": serial,
-                "email": f"p{serial}@example.com",
-                "name": "Invented",
-                "city": "Nowhere",
-            }
-            lines.write(json.dumps({"type": "RECORD", "stream": "leads", "record": record}) + "\n")
-            if serial % state_every == 0:
-                lines.write(json.dumps({"type": "STATE", "value": {"bookmarks": {"leads": {"id": serial}}}}) + "\n")
-
-
 def run(url: str, source: Path, *, ledger: str, **settings: object) -> Took:
     """One run over a file. `ledger` is a setting, or `memory` for one that forgets with the process."""
     config = source.with_suffix(".settings.json")
     given = {"environment": "sandbox", "api_url": url, "ledger": ledger, "streams": [MAPPING], **settings}
     config.write_text(json.dumps(given), encoding="utf-8")
-    kind = "memory" if ledger == "memory" else "ledger"
-    with (
-        source.open("rb") as lines,
-        subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.job", kind, str(config)],
-            cwd=ROOT,
-            stdin=lines,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        assert process.stderr is not None
-        log = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    rate = _RATE.search(log)
-    commits = _COMMITS.search(log)
+    return took(process.run(command(ledger, config), source=process.file(source)))
+
+
+def command(ledger: str, config: Path) -> list[str]:
+    """What runs the target with its commits counted, over the ledger `memory` or the one of its settings."""
+    return [sys.executable, "-m", "benchmarks.job", "memory" if ledger == "memory" else "ledger", str(config)]
+
+
+def took(ended: process.Ended) -> Took:
+    """What a run says that it took."""
+    rate = _RATE.search(ended.log)
+    commits = _COMMITS.search(ended.log)
     return Took(
-        exit_code=process.returncode,
+        exit_code=ended.exit_code,
         rate=float(rate[1]) if rate else 0.0,
         seconds=float(rate[2]) if rate else 0.0,
-        processor_seconds=usage.ru_utime + usage.ru_stime,
-        peak_mib=usage.ru_maxrss / 1024,
+        processor_seconds=ended.processor_seconds,
+        peak_mib=ended.peak_mib,
         commits=int(commits[1]) if commits else 0,
         commit_seconds=float(commits[2]) if commits else 0.0,
-        log=log,
+        log=ended.log,
     )
 
 

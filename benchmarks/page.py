@@ -26,16 +26,18 @@ def write(name: str, *, title: str, command: str, parts: Sequence[str]) -> Path:
     """Write `docs/measurements/<name>.md`, and give its path."""
     MEASUREMENTS.mkdir(exist_ok=True)
     page = MEASUREMENTS / f"{name}.md"
-    heading = f"# {title}\n\nWritten by `{command}` on {_today()}, of commit {_commit()}, on {_machine()}."
+    heading = f"# {title}\n\nWritten by `{command}` on {today()}, of commit {commit()}, on {machine()}."
     page.write_text("\n\n".join([heading, *parts]) + "\n", encoding="utf-8")
     return page
 
 
-def _today() -> str:
+def today() -> str:
+    """The day in UTC."""
     return datetime.now(UTC).date().isoformat()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """What is checked out, and whether it was changed."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git there is
         cwd=ROOT,
@@ -46,7 +48,8 @@ def _commit() -> str:
     return described.stdout.strip() or "unknown"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Processors, system and Python."""
     processor = next(
         (line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine()
     )

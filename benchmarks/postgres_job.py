@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import click
 
-from benchmarks import job, page
+from benchmarks import inputs, job, page
 from benchmarks.page import ROOT
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _table(folder: Path, rows: int, latency: float) -> tuple[Took, int]:
 
 def _file(folder: Path, count: int, latency: float) -> Took:
     source = folder / "leads.singer"
-    job.write_leads(source, count, state_every=STATE_EVERY)
+    inputs.write(source, inputs.messages(inputs.leads(count), state_every=STATE_EVERY))
     return _run(folder / "file", folder / "file.jsonl", latency, "file-to-sandbox", TAP_SINGER_FILE_PATH=str(source))
 
 
@@ -145,7 +145,7 @@ def _run(root: Path, record: Path, latency: float, name: str, **variables: str) 
     from tests.sandbox.wire import Wire
 
     watched = root.with_suffix(".json")
-    streams = [leads.MAPPING, job.MAPPING]
+    streams = [leads.MAPPING, inputs.MAPPING]
     with job.sandbox("--record", str(record), "--latency", str(latency)) as sandbox:
         project = meltano.project(root, Wire(sandbox.url), streams=streams, **variables)
         _watch(root / "target-driftrock", watched)

@@ -1,6 +1,6 @@
-"""Rates by ledger and latency; a full refresh over what was delivered; tokens that live two seconds.
+"""A full refresh over what was delivered; tokens that live two seconds.
 
-`python -m benchmarks.rates` writes docs/measurements/rates.md; a number behind it scales the counts.
+`python -m benchmarks.refresh` writes docs/measurements/refresh.md; a number behind it scales the counts.
 """
 
 from __future__ import annotations
@@ -11,82 +11,34 @@ import tempfile
 import time
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from benchmarks import page
-from benchmarks.job import Took, run, sandbox, write_leads
+from benchmarks.inputs import leads, messages, write
+from benchmarks.job import run, sandbox
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded
 
-LATENCIES = (0.0, 0.02, 0.1)
-SERVER = "postgresql+psycopg://postgres@127.0.0.1/postgres"
-SCHEMA = "target_driftrock_rates"
-SECONDS = 20
 FILL_GROUP = 5_000
-CONCURRENCY = 16
-CEILING = 1_500
-"""Events a second that a run without latency is taken to reach, for its size."""
+_TITLE = "A full refresh, and short-lived tokens"
 
 
 def main(scale: float) -> None:
     """Measure all, and write the page."""
     folder = Path(tempfile.mkdtemp(prefix="target-driftrock-bench-"))
     try:
-        parts = [_rates(folder, scale), _refresh(folder, scale), _tokens(folder, scale)]
+        parts = [_refresh(folder, scale), _tokens(folder, scale)]
     finally:
         shutil.rmtree(folder)
-        _drop_schema()
-    command = "python -m benchmarks.rates" + ("" if scale == 1 else f" {scale:g}")
-    sys.stdout.write(f"{page.write('rates', title='Rates', command=command, parts=parts)}\n")
-
-
-def _rates(folder: Path, scale: float) -> str:
-    rows = []
-    for latency in LATENCIES:
-        events = round(min(CEILING, CONCURRENCY / latency if latency else CEILING) * SECONDS * scale)
-        source = folder / "leads.singer"
-        write_leads(source, events)
-        with sandbox("--latency", str(latency)) as api:
-            for name, ledger in _ledgers(folder, latency):
-                _drop_schema()
-                took = run(api.url, source, ledger=ledger, max_concurrency=CONCURRENCY)
-                rows.append([f"{latency * 1000:.0f} ms", name, events, *_figures(took, events)])
-                api.reset()
-    head = ["latency", "ledger", "events", "events/s", "CPU ms/event", "peak MiB", "commits/event", "ms/commit", "exit"]
-    return f"## By ledger and latency\n\n{CONCURRENCY} connections, one run each.\n\n" + page.table(head, rows)
-
-
-def _ledgers(folder: Path, latency: float) -> list[tuple[str, str]]:
-    return [
-        ("memory", "memory"),
-        ("SQLite", str(folder / f"ledger-{latency}")),
-        ("PostgreSQL", f"postgresql://postgres@127.0.0.1/postgres?schema={SCHEMA}"),
-    ]
-
-
-def _drop_schema() -> None:
-    with sa.create_engine(SERVER).begin() as connection:
-        connection.execute(sa.schema.DropSchema(SCHEMA, cascade=True, if_exists=True))
-
-
-def _figures(took: Took, events: int) -> list[str]:
-    return [
-        f"{took.rate:.0f}",
-        f"{took.processor_seconds * 1000 / events:.2f}",
-        f"{took.peak_mib:.0f}",
-        f"{took.commits / events:.2f}",
-        f"{took.commit_seconds * 1000 / max(1, took.commits):.2f}",
-        str(took.exit_code),
-    ]
+    command = "python -m benchmarks.refresh" + ("" if scale == 1 else f" {scale:g}")
+    sys.stdout.write(f"{page.write('refresh', title=_TITLE, command=command, parts=parts)}\n")
 
 
 def _refresh(folder: Path, scale: float) -> str:
     """The same input once more: nothing is sent, and so many events are looked up a second."""
     events = round(100_000 * scale)
     source = folder / "refresh.singer"
-    write_leads(source, events)
+    write(source, messages(leads(events)))
     rows = [_refreshed(folder, source, events, older=older) for older in (0, round(2_000_000 * scale))]
     head = [
         "events",
@@ -145,7 +97,7 @@ def _tokens(folder: Path, scale: float) -> str:
     """Tokens that live two seconds are renewed at half of their life: one request a second is due."""
     events = round(9_600 * scale)
     source = folder / "tokens.singer"
-    write_leads(source, events)
+    write(source, messages(leads(events)))
     with sandbox("--latency", "0.1", "--token-lifetime", "2") as api:
         took = run(api.url, source, ledger=str(folder / "tokens"))
         counts = api.counts()

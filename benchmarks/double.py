@@ -1,0 +1,259 @@
+"""The API's double for benchmarks: tokens, events answered after a latency, and counts on a side path.
+
+It runs in `.venvs/bench` as a process of its own, and must never be the limit: so it looks at no header and checks
+nothing of an event, which is the sandbox's work. POST /reset begins the counts anew, GET /counts shows them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import heapq
+import json
+import os
+import random
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import httptools  # type: ignore[import-not-found]  # where this runs it is there
+import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EVENTS = frozenset({b"/v2/event", b"/v2/affiliate_event"})
+_ACCEPTED = 201
+_UNAVAILABLE = 503
+_CLOCK_MONOTONIC = 1
+_ABSOLUTE = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How events are answered. Durations are seconds, shares lie between 0 and 1.
+
+    The `outage` begins so many events after the first one, and lasts `outage_seconds`. An event whose body has
+    `marker` in it is answered with `marked_status`, and counted apart. The answer to request number `lost` never
+    comes: its connection is closed.
+    """
+
+    latency: float = 0.0
+    slow_share: float = 0.0
+    slow_seconds: float = 2.0
+    error_share: float = 0.0
+    outage: int = 0
+    outage_seconds: float = 0.0
+    marker: str = ""
+    marked_status: int = _ACCEPTED
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came and what was answered. Moments are of the machine's monotonic clock, 0 before there is one."""
+
+    tokens: int = 0
+    requests: int = 0
+    accepted: int = 0
+    failed: int = 0
+    marked: int = 0
+    body_bytes: int = 0
+    first_request: float = 0.0
+    last_answer: float = 0.0
+    last_unmarked: float = 0.0
+
+
+class Double:
+    """The state behind all connections."""
+
+    def __init__(self, behaviour: Behaviour, timer: Timer) -> None:
+        self._behaviour = behaviour
+        self._marker = behaviour.marker.encode()
+        self._timer = timer
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what has come."""
+        self.counts = Counts()
+        self._chance = random.Random(1)  # noqa: S311 - so that each run meets the same mix
+        self._outage_ends = 0.0
+
+    def event(self, connection: Connection, body: bytes) -> None:
+        """Take an event, and answer in time."""
+        counts, now = self.counts, time.monotonic()
+        counts.requests += 1
+        counts.body_bytes += len(body)
+        counts.first_request = counts.first_request or now
+        is_marked = bool(self._marker) and self._marker in body
+        status = None if counts.requests == self._behaviour.lost else self._status(now, is_marked=is_marked)
+        wait = self._wait()
+        if wait:
+            self._timer.add(now + wait, Due(self, connection, status, is_marked))
+        else:
+            self.answer(connection, status, is_marked=is_marked)
+
+    def answer(self, connection: Connection, status: int | None, *, is_marked: bool) -> None:
+        """Answer, and count it. Without a status the connection ends."""
+        if connection.transport.is_closing():
+            return
+        if status is None:
+            connection.transport.abort()
+            return
+        connection.give(_ANSWERS[status])
+        self._count(status, is_marked=is_marked)
+
+    def _count(self, status: int, *, is_marked: bool) -> None:
+        counts = self.counts
+        counts.last_answer = time.monotonic()
+        if status != _ACCEPTED:
+            counts.failed += 1
+        elif is_marked:
+            counts.marked += 1
+        else:
+            counts.accepted += 1
+            counts.last_unmarked = counts.last_answer
+
+    def _status(self, now: float, *, is_marked: bool) -> int:
+        behaviour = self._behaviour
+        if is_marked:
+            return behaviour.marked_status
+        if behaviour.outage and self.counts.requests >= behaviour.outage:
+            self._outage_ends = self._outage_ends or now + behaviour.outage_seconds
+            if now < self._outage_ends:
+                return _UNAVAILABLE
+        if behaviour.error_share and self._chance.random() < behaviour.error_share:
+            return _UNAVAILABLE
+        return _ACCEPTED
+
+    def _wait(self) -> float:
+        behaviour = self._behaviour
+        if behaviour.slow_share and self._chance.random() < behaviour.slow_share:
+            return behaviour.slow_seconds
+        return behaviour.latency
+
+
+class Connection(asyncio.Protocol):
+    """One connection, on which a request follows the answer to the one before."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, double: Double) -> None:
+        self._double = double
+        self._parser = httptools.HttpRequestParser(self)
+        self._path = b""
+        self._body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Of asyncio."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Of asyncio."""
+        self._parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        """Of httptools, as the next two."""
+        self._path = url
+        self._body = b""
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, mostly all of it."""
+        self._body = self._body + body if self._body else body
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._path in _EVENTS:
+            self._double.event(self, self._body)
+        else:
+            self.give(self._aside())
+
+    def give(self, answer: bytes) -> None:
+        """Write an answer."""
+        self.transport.write(answer)
+
+    def _aside(self) -> bytes:
+        double = self._double
+        if self._path == b"/oauth2/token":
+            double.counts.tokens += 1
+            return _TOKEN
+        if self._path == b"/reset":
+            double.reset()
+        return _response("200 OK", asdict(double.counts))
+
+
+class Due(NamedTuple):
+    """An answer that waits for its time."""
+
+    double: Double
+    connection: Connection
+    status: int | None
+    is_marked: bool
+
+    def give(self) -> None:
+        """It is time."""
+        self.double.answer(self.connection, self.status, is_marked=self.is_marked)
+
+
+class Timer:
+    """Calls in time, by the kernel's timer: libuv's own count whole milliseconds, a twentieth of a latency of 20."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._file = self._libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK)
+        self._waiting: list[tuple[float, int, Due]] = []
+        self._serial = 0
+        loop.add_reader(self._file, self._ring)
+
+    def add(self, when: float, due: Due) -> None:
+        """Let `due` be given at a moment of the monotonic clock."""
+        self._serial += 1
+        heapq.heappush(self._waiting, (when, self._serial, due))
+        if self._waiting[0][1] == self._serial:
+            self._arm(when)
+
+    def _ring(self) -> None:
+        os.read(self._file, 8)
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            heapq.heappop(self._waiting)[2].give()
+        if self._waiting:
+            self._arm(self._waiting[0][0])
+
+    def _arm(self, when: float) -> None:
+        seconds = int(when)
+        new = (ctypes.c_long * 4)(0, 0, seconds, int((when - seconds) * 1e9))
+        self._libc.timerfd_settime(self._file, _ABSOLUTE, new, None)
+
+
+def _response(status: str, content: Any) -> bytes:
+    body = json.dumps(content).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+_TOKEN = _response("200 OK", {"access_token": "double", "token_type": "Bearer", "expires_in": 3600})
+_ANSWERS = {
+    _ACCEPTED: _response("201 Created", {"status": "accepted"}),
+    422: _response("422 Unprocessable Content", {"error": "invalid_event"}),
+    _UNAVAILABLE: _response("503 Service Unavailable", {"error": "unavailable"}),
+}
+
+
+async def _serve(behaviour: Behaviour, ready: Callable[[int], None]) -> None:
+    loop = asyncio.get_running_loop()
+    double = Double(behaviour, Timer(loop))
+    server = await loop.create_server(lambda: Connection(double), "127.0.0.1", 0, backlog=1024)
+    ready(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def _behaviour() -> Behaviour:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in asdict(Behaviour()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    return Behaviour(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(_behaviour(), lambda port: print(f"http://127.0.0.1:{port}", flush=True)))  # noqa: T201

@@ -1,0 +1,232 @@
+"""What a measurement found: figures beside their bars, rates, and what got slower since the last kept result. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+LEAST_NOISE = 0.02
+"""Share of a figure below which nothing counts as slower, however little its runs lay apart."""
+
+
+class Unit(StrEnum):
+    """What a figure counts. Shares and multiples are ratios of two rates of one run, so machines can be compared."""
+
+    SHARE = "%"
+    MULTIPLE = "x"
+    RATE = "events a second"
+    SECONDS = "s"
+    MEBIBYTES = "MiB"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether another machine would find about the same."""
+        return self in {Unit.SHARE, Unit.MULTIPLE}
+
+    def shown(self, value: float) -> str:
+        """A value as the table has it."""
+        match self:
+            case Unit.SHARE:
+                return f"{value * 100:.1f} %"
+            case Unit.MULTIPLE | Unit.SECONDS:
+                return f"{value:.2f} {self}"
+            case _:
+                return f"{value:,.0f} {self}"
+
+
+class Verdict(StrEnum):
+    """A figure beside its bar."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    SHORT = "**short of**"
+    NO_BAR = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A measure, with a value of each run. The bar is what it must reach, or may not exceed."""
+
+    measure: str
+    values: Sequence[float]
+    unit: Unit = Unit.SHARE
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def median(self) -> float:
+        """What stands in the table."""
+        return statistics.median(self.values)
+
+    @property
+    def spread(self) -> float:
+        """How far the runs lay apart."""
+        return max(self.values) - min(self.values)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the median is on the right side of the bar."""
+        if self.at_least is None and self.at_most is None:
+            return Verdict.NO_BAR
+        low = self.at_least is not None and self.median < self.at_least
+        high = self.at_most is not None and self.median > self.at_most
+        return Verdict.SHORT if low or high else Verdict.PASS
+
+    @property
+    def bar(self) -> str:
+        """The bar in words."""
+        if self.at_least is not None:
+            return f"at least {self.unit.shown(self.at_least)}"
+        return "" if self.at_most is None else f"at most {self.unit.shown(self.at_most)}"
+
+    def row(self) -> list[str]:
+        """A line of the table."""
+        return [self.measure, shown(self.values, self.unit), self.bar, self.verdict]
+
+
+FIGURES_HEAD = ("measure", "median (least to most)", "bar", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Events a second of one contestant, a value of each run; latency in seconds, processor time of all its threads."""
+
+    contestant: str
+    latency: float
+    connections: int
+    values: Sequence[float]
+    processor_microseconds: float | None = None
+    commit_milliseconds: float | None = None
+
+    def row(self) -> list[str]:
+        """A line of the table."""
+        best = ideal(self.connections, self.latency)
+        return [
+            f"{self.latency * 1000:.0f} ms",
+            str(self.connections),
+            self.contestant,
+            shown(self.values, Unit.RATE).replace(f" {Unit.RATE}", ""),
+            "" if best is None else f"{statistics.median(self.values) / best * 100:.1f} %",
+            _whole(self.processor_microseconds),
+            "" if self.commit_milliseconds is None else f"{self.commit_milliseconds:.2f}",
+        ]
+
+
+RATES_HEAD = (
+    "latency",
+    "connections",
+    "who",
+    "events a second (least to most)",
+    "of connections ÷ latency",
+    "processor µs an event",
+    "ms a commit",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """All that one measurement found, with where and when; `load` is the machine's before it began."""
+
+    form: str
+    commit: str
+    date: str
+    machine: str
+    load: float
+    seconds: float
+    runs: int
+    minutes: float
+    figures: Sequence[Figure]
+    rates: Sequence[Rate] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slower:
+    """A ratio that is worse than it was, by more than the runs lay apart."""
+
+    measure: str
+    before: str
+    now: str
+    noise: str
+
+    def __str__(self) -> str:
+        return f"{self.measure}: {self.now}, and was {self.before} (runs lie {self.noise} apart)"
+
+
+def slower(before: Sheet, now: Sheet) -> list[Slower]:
+    """What got worse, of the ratios that both have."""
+    kept = {figure.measure: figure for figure in before.figures}
+    pairs = ((kept[figure.measure], figure) for figure in now.figures if figure.measure in kept)
+    return [_told(old, new) for old, new in pairs if new.unit.is_ratio and _worse(old, new) > noise(old, new)]
+
+
+def noise(old: Figure, new: Figure) -> float:
+    """How far two figures may lie apart without meaning anything."""
+    return max(old.spread, new.spread, LEAST_NOISE * abs(old.median))
+
+
+def _worse(old: Figure, new: Figure) -> float:
+    return new.median - old.median if new.at_most is not None else old.median - new.median
+
+
+def _told(old: Figure, new: Figure) -> Slower:
+    unit = new.unit
+    return Slower(
+        measure=new.measure,
+        before=unit.shown(old.median),
+        now=unit.shown(new.median),
+        noise=unit.shown(noise(old, new)),
+    )
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """The ratio of each run to the other one's of its round, so that what slows the machine down hits both."""
+    return [first / second for first, second in zip(above, below, strict=True)]
+
+
+def ideal(
+    connections: int,
+    latency: float,
+    *,
+    slow_share: float = 0.0,
+    slow_seconds: float = 0.0,
+    error_share: float = 0.0,
+) -> float | None:
+    """Events a second that so many connections reach when nothing but answers takes time; None without latency.
+
+    A failed request takes its place like any other, and its event needs another one.
+    """
+    mean = latency * (1 - slow_share) + slow_seconds * slow_share
+    return connections / mean * (1 - error_share) if mean else None
+
+
+def shown(values: Sequence[float], unit: Unit) -> str:
+    """The median, and between which values it lies."""
+    median = unit.shown(statistics.median(values))
+    if len(values) == 1:
+        return median
+    return f"{median} ({unit.shown(min(values))} to {unit.shown(max(values))})"
+
+
+def shortfalls(sheet: Sheet) -> Iterator[str]:
+    """What missed its bar, a sentence each."""
+    for figure in sheet.figures:
+        if figure.verdict is Verdict.SHORT:
+            yield f"{figure.measure}: {shown(figure.values, figure.unit)}, and the bar is {figure.bar}."
+
+
+def write(path: Path, sheet: Sheet) -> None:
+    """Keep a sheet."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet), indent=1) + b"\n")
+
+
+def read(path: Path) -> Sheet | None:
+    """A kept sheet, if there is one."""
+    return msgspec.json.decode(path.read_bytes(), type=Sheet) if path.exists() else None
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"

@@ -1,0 +1,176 @@
+"""What a measurement makes of its runs: ratios, noise, verdicts, and what got slower."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results
+from benchmarks.results import Figure, Rate, Sheet, Unit, Verdict
+
+SHARE = Figure(measure="16 connections at 20 ms, against wrk", values=[0.94, 0.96, 0.95], at_least=0.93)
+PROCESSOR = Figure(measure="processor time", values=[1.6, 1.5, 1.6], unit=Unit.MULTIPLE, at_most=1.7)
+SHEET = Sheet(
+    form="quick",
+    commit="0000000",
+    date="2026-01-01",
+    machine="2 processors",
+    load=0.1,
+    seconds=3,
+    runs=3,
+    minutes=2,
+    figures=[SHARE, PROCESSOR],
+    rates=[Rate(contestant="wrk", latency=0.02, connections=16, values=[780, 790, 785])],
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "bars", "verdict"),
+    [
+        pytest.param([0.93], {"at_least": 0.93}, Verdict.PASS, id="just enough"),
+        pytest.param([0.92, 0.92, 0.99], {"at_least": 0.93}, Verdict.SHORT, id="a median that is too small"),
+        pytest.param([0.99, 0.99, 0.5], {"at_least": 0.93}, Verdict.PASS, id="one bad run"),
+        pytest.param([1.7], {"at_most": 1.7}, Verdict.PASS, id="just not too much"),
+        pytest.param([1.71], {"at_most": 1.7}, Verdict.SHORT, id="too much"),
+        pytest.param([0.01], {}, Verdict.NO_BAR, id="no bar"),
+    ],
+)
+def test_the_median_is_held_against_the_bar(values: list[float], bars: dict[str, float], verdict: Verdict) -> None:
+    """What one run of three does decides nothing."""
+    assert Figure(measure="a measure", values=values, **bars).verdict is verdict  # type: ignore[arg-type]
+
+
+def test_a_row_has_the_median_its_range_the_bar_and_the_verdict() -> None:
+    """The table says all that a reader needs to judge a figure."""
+    assert SHARE.row() == [
+        "16 connections at 20 ms, against wrk",
+        "95.0 % (94.0 % to 96.0 %)",
+        "at least 93.0 %",
+        "pass",
+    ]
+    assert replace(SHARE, values=[0.9]).row()[1:] == ["90.0 %", "at least 93.0 %", "**short of**"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        (Unit.SHARE, "256.8 %"),
+        (Unit.MULTIPLE, "2.57 x"),
+        (Unit.SECONDS, "2.57 s"),
+        (Unit.RATE, "3 events a second"),
+        (Unit.MEBIBYTES, "3 MiB"),
+    ],
+)
+def test_each_unit_is_shown_with_as_many_digits_as_mean_something(unit: Unit, text: str) -> None:
+    """A share in tenths of a percent, a rate in whole events."""
+    assert unit.shown(2.5678) == text
+
+
+def test_a_ratio_is_one_round_s() -> None:
+    """A round in which everything was slow gives the same ratio as the others."""
+    assert results.ratios([950, 475, 950], [1000, 500, 1000]) == [0.95, 0.95, 0.95]
+
+
+def test_rounds_that_do_not_match_are_an_error() -> None:
+    """Runs of different rounds are never divided by each other."""
+    with pytest.raises(ValueError, match="shorter"):
+        results.ratios([950, 475], [1000])
+
+
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [
+        pytest.param({}, 800.0, id="nothing but latency"),
+        pytest.param({"error_share": 0.01}, 792.0, id="one in a hundred asked again"),
+        pytest.param({"slow_share": 0.01, "slow_seconds": 2.0}, 16 / 0.0398, id="one in a hundred taking two seconds"),
+    ],
+)
+def test_the_ideal_is_connections_by_the_mean_time_of_an_event(mix: dict[str, float], expected: float) -> None:
+    """Failures cost another request, slow answers keep their connection."""
+    assert results.ideal(16, 0.02, **mix) == pytest.approx(expected)
+
+
+def test_there_is_no_ideal_without_latency() -> None:
+    """The processor is the limit then, and arithmetic says nothing of it."""
+    assert results.ideal(16, 0.0) is None
+
+
+# What got slower.
+
+
+def _changed(*figures: Figure) -> list[str]:
+    return [each.measure for each in results.slower(SHEET, replace(SHEET, figures=figures))]
+
+
+def test_a_ratio_that_fell_by_more_than_the_runs_lie_apart_is_slower() -> None:
+    """0.95 with runs 0.02 apart: 0.92 is told, with both figures and the noise."""
+    (told,) = results.slower(SHEET, replace(SHEET, figures=[replace(SHARE, values=[0.92, 0.92, 0.92])]))
+
+    assert str(told) == f"{SHARE.measure}: 92.0 %, and was 95.0 % (runs lie 2.0 % apart)"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([0.94, 0.94, 0.94], id="within the noise of before"),
+        pytest.param([0.85, 0.90, 0.99], id="within the noise of now"),
+        pytest.param([0.99, 0.99, 0.99], id="better"),
+    ],
+)
+def test_what_lies_within_the_noise_is_not_slower(values: list[float]) -> None:
+    """The noise is the larger spread of the two results."""
+    assert _changed(replace(SHARE, values=values)) == []
+
+
+def test_one_run_each_has_the_least_noise() -> None:
+    """Two single runs never lie apart, and still two percent mean nothing."""
+    before = replace(SHEET, figures=[replace(SHARE, values=[1.0])])
+    now = [replace(SHEET, figures=[replace(SHARE, values=[value])]) for value in (0.981, 0.979)]
+
+    assert [len(results.slower(before, each)) for each in now] == [0, 1]
+
+
+def test_what_may_not_exceed_its_bar_is_slower_when_it_grows() -> None:
+    """Processor time is worse when there is more of it."""
+    assert _changed(replace(PROCESSOR, values=[1.8, 1.8, 1.8])) == [PROCESSOR.measure]
+    assert _changed(replace(PROCESSOR, values=[1.2, 1.2, 1.2])) == []
+
+
+def test_what_is_no_ratio_or_was_not_measured_before_is_not_compared() -> None:
+    """Events a second of another machine say nothing, and a new measure has no past."""
+    absolute = Figure(measure="a rate", values=[3000], unit=Unit.RATE)
+    before = replace(SHEET, figures=[absolute])
+    now = replace(SHEET, figures=[replace(absolute, values=[1000]), replace(SHARE, values=[0.1])])
+
+    assert results.slower(before, now) == []
+
+
+# What is kept.
+
+
+def test_a_kept_sheet_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Figures, bars and rates come back, so that the next measurement can be compared."""
+    results.write(tmp_path / "bench.json", SHEET)
+
+    assert results.read(tmp_path / "bench.json") == SHEET
+
+
+def test_there_is_nothing_to_read_before_something_was_kept(tmp_path: Path) -> None:
+    """A first measurement compares with nothing."""
+    assert results.read(tmp_path / "bench.json") is None
+
+
+def test_shortfalls_name_what_missed_its_bar() -> None:
+    """Each with its figure and its bar; what passes is not named."""
+    sheet = replace(SHEET, figures=[replace(SHARE, values=[0.5]), PROCESSOR])
+
+    assert list(results.shortfalls(sheet)) == [f"{SHARE.measure}: 50.0 %, and the bar is at least 93.0 %."]
+
+
+def test_a_rate_is_shown_beside_its_ideal() -> None:
+    """Latency, connections, who, events a second, and the share of connections by latency."""
+    (rate,) = SHEET.rates
+
+    assert rate.row() == ["20 ms", "16", "wrk", "785 (780 to 790)", "98.1 %", "", ""]
