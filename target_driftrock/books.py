@@ -53,6 +53,8 @@ class Books:
         self._invalid_from_start: dict[str, int] = {}
         self.submitted = 0
         """Parts, refused ones included."""
+        self.open_bytes = 0
+        """What the parts without an outcome weigh: each its record as read, and its body."""
         self.refusals: Counter[tuple[str, str]] = Counter()
         """Invalid, rejected and held parts by mapping and reason."""
         self.without_identity: Counter[str] = Counter()
@@ -76,6 +78,7 @@ class Books:
         self._opened += 1
         self._checkpoint.open(self._opened)
         self.submitted += len(parts)
+        self.open_bytes += sum(map(_weight, parts))
         self.without_identity.update(
             part.mapping for part in parts if isinstance(part, Event) and part.event_id is None
         )
@@ -94,6 +97,7 @@ class Books:
         """What became of parts. An open one leaves its record open."""
         for part, outcome in outcomes:
             self._events[self._line(part), _name(outcome)] += 1
+            self.open_bytes -= _weight(part)
             if isinstance(outcome, Open):
                 continue
             position = part.origin.position
@@ -169,6 +173,10 @@ def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> 
     for (key, name), count in counts.items():
         sums[group(key)][name] += count
     return sums
+
+
+def _weight(part: Part) -> int:
+    return len(part.origin.record) + (len(part.body) if isinstance(part, Event) else 0)
 
 
 def _kind(parts: Sequence[Part]) -> str:

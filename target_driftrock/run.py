@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 
 STATE_SECONDS = 5.0
 WAIT_SECONDS = 0.5
+OPEN_BYTES = 16 * 1024 * 1024
+"""What may be open at once, beside the bound on records: some 7,000 of one kilobyte, or eight of one megabyte."""
 GRACE_SECONDS = 15.0
 """How long requests in flight may still take when a run stops."""
 PERCENTILES = (50, 95, 99)
@@ -231,7 +233,7 @@ class Run:
         return limit is not None and self._handoff.progress.first_requests >= limit
 
     def _may_read(self) -> bool:
-        if not self._checkpoint.has_room:
+        if not self._checkpoint.has_room or self._books.open_bytes >= OPEN_BYTES:
             return False
         limit = self._settings.pace.max_events
         if limit is None:

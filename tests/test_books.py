@@ -280,6 +280,21 @@ def test_both_sums_close_when_anything_happens(accounts: Accounts) -> None:
     assert accounts.books.records(len(parts)).total == len(parts)
 
 
+def test_bytes_are_open_until_their_part_has_an_outcome(accounts: Accounts) -> None:
+    """The record as read, and the body: both lie in memory until then."""
+    sent, refused = event(1), refusal(1)
+    weights = [len(sent.origin.record) + len(sent.body), len(refused.origin.record)]
+
+    accounts.enter(sent, refused)
+    assert accounts.books.open_bytes == sum(weights)
+
+    accounts.settle(sent, Delivered())
+    assert accounts.books.open_bytes == weights[1]
+
+    accounts.settle(refused, Invalid(reason="a rule"))
+    assert accounts.books.open_bytes == 0
+
+
 def test_events_are_counted_apart_when_they_have_no_identity(accounts: Accounts) -> None:
     """By their mapping; a refusal is no event."""
     anonymous = dataclasses.replace(event(1), event_id=None)

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import io
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
+from target_driftrock import run
+from target_driftrock.books import Books
 from target_driftrock.errors import ExitCode
+from target_driftrock.events.event import Part
 from target_driftrock.singer.schema import RecordValidator
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
@@ -299,6 +303,25 @@ def test_a_run_ends_well_when_there_is_nothing_to_do(stage: Stage) -> None:
 
     assert (empty.code, empty.states) == (ExitCode.RESOLVED, [])
     assert (done.code, done.states) == (ExitCode.RESOLVED, [b'{"at": 0}'])
+
+
+def test_reading_waits_when_what_is_open_weighs_too_much(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of ten thousand bytes, of which fifty thousand bytes may be open: each with its body is twice that."""
+    monkeypatch.setattr(run, "OPEN_BYTES", 50_000)
+    weights = []
+
+    class Weighed(Books):
+        def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None) -> None:
+            super().enter(stream, parts, row=row)
+            weights.append(self.open_bytes)
+
+    monkeypatch.setattr(run, "Books", Weighed)
+
+    done = stage.run(schema(), *(record(number, note="n" * 10_000) for number in range(1, 41)))
+
+    assert done.code == ExitCode.RESOLVED
+    assert len(done.events) == 40
+    assert 50_000 <= max(weights) < 50_000 + 25_000
 
 
 def test_the_sandbox_is_asked_for_when_none_runs(tmp_path: Path) -> None:
