@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from target_driftrock.ledger import tables
 
@@ -23,7 +23,7 @@ class Statements:
     """
 
     def __init__(self, dialect: sa.Dialect) -> None:
-        insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+        insert = import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # each brings drivers: a start has no time
 
         def text(statement: Any) -> str:
             return str(statement.compile(dialect=dialect))
