@@ -87,8 +87,8 @@ def _text(sheet: Sheet) -> str:
 def _say(sheet: Sheet, before: Sheet | None, worse: list[results.Slower]) -> None:
     for line in results.shortfalls(sheet):
         click.echo(f"Short of its bar: {line}")
-    if before is None:
-        click.echo("Nothing was kept to compare with.")
+    if before is None or before.seconds != sheet.seconds:
+        click.echo("Nothing of runs as long was kept to compare with.")
         return
     click.echo(f"Compared with {before.commit} of {before.date}:")
     if before.machine != sheet.machine:
@@ -115,10 +115,9 @@ _PLOT = "![Rate over connections, for each latency](rates.svg)"
 _HOW = (
     "Events a second from the first request to the last answer, as a double of the API sees them: one process, fast "
     "enough not to be the limit (the table's last line says by how much). {sheet.runs} runs each, over "
-    "{sheet.seconds:g} s; wrk, aiohttp alone and the rivals, which have no slow start, over a half to a fifth of it. "
-    "In each round everybody runs once, and a ratio is one round's, so that what slows the machine down hits both. "
-    "All clients share it with the double. Its load was {sheet.load:.1f} before, and all took {sheet.minutes:.0f} "
-    "minutes."
+    "{sheet.seconds:g} s; those of others, which have no slow start, and of PostgreSQL over a half to a fifth of it. In "
+    "each round everybody runs once, and a ratio is one round's, so that what slows the machine down hits both. All "
+    "clients share it with the double. Its load was {sheet.load:.1f} before, and all took {sheet.minutes:.0f} minutes."
 )
 _WHO = (
     "- target-driftrock is the installed command with everything on: validation, a new SQLite ledger, order, "

@@ -62,7 +62,7 @@ def _memory(sheet: dict[str, Any]) -> Any:
     plot.plot([peak["records"] for peak in peaks], [peak["peak_mib"] for peak in peaks], "o-", label="target-driftrock")
     plot.axhline(sheet["bar_mib"], linestyle=":", color="grey", label=f"{sheet['bar_mib']:.0f} MiB")
     plot.set(xlabel="records", ylabel="peak MiB", ylim=(0, None), xscale="log")
-    plot.legend()
+    plot.legend(loc="lower right")
     return figure
 
 

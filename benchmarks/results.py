@@ -49,13 +49,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A measure, with a value of each run. The bar is what it must reach, or may not exceed."""
+    """A measure, with a value of each run. The bar is what it must reach, or may not exceed.
+
+    `is_of_target` is false where a faster target makes the value worse.
+    """
 
     measure: str
     values: Sequence[float]
     unit: Unit = Unit.SHARE
     at_least: float | None = None
     at_most: float | None = None
+    is_of_target: bool = True
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether another value of it, of another day or machine, says how the target has changed."""
+        return self.is_of_target and self.unit.is_ratio
 
     @property
     def median(self) -> float:
@@ -157,10 +166,12 @@ class Slower:
 
 
 def slower(before: Sheet, now: Sheet) -> list[Slower]:
-    """What got worse, of the ratios that both have."""
+    """What got worse, of the ratios that both have. Runs of another length are not compared: they have other ratios."""
+    if before.seconds != now.seconds:
+        return []
     kept = {figure.measure: figure for figure in before.figures}
     pairs = ((kept[figure.measure], figure) for figure in now.figures if figure.measure in kept)
-    return [_told(old, new) for old, new in pairs if new.unit.is_ratio and _worse(old, new) > noise(old, new)]
+    return [_told(old, new) for old, new in pairs if new.is_comparable and _worse(old, new) > noise(old, new)]
 
 
 def noise(old: Figure, new: Figure) -> float:

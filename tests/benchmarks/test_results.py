@@ -138,13 +138,22 @@ def test_what_may_not_exceed_its_bar_is_slower_when_it_grows() -> None:
     assert _changed(replace(PROCESSOR, values=[1.2, 1.2, 1.2])) == []
 
 
-def test_what_is_no_ratio_or_was_not_measured_before_is_not_compared() -> None:
+def test_what_is_no_ratio_of_the_target_or_has_no_past_is_not_compared() -> None:
     """Events a second of another machine say nothing, and a new measure has no past."""
     absolute = Figure(measure="a rate", values=[3000], unit=Unit.RATE)
-    before = replace(SHEET, figures=[absolute])
-    now = replace(SHEET, figures=[replace(absolute, values=[1000]), replace(SHARE, values=[0.1])])
+    double = Figure(measure="the double", values=[9], unit=Unit.MULTIPLE, at_least=3, is_of_target=False)
+    before = replace(SHEET, figures=[absolute, double])
+    figures = [replace(absolute, values=[1000]), replace(double, values=[4]), replace(SHARE, values=[0.1])]
+    now = replace(SHEET, figures=figures)
 
     assert results.slower(before, now) == []
+
+
+def test_runs_of_another_length_are_not_compared() -> None:
+    """A short run has more of the slow start in it."""
+    now = replace(SHEET, seconds=20, figures=[replace(SHARE, values=[0.5])])
+
+    assert results.slower(SHEET, now) == []
 
 
 # What is kept.
