@@ -184,6 +184,11 @@ class Running:
         """The next STATE that it writes."""
         return json.loads(self._out.get(timeout=SECONDS))
 
+    @property
+    def err(self) -> str:
+        """What it has logged so far."""
+        return "".join(self._shown["err"])
+
     def ended(self) -> Ended:
         """What it left, once its input and it are at their end."""
         assert self.process.stdin is not None
