@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import sys
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -36,6 +35,7 @@ from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.settings import Environment, OnUnknown
 from target_driftrock.singer.checkpoint import Checkpoint
+from target_driftrock.singer.writer import write_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -146,7 +146,7 @@ class Run:
     def deliver_rest(self) -> None:
         """Until all is settled, or the delivery has stopped; then write the last STATE.
 
-        A signal in between stops the delivery, and a second one at once; STATE that nobody reads counts as one.
+        A signal in between stops the delivery, and a second one at once. STATE that nobody reads stops it like a first.
 
         Raises:
             RunStopped: What stopped the delivery.
@@ -157,7 +157,7 @@ class Run:
             self._handoff.end_input()
         stops_told = 0
         while self._handoff.is_running:
-            while stops_told < self._signal_count + self._is_state_unread:
+            while stops_told < max(self._signal_count, self._is_state_unread):
                 self._handoff.stop()
                 stops_told += 1
             self._handoff.wait(WAIT_SECONDS)
@@ -242,12 +242,12 @@ class Run:
         return self._handoff.progress.first_requests + undecided < limit
 
     def _write_state(self) -> None:
-        value = self._checkpoint.take()
+        value = None if self._is_state_unread else self._checkpoint.take()
         if value is None:
             return
         self._state_written_at = time.monotonic()
         try:
-            _write_line(value)
+            write_line(value, is_hurried=lambda: self.is_signalled or self._handoff.failure is not None)
         except OSError:
             self._is_state_unread = True
 
@@ -332,23 +332,11 @@ def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
     return min(causes, key=lambda cause: PRECEDENCE.index(cause.exit_code))
 
 
-def _write_line(value: bytes) -> None:
-    """One line of STATE to standard output, whatever its encoding."""
-    if sys.stdout is None:
-        raise BrokenPipeError
-    binary = getattr(sys.stdout, "buffer", None)
-    if binary is None:
-        sys.stdout.write(value.decode() + "\n")
-    else:
-        binary.write(value + b"\n")
-    sys.stdout.flush()
-
-
 _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
     "mend the cause, and send it again."
 )
 _GO_ON = "What was in flight is settled or counted as open; the next run goes on from the last STATE."
 _STATE_UNREAD = (
-    "Standard output was closed, so nobody keeps STATE any more. The next run reads again what came after the last one."
+    "Nobody reads standard output, and so nobody keeps STATE. The next run reads again what came after the last one."
 )
