@@ -171,6 +171,7 @@ class Run:
 
     def conclude(self, causes: Sequence[RunStopped], *, records_read: int) -> int:
         """Account for all, keep the receipt, and say how the run ended; its exit code. `causes` are what ended it."""
+        self._end_delivery()
         causes = [*causes, *self._judge(causes)]
         receipt = self._receipt(records_read)
         causes += [Defect(f"The accounts do not close: {fault}") for fault in receipt.disagreements()]
@@ -180,6 +181,12 @@ class Run:
         waiting = self._leave_ledger(code, receipt)
         self._say_end(code, causes, waiting=waiting)
         return code
+
+    def _end_delivery(self) -> None:
+        """A defect of ours may have left it running, and two threads must not use the ledger at once."""
+        while self._handoff.is_running:
+            self._handoff.stop()
+            self._handoff.wait(WAIT_SECONDS)
 
     def _judge(self, causes: Sequence[RunStopped]) -> list[RunStopped]:
         """Whether too much was refused: judged once, where the whole input was read."""
