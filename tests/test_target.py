@@ -6,7 +6,8 @@ import gc
 import hashlib
 import io
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from target_driftrock import run
 from target_driftrock.books import Books
 from target_driftrock.errors import ExitCode
 from target_driftrock.events.event import Part
+from target_driftrock.events.outcome import Outcome
 from target_driftrock.singer.schema import RecordValidator
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
@@ -280,6 +282,25 @@ def test_the_run_is_a_defect_when_the_ledger_s_sums_are_others(stage: Stage) -> 
 
     assert done.code == ExitCode.DEFECT
     assert "The accounts do not close: 1 events are delivered, and the ledger recorded 2." in done.log
+
+
+def test_nothing_is_under_way_any_more_when_a_defect_of_ours_ends_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery that used the ledger while it is closed would take the process with it, receipt and all."""
+
+    class Failing(Books):
+        def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
+            if list(outcomes):
+                raise ValueError
+
+    monkeypatch.setattr(run, "Books", Failing)
+    with staged(tmp_path, latency=5) as stage:
+        done = stage.run(schema(), record(1), record(2, email=7))
+        running = {thread.name for thread in threading.enumerate()}
+
+    assert done.code == ExitCode.DEFECT
+    assert "delivery" not in running
 
 
 def test_reading_ends_when_max_events_are_reached(stage: Stage) -> None:
