@@ -113,11 +113,11 @@ def _publish(sheet: Sheet, text: str) -> None:
 
 _PLOT = "![Rate over connections, for each latency](rates.svg)"
 _HOW = (
-    "Events a second from the first request to the last answer, as a double of the API sees them: one process, fast "
-    "enough not to be the limit (the table's last line says by how much). {sheet.runs} runs each, over "
-    "{sheet.seconds:g} s; those of others, which have no slow start, and of PostgreSQL over a half to a fifth of it. In "
-    "each round everybody runs once, and a ratio is one round's, so that what slows the machine down hits both. All "
-    "clients share it with the double. Its load was {sheet.load:.1f} before, and all took {sheet.minutes:.0f} minutes."
+    "Events a second from the first request to the last answer, as a double of the API sees them: one process, and "
+    "not the limit (the table's last line says by how much). {sheet.runs} runs each, over {sheet.seconds:g} s; those "
+    "of others, which have no slow start, and of PostgreSQL over a half to a fifth of it. In each round everybody "
+    "runs once, and a ratio is one round's, so that what slows the machine down hits both. All clients share it with "
+    "the double. Its load was {sheet.load:.1f} before, and all took {sheet.minutes:.0f} minutes."
 )
 _WHO = (
     "- target-driftrock is the installed command with everything on: validation, a new SQLite ledger, order, "
