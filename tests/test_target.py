@@ -23,6 +23,7 @@ from target_driftrock.events.outcome import Outcome
 from target_driftrock.singer.schema import RecordValidator
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
+from tests.sandbox.wire import until
 from tests.stage import LEADS, Stage, captured, logged, record, schema, staged, state, written
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -288,14 +289,15 @@ def test_nothing_is_under_way_any_more_when_a_defect_of_ours_ends_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A delivery that used the ledger while it is closed would take the process with it, receipt and all."""
-
-    class Failing(Books):
-        def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
-            if list(outcomes):
-                raise ValueError
-
-    monkeypatch.setattr(run, "Books", Failing)
     with staged(tmp_path, latency=5) as stage:
+
+        class Failing(Books):
+            def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
+                if list(outcomes):
+                    until(lambda: stage.wire.counts()["max_concurrent_token_requests"] == 1)
+                    raise ValueError
+
+        monkeypatch.setattr(run, "Books", Failing)
         done = stage.run(schema(), record(1), record(2, email=7))
         running = {thread.name for thread in threading.enumerate()}
 
