@@ -176,6 +176,7 @@ def flooded(scene: Scene) -> Iterator[None]:
     tap = threading.Thread(target=_flood, args=(scene.running,), daemon=True)
     tap.start()
     scene.after.callback(tap.join)
+    scene.after.callback(scene.process.kill)  # if it lives, nothing else ends the tap
     until(lambda: scene.count("max_concurrent_token_requests") == 1 and _is_full(scene.process))
     yield
 
