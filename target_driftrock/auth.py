@@ -171,14 +171,23 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         asked again, with full jitter and by its `Retry-After`, until the caller cancels; a cancelled waiter leaves
         the next one to ask. Raises `CredentialsRejected` or `NotTheApi`.
         """
+        if (present := self._present(refused)) is not None:  # nearly always: no need to queue for the lock
+            return present
         async with self._lock:
-            present = self.access_token
-            is_refused = present is not None and present == refused != self._reissued
-            if present is not None and self.is_token_valid() and not is_refused:
+            if (present := self._present(refused)) is not None:
                 return present
+            is_refused = self._is_refused(refused)
             token = await self._ask_until_answered()
             self._reissued = token if is_refused and token == refused else None
             return token
+
+    def _present(self, refused: str | None) -> str | None:
+        """The token that there is, if it is good and not the refused one."""
+        is_good = self.is_token_valid() and not self._is_refused(refused)
+        return self.access_token if is_good else None
+
+    def _is_refused(self, refused: str | None) -> bool:
+        return self.access_token is not None and self.access_token == refused != self._reissued
 
     def update_access_token(self) -> None:
         """Send one token request and keep what it grants. Blocks for up to half a minute.

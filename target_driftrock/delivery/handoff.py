@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     Report = Callable[[Part, Outcome], None]
     OpenDispatcher = Callable[[Report], AbstractAsyncContextManager[Dispatcher]]
+
+
+GATHER_SECONDS = 0.02
+"""How long what is settled gathers before a reader that waits goes on: to change threads for each costs much more."""
 
 
 class Handoff:
@@ -75,6 +80,7 @@ class Handoff:
         if self._dispatcher is not None:
             self._call(self._dispatcher.note_reader_waits)
         self.wait(timeout)
+        time.sleep(GATHER_SECONDS)
 
     def take_outcomes(self) -> list[tuple[Part, Outcome]]:
         """What was settled since the last call, in the order of the commits; after the end, what was not taken too."""

@@ -84,8 +84,13 @@ class Intake:
         return bool(self._ready or self._unrecalled)
 
     def needs_intents(self, free: int) -> bool:
-        """Whether `intend` has something to do, with so many slots free."""
-        return bool(self._cleared) and self._intents_wanted(free) > 0
+        """Whether `intend` has something to do, with so many slots free.
+
+        Those ahead are made up for when half of them are gone: a commit for each would be one more an event.
+        """
+        wanted = self._intents_wanted(free)
+        is_short = len(self.sendable) < free or 2 * wanted >= self._plan.intents_ahead
+        return bool(self._cleared) and wanted > 0 and is_short
 
     async def recall(self) -> None:
         """Ask the ledger for captures not met before, and for the events that their captures let pass."""

@@ -98,7 +98,7 @@ class DurableLedger:
 
     def commit(self, changes: Sequence[Change]) -> None:
         """See `Ledger.commit`."""
-        entry = Entry(self._digests, api=self._api, run=self._run, now=time.time())
+        entry = Entry(self._digests, api=self._api, run=self._run, now=time.time(), may_keep_rows=self._may_keep_rows)
         for change in changes:
             entry.take(change)
         with self._transaction():
@@ -219,8 +219,7 @@ class DurableLedger:
             (self._statements.kept, list(entry.kept.values())),
             (self._statements.counted, [self._counted(entry)] if entry.counted else []),
         )
-        if self._may_keep_rows:
-            self._release(entry.released)
+        self._release(entry.released)
         for statement, parameters in rows:
             if parameters:
                 self._connection.exec_driver_sql(statement, parameters)

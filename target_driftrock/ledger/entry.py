@@ -32,12 +32,16 @@ Row = dict[str, Any]
 
 
 class Entry:
-    """What the changes of one transaction come to. `now` is Unix time."""
+    """What the changes of one transaction come to. `now` is Unix time.
 
-    def __init__(self, digests: Digests, *, api: str, run: int, now: float) -> None:
+    Where the ledger `may_keep_rows` of earlier transactions, those of what is settled go.
+    """
+
+    def __init__(self, digests: Digests, *, api: str, run: int, now: float, may_keep_rows: bool) -> None:
         self._digests = digests
         self._api = api
         self._run = run
+        self._may_keep_rows = may_keep_rows
         self._identities: dict[int, bytes | None] = {}
         self.now = now
         self.standings: dict[bytes, Row] = {}
@@ -147,6 +151,8 @@ class Entry:
         Not what was kept of another part of the same record just now: a record can be split in two, and
         without key properties both parts have the record's digest.
         """
+        if not (self._may_keep_rows or self.kept):
+            return
         source = self._digests.source(part.origin)
         own = self._identity(part) if isinstance(part, Event) else None
         if own is not None and own.hex() != part.origin.row:  # that one goes with the last part: see `Forgotten`
