@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from tests.simulation.scenario import Scenario, Weather
+from tests.simulation.scenario import Line, Scenario, Weather
 from tests.simulation.world import tell
 
 Changed = TypeVar("Changed", Scenario, Weather)
@@ -17,17 +17,18 @@ PLAIN = Scenario(lines=())
 def smallest(failing: Scenario, *, seed: int) -> Scenario:
     """Take away whatever can be taken away while some promise stays broken; the scenario itself if none is."""
     while True:
-        smaller = next((one for one in _smaller(failing) if tell(one, seed=seed).faults), None)
-        if smaller is None:
+        still_failing = next((one for one in smaller(failing) if tell(one, seed=seed).faults), None)
+        if still_failing is None:
             return failing
-        failing = smaller
+        failing = still_failing
 
 
-def _smaller(scenario: Scenario) -> Iterator[Scenario]:
+def smaller(scenario: Scenario) -> Iterator[Scenario]:
+    """The same story without one thing or another: it holds every promise that the whole one holds."""
     half = len(scenario.lines) // 2
     if half:
-        yield replace(scenario, lines=scenario.lines[:half])
-        yield replace(scenario, lines=scenario.lines[:-1])
+        yield replace(scenario, lines=_with_last_state(scenario.lines[:half]))
+        yield replace(scenario, lines=_with_last_state(scenario.lines[:-1]))
     for name in ("mishaps", "episodes"):
         items = getattr(scenario, name)
         for index in range(len(items)):
@@ -43,6 +44,12 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         plain = getattr(PLAIN, name)
         if getattr(scenario, name) != plain:
             yield _with(scenario, name, plain)
+
+
+def _with_last_state(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """As every scenario has it: without a STATE at the end none could cover all."""
+    *others, last = lines
+    return (*others, replace(last, has_state=True))
 
 
 def _with(one: Changed, name: str, value: object) -> Changed:

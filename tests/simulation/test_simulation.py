@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.scenario import scenario
+from tests.simulation.small import smaller
 from tests.simulation.world import failing_seeds, tell
 
 SEEDS = 2_000
@@ -35,6 +36,12 @@ def test_the_story_is_the_same_when_its_seed_is(seed: int) -> None:
 
     assert first.trace.lines == second.trace.lines
     assert first.trace.digest() == second.trace.digest()
+
+
+@pytest.mark.parametrize("seed", [8, 433, 1_453])
+def test_a_story_that_holds_does_so_when_something_is_taken_away(seed: int) -> None:
+    """Else what is left of a failing one would fail for another reason."""
+    assert [one for one in smaller(scenario(seed)) if tell(one, seed=seed).faults] == []
 
 
 def test_all_that_can_go_wrong_does_when_all_seeds_are_told() -> None:
