@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,13 @@ class Mutant:
     test: str
     is_simulated: bool
 
+    def break_in(self, copy: Path) -> None:
+        """Break it in a copy of the tree."""
+        file = copy / self.file
+        whole = file.read_text(encoding="utf-8")
+        assert whole.count(self.old) == 1, f"{self.name}: what it breaks is not there, or more than once."
+        file.write_text(whole.replace(self.old, self.new), encoding="utf-8")
+
 
 def mutants() -> list[Mutant]:
     """The table."""
@@ -43,8 +51,13 @@ def mutants() -> list[Mutant]:
 @click.argument("names", nargs=-1)
 def main(names: tuple[str, ...]) -> None:
     """Break the code in each way of the table, or in those named, and say who noticed."""
-    missed = [mutant.name for mutant in mutants() if (not names or mutant.name in names) and not _is_killed(mutant)]
-    click.echo(f"{len(missed)} missed{': ' if missed else '.'}{', '.join(missed)}")
+    began = time.monotonic()
+    tried = [mutant for mutant in mutants() if not names or mutant.name in names]
+    missed = [mutant.name for mutant in tried if not _is_killed(mutant)]
+    minutes = (time.monotonic() - began) / 60
+    click.echo(
+        f"{len(tried)} in {minutes:.0f} minutes, {len(missed)} missed{': ' if missed else '.'}{', '.join(missed)}"
+    )
     sys.exit(min(1, len(missed)))
 
 
@@ -54,14 +67,13 @@ def _is_killed(mutant: Mutant) -> bool:
         for name in ("target_driftrock", "tests", "demo"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", copy)
-        file = copy / mutant.file
-        file.write_text(file.read_text(encoding="utf-8").replace(mutant.old, mutant.new, 1), encoding="utf-8")
+        mutant.break_in(copy)
         by_test = _fails(copy, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test)
-        seed = _first_seed(copy) if mutant.is_simulated else None
+        seeds = _seeds(copy) if mutant.is_simulated else None
     found = [mutant.test] if by_test else []
-    found += [] if seed is None else [f"the simulation's seed {seed}"]
+    found += [] if seeds is None else [f"the simulation within {seeds}"]
     click.echo(f"{mutant.name}: {'found by ' + ' and '.join(found) if found else 'MISSED'}")
-    return by_test and (seed is not None or not mutant.is_simulated)
+    return by_test and (seeds is not None or not mutant.is_simulated)
 
 
 def _fails(copy: Path, *arguments: str) -> bool:
@@ -71,17 +83,17 @@ def _fails(copy: Path, *arguments: str) -> bool:
         return True
 
 
-def _first_seed(copy: Path) -> str | None:
-    """The first seed whose story goes wrong, or None."""
+def _seeds(copy: Path) -> str | None:
+    """How many seeds it takes until a story goes wrong, or None."""
     for first, count in CHUNKS:
         try:
             done = _run(copy, "-m", "tests.simulation", "--first", str(first), "--seeds", str(count))
         except subprocess.TimeoutExpired:
-            return f"{first} or later, which hangs"
-        if seeds := _SEED.findall(done.stdout):
-            return str(min(map(int, seeds)))
+            return f"{first + count} seeds, of which one hangs"
+        if failing := _SEED.findall(done.stdout):
+            return f"{min(map(int, failing)) + 1} seeds"
         if done.returncode:
-            return f"{first} or later, which breaks off"
+            return f"{first + count} seeds, of which one breaks off"
     return None
 
 
