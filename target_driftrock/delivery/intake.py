@@ -41,6 +41,7 @@ class Intake:
         self._lanes: Lanes[Passage] = Lanes()
         self._unjudged: dict[bytes, Passage] = {}
         self._ready: deque[Passage] = deque()
+        self._foreseeable: deque[Passage] = deque()
         self._unrecalled: deque[Passage] = deque()
         self._cleared: deque[Passage] = deque()
         self.sendable: deque[Passage] = deque()
@@ -48,9 +49,13 @@ class Intake:
 
     def arrive(self, passage: Passage) -> None:
         """An event was read. Its person's, and its identity's, earlier events come first."""
-        keys: list[Hashable | None] = [passage.event.person, self._identity(passage)]
+        same = self._identity(passage)
+        is_alone = same is None or not self._lanes.holds(same)
+        keys: list[Hashable | None] = [passage.event.person, same]
         if self._lanes.enter(passage, [key for key in keys if key is not None]):
             self._ready.append(passage)
+        elif is_alone:  # only its person holds it up, so what the ledger knows of it will not change until its turn
+            self._foreseeable.append(passage)
 
     def leave_lanes(self, passage: Passage) -> None:
         """An event no longer holds up those behind it."""
@@ -81,7 +86,7 @@ class Intake:
     @property
     def needs_recall(self) -> bool:
         """Whether `recall` has something to do."""
-        return bool(self._ready or self._unrecalled)
+        return bool(self._ready or self._unrecalled or self._foreseeable)
 
     def needs_intents(self, free: int) -> bool:
         """Whether `intend` has something to do, with so many slots free.
@@ -93,14 +98,28 @@ class Intake:
         return bool(self._cleared) and wanted > 0 and is_short
 
     async def recall(self) -> None:
-        """Ask the ledger for captures not met before, and for the events that their captures let pass."""
+        """Ask the ledger for captures not met before, and for the events that their captures let pass.
+
+        It is asked ahead for those that wait for their person: what follows an answer must not wait for it.
+        """
         arrived = _take(self._ready, RECALL_GROUP)
         await self._learn_captures([passage.event for passage in arrived])
         for passage in arrived:
             self.let_go(self._captures.enter(passage, passage.event.capture))
         group = _take(self._unrecalled, RECALL_GROUP)
+        unknown = [passage for passage in group if passage.foreseen is None]
+        unknown += _take(self._foreseeable, RECALL_GROUP)
+        if unknown:
+            found = await self._journal.recall([passage.event for passage in unknown])
+            for passage, known in zip(unknown, found, strict=True):
+                passage.foreseen = (known,)
+        await self._admit_all(group)
+
+    async def _admit_all(self, group: Sequence[Passage]) -> None:
         settled, lost = [], []
-        for passage, known in zip(group, await self._journal.recall([one.event for one in group]), strict=True):
+        for passage in group:
+            assert passage.foreseen is not None  # noqa: S101 - asked for just now, or before
+            (known,) = passage.foreseen
             if known is not None and known.standing is Standing.INTENDED:
                 lost.append(Lost(passage.event))  # the run that meant to send it could not count it any more
             is_replay = passage.event.origin.row is not None

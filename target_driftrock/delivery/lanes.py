@@ -35,6 +35,10 @@ class Lanes(Generic[T]):
             self._blockers[id(item)] = blockers
         return not blockers
 
+    def holds(self, key: Hashable) -> bool:
+        """Whether anything is queued under a key."""
+        return key in self._queues
+
     def leave(self, item: T) -> list[T]:
         """Take an item that was free to go out of its queues; those that may go now, in order."""
         freed = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Event
+    from target_driftrock.ledger.interface import Known
 
 
 LATENCY_STEP = 1.1
@@ -93,6 +94,8 @@ class Passage:
     """Refused by a capture that has accepted nothing."""
     is_superseded: bool = False
     """While it was unjudged, a request for the same event was begun."""
+    foreseen: tuple[Known | None] | None = None
+    """What the ledger knew of it, where it was asked before its turn."""
     reply: Reply | None = None
     """The latest."""
     witnesses_at_second_try: tuple[int, int] = (0, 0)

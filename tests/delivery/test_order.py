@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
 from target_driftrock.events.answer import Fault, Reply
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Lost
-from tests.delivery.doubles import ACCEPTED, After, Reaction, RecordingLedger, Sent, script, status
+from tests.delivery.doubles import ACCEPTED, LATENCY, After, Reaction, RecordingLedger, Sent, script, status
 from tests.delivery.examples import event
 from tests.delivery.stage import Stage
 
@@ -177,3 +178,21 @@ def test_no_slot_waits_for_a_commit_when_unknowns_are_sent_again() -> None:
 
     round_trips = 80 / 4
     assert ending.ended_at < round_trips * (0.1 + 3 * 0.02)
+
+
+def test_a_person_s_next_event_follows_after_two_commits() -> None:
+    """The outcome of the one and the intent of the other: the ledger was asked ahead. No less, and no more."""
+    ending = Stage(commit_seconds=0.05).play([event(number, person="ada") for number in range(1, 11)])
+
+    moments = [sent.at for sent in ending.transport.sent]
+    assert [sent.serial for sent in ending.transport.sent] == list(range(1, 11))
+    assert max(later - earlier for earlier, later in pairwise(moments)) == pytest.approx(LATENCY + 0.1, abs=0.01)
+
+
+def test_the_same_event_is_looked_up_when_the_first_has_its_outcome() -> None:
+    """Asked before, the ledger would know nothing of it yet, and it would be sent twice."""
+    same = event(3, event_id="leads:2", person="ada", body=b'{"serial": 2}')
+
+    ending = Stage().play([event(1, person="ada"), event(2, person="ada"), same])
+
+    assert ending.kinds() == {1: "Delivered", 2: "Delivered", 3: "AlreadyDelivered"}
