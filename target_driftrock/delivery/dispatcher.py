@@ -68,8 +68,8 @@ POISONED = "it fails while others do well"
 class Dispatcher:
     """Takes parts in the order read, and reports one outcome for each.
 
-    `report` is called on the loop, after the commit of the outcome, and must not block. `wall` is Unix time,
-    `roll` uniform in [0, 1); all other time is the loop's.
+    To be made inside its loop. `report` is called there, after the commit of the outcome, and must not block. `wall`
+    is Unix time, `roll` uniform in [0, 1); all other time is the loop's.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Dispatcher:
         self._wall = wall
         self._roll = roll
         self._report = report
+        self._now = asyncio.get_running_loop().time
 
         self.progress = Progress()
         self._captures: Captures[Passage] = Captures()
@@ -513,10 +514,6 @@ class Dispatcher:
             self._report(passage.event, Open(reason=passage.why_open()))
         for refusal in self._refusals:
             self._report(refusal, Open(reason="refused, and not recorded"))
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _concluded(passage: Passage, outcome: Settled) -> Concluded:
