@@ -313,7 +313,7 @@ class Dispatcher:
             case Step.RENEW_TOKEN:
                 await self._renew_token(passage, token)
             case Step.NOT_THE_API:
-                await self._journal.commit([Answered(passage.event)])
+                await self._journal.commit([_answered(passage)])
                 raise NotTheApi(_NOT_THE_API)
             case Step.RETRY | Step.THROTTLE | Step.RETRY_NOT_SENT | Step.RETRY_UNKNOWN:
                 await self._retry(passage, reply, step)
@@ -342,7 +342,7 @@ class Dispatcher:
             self._raise_if_stopped(ruling, capture)
         passage.is_unjudged = True
         self._unjudged += 1
-        await self._journal.commit([Answered(passage.event)])
+        await self._journal.commit([_answered(passage)])
         self._raise_if_stopped(ruling, capture)
         self._intake.put_aside(passage)
         self._intake.let_go(self._captures.depart(capture))
@@ -363,7 +363,7 @@ class Dispatcher:
         elif is_failure and self._is_poisoned(passage):
             await self._hold(passage, reply, POISONED)
         else:
-            await self._commit([Lost(passage.event) if is_lost else Answered(passage.event)])
+            await self._commit([Lost(passage.event) if is_lost else _answered(passage)])
             self._sleep(passage, reply, step)
 
     async def _hold(self, passage: Passage, reply: Reply, reason: str) -> None:
@@ -400,7 +400,7 @@ class Dispatcher:
 
     async def _renew_token(self, passage: Passage, token: str) -> None:
         """The first 401 of an event asks for another token; its second may be a verdict on the event."""
-        await self._journal.commit([Answered(passage.event)])
+        await self._journal.commit([_answered(passage)])
         if passage.is_unauthorized or not self._tokens.is_renewable:
             self._doubts.doubt(passage, token)
             return
@@ -518,6 +518,11 @@ class Dispatcher:
 
 def _concluded(passage: Passage, outcome: Settled) -> Concluded:
     return Concluded(part=passage.event, outcome=outcome, is_superseded=passage.is_superseded)
+
+
+def _answered(passage: Passage) -> Answered:
+    """It has an answer that settles nothing, not even what became of an earlier request without one."""
+    return Answered(passage.event, was_unknown=passage.was_unknown)
 
 
 def _rejected(passage: Passage) -> Rejected:

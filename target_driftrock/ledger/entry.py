@@ -62,7 +62,7 @@ class Entry:
             case Withdrawn(event):
                 self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED, tries=-1)
             case Answered(event):
-                self._stand(event, Standing.ANSWERED)
+                self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED)
             case Lost(event):
                 self._lose(event)
             case Proven(capture):

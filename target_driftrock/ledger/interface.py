@@ -53,6 +53,8 @@ class Answered:
     """The last request got an answer that settles nothing, or was surely not sent. To be tried again."""
 
     event: Event
+    was_unknown: bool = False
+    """An earlier request lost its answer, and this answer does not say whether that one arrived."""
 
 
 @dataclass(frozen=True, slots=True)

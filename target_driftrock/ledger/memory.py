@@ -70,10 +70,8 @@ class MemoryLedger:
         match change:
             case Intent(event):
                 self._stand(event, Standing.INTENDED)
-            case Withdrawn(event):
+            case Withdrawn(event) | Answered(event):
                 self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED)
-            case Answered(event):
-                self._stand(event, Standing.ANSWERED)
             case Lost(event):
                 self._stand(event, Standing.UNKNOWN)
                 self._counts["unknown"] += 1

@@ -54,6 +54,7 @@ STANDINGS = [
     pytest.param([concluded(REJECTED), Intent(ONE)], Standing.INTENDED, id="rejected, intended again"),
     pytest.param([Intent(ONE), Lost(ONE)], Standing.UNKNOWN, id="lost"),
     pytest.param([Lost(ONE), Intent(ONE), Answered(ONE)], Standing.ANSWERED, id="lost, then answered"),
+    pytest.param([Lost(ONE), Intent(ONE), Answered(ONE, was_unknown=True)], Standing.UNKNOWN, id="lost, no verdict"),
     pytest.param([Intent(ONE), Lost(ONE), concluded(UNKNOWN)], Standing.HELD_UNKNOWN, id="held as unknown"),
     pytest.param([Lost(ONE), SUPERSEDED], Standing.UNKNOWN, id="superseded"),
     pytest.param([Lost(ONE), concluded(Delivered())], Standing.DELIVERED, id="lost, then delivered"),

@@ -8,7 +8,7 @@ from target_driftrock.errors import NotTheApi
 from target_driftrock.events.answer import Answer, Fault, Reply
 from target_driftrock.events.outcome import Delivered, Held, Invalid, Rejected
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Intent, Lost, Withdrawn
-from tests.delivery.doubles import RecordingLedger, script, status
+from tests.delivery.doubles import RecordingLedger, always, script, status
 from tests.delivery.examples import event, refusal
 from tests.delivery.stage import Stage
 
@@ -240,3 +240,14 @@ def test_nothing_is_held_up_when_there_is_nothing() -> None:
     assert ending.error is None
     assert ending.outcomes == []
     assert ending.ended_at < 1
+
+
+@pytest.mark.parametrize("between", [status(503), status(429), Fault.NOT_SENT], ids=["503", "429", "no connection"])
+def test_a_conflict_is_a_delivery_when_a_run_before_lost_the_answer_and_stopped(between: Reply) -> None:
+    """An answer without a verdict, or none at all, does not say that the earlier request did not arrive."""
+    first = Stage(react=script({1: [Fault.NO_ANSWER]}, otherwise=between), max_outage=20).play([event(1)])
+
+    later = Stage(react=always({1: status(409)}), ledger=first.ledger).play([event(1)])
+
+    assert first.kinds() == {1: "Open"}
+    assert later.kinds() == {1: "Delivered"}

@@ -162,7 +162,7 @@ class SimulatedApi:
             status = self._scenario.poisoned[serial]
             return Fault.NO_ANSWER if status is None else Answer(status=status)
         if self._scenario.says_conflict and serial in self.acceptances:
-            return self._refuse(serial, 409)  # told to who does not know that an earlier request arrived
+            return Answer(status=409)  # so whoever takes it for a refusal loses what has arrived
         self.acceptances[serial].append(_now())
         return Answer(status=201)
 
