@@ -36,11 +36,13 @@ class Target:
     """The installed command with everything on, and a new ledger for each run.
 
     Over another ledger than SQLite it is `benchmarks.job`, which is the same run with its commits counted.
+    `starter` is a command that starts it, as `env` does.
     """
 
     name: str = "target-driftrock"
     ledger: str = SQLITE
     settings: Mapping[str, object] = field(default_factory=dict, hash=False)
+    starter: tuple[str, ...] = ()
 
     def run(self, course: Course) -> Ended:
         """Deliver the course's input."""
@@ -54,7 +56,7 @@ class Target:
         config = folder / "settings.json"
         config.write_text(json.dumps(self._settings(course, place)), encoding="utf-8")
         try:
-            return process.run(self._command(place, config), source=course.source)
+            return process.run([*self.starter, *self._command(place, config)], source=course.source)
         finally:
             shutil.rmtree(folder)
             if self.ledger == POSTGRESQL:

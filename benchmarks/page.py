@@ -36,11 +36,11 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def commit() -> str:
-    """What is checked out, and whether it was changed."""
+def commit(checkout: Path = ROOT) -> str:
+    """What is checked out there, and whether it was changed."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git there is
-        cwd=ROOT,
+        cwd=checkout,
         capture_output=True,
         text=True,
         check=False,
