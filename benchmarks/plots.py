@@ -20,6 +20,7 @@ def main() -> None:
     mpl.rcParams["svg.hashsalt"] = "target-driftrock"  # the same figures give the same file
     _draw("bench.json", "rates.svg", _rates)
     _draw("memory.json", "memory.svg", _memory)
+    _draw("limits.json", "limits.svg", _limits)
 
 
 def _draw(source: str, name: str, draw: Any) -> None:
@@ -63,6 +64,16 @@ def _memory(sheet: dict[str, Any]) -> Any:
     plot.axhline(sheet["bar_mib"], linestyle=":", color="grey", label=f"{sheet['bar_mib']:.0f} MiB")
     plot.set(xlabel="records", ylabel="peak MiB", ylim=(0, None), xscale="log")
     plot.legend(loc="lower right")
+    return figure
+
+
+def _limits(drawn: dict[str, Any]) -> Any:
+    """The adaptive limit over time, and the rate that comes of it."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(7, 4.5), sharex=True)
+    above.step(drawn["moments"], drawn["limits"], where="post")
+    above.set(ylabel="limit", ylim=(0, None))
+    below.plot(drawn["moments"], drawn["rates"])
+    below.set(xlabel="seconds", ylabel="accepted a second", ylim=(0, None))
     return figure
 
 
