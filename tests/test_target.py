@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from target_driftrock.books import Books
 from target_driftrock.errors import ExitCode
 from target_driftrock.events.event import Part
 from target_driftrock.events.outcome import Outcome
+from target_driftrock.singer.checkpoint import Checkpoint
 from target_driftrock.singer.schema import RecordValidator
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
@@ -345,6 +347,23 @@ def test_reading_waits_when_what_is_open_weighs_too_much(stage: Stage, monkeypat
     assert done.code == ExitCode.RESOLVED
     assert len(done.events) == 40
     assert 50_000 <= max(weights) < 50_000 + 25_000
+
+
+def test_one_refusal_holds_up_nobody_when_its_capture_has_accepted_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is open at first, so STATE stands still before it, and the window behind it fills: then it is judged."""
+    monkeypatch.setattr(run, "Checkpoint", partial(Checkpoint, max_span=100))
+    mappings = [{**LEADS, "source_id": "closed", "when": {"id": 1}}, dict(LEADS)]
+
+    with staged(tmp_path, refuse_sources=("closed",)) as stage:
+        done = stage.run(schema(), *(record(number) for number in range(1, 1_001)), state(at=1_000), streams=mappings)
+        kept = stage.kept()
+
+    assert done.code == ExitCode.REJECTS
+    assert len(done.events) == 999
+    assert len(kept) == 1
+    assert done.states[-1] == b'{"at": 1000}'
 
 
 def test_the_sandbox_is_asked_for_when_none_runs(tmp_path: Path) -> None:
