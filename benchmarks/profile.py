@@ -1,0 +1,153 @@
+"""Where the interpreter's time goes, by part of an event's path.
+
+`python -m benchmarks.profile` writes docs/measurements/profile.md; `--package` lays another checkout's code beside.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks import inputs, page, process, stacks
+from benchmarks.contestants import Target
+from benchmarks.page import ROOT
+from benchmarks.stacks import Part
+from benchmarks.track import BENCH_PYTHON, Course, laid, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.track import Track
+
+RATE = 400
+"""Samples a second."""
+ROUNDS = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Profile:
+    """What was found of one checkout's code. Processor seconds are of runs that nothing watches."""
+
+    checkout: Path
+    commit: str
+    met: Counter[Part] = field(default_factory=Counter)
+    processor_seconds: list[float] = field(default_factory=list)
+    start_up_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def start_up(self) -> float:
+        """Processor seconds of a run over one event."""
+        return statistics.median(self.start_up_seconds)
+
+    def microseconds(self, events: int) -> float:
+        """Processor time an event, start-up apart."""
+        return (statistics.median(self.processor_seconds) - self.start_up) / events * 1e6
+
+
+@click.command()
+@click.option("--events", default=20_000, show_default=True, help="How many events each run delivers.")
+@click.option("--latency", default=0.0, show_default=True, help="Seconds that the double takes for an answer.")
+@click.option("--connections", default=16, show_default=True, help="Most requests at once.")
+@click.option(
+    "--package",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="Another checkout, whose code is measured too, as what was before.",
+)
+@click.option("--note", default="", help="A sentence of the page on how it was measured.")
+def main(*, events: int, latency: float, connections: int, package: Path | None, note: str) -> None:
+    """Measure, and write the page."""
+    checkouts = [ROOT] if package is None else [package, ROOT]
+    profiles = [Profile(checkout=checkout, commit=page.commit(checkout)) for checkout in checkouts]
+    with tempfile.TemporaryDirectory(prefix="target-driftrock-bench-") as folder, laid(latency=latency) as track:
+        courses = [_course(Path(folder), track, count, connections) for count in (events, 1)]
+        for number in range(1, ROUNDS + 1):
+            for profile in profiles:
+                say(f"  {number} of {ROUNDS}: {profile.commit}")
+                _watch(profile, track, courses[0], Path(folder) / "stacks")
+                _time(profile, track, courses)
+    how = _HOW.format(rounds=ROUNDS, events=events, connections=connections, milliseconds=latency * 1000)
+    parts = [f"{how} {note}".rstrip(), *_found(profiles, events), _WHAT]
+    command = "python -m benchmarks.profile" + (" --package PATH" if package else "")
+    path = page.write("profile", title="Where the time goes", command=command, parts=parts)
+    click.echo(path.read_text(encoding="utf-8"))
+
+
+def _course(folder: Path, track: Track, events: int, connections: int) -> Course:
+    source = inputs.write(folder / f"{events}.singer", inputs.messages(inputs.leads(events)))
+    return Course(url=track.url, connections=connections, events=events, seconds=1, source=process.file(source))
+
+
+def _watch(profile: Profile, track: Track, course: Course, sampled: Path) -> None:
+    """Add the samples of one run. Raises ClickException when they are of other code."""
+    track.heat(_target(profile, *_PY_SPY, "--output", str(sampled), "--"), course)
+    lines = sampled.read_text(encoding="utf-8").splitlines()
+    if not any(f"({profile.checkout}/target_driftrock/" in line for line in lines):
+        raise click.ClickException(f"What ran was not the code of {profile.checkout}.")
+    profile.met += stacks.parts(lines)
+
+
+def _time(profile: Profile, track: Track, courses: Sequence[Course]) -> None:
+    """Add the processor time of one run, and of one over a single event."""
+    many, one = (track.heat(_target(profile), course).ended.processor_seconds for course in courses)
+    profile.processor_seconds.append(many)
+    profile.start_up_seconds.append(one)
+
+
+def _target(profile: Profile, *starter: str) -> Target:
+    return Target(name=profile.commit, starter=("env", f"PYTHONPATH={profile.checkout}", *starter))
+
+
+def _found(profiles: Sequence[Profile], events: int) -> list[str]:
+    names = ["before", "after"] if len(profiles) > 1 else [""]
+    head = ["part", *chain.from_iterable([f"{name} share".strip(), f"{name} µs an event".strip()] for name in names)]
+    columns = [_column(profile, events) for profile in profiles]
+    rows = [[str(part), *chain.from_iterable(column[part] for column in columns)] for part in _OF_EVENTS]
+    rows.append(["in all", *chain.from_iterable(["", f"{each.microseconds(events):.0f}"] for each in profiles)])
+    return [page.table(head, rows), " ".join(map(_said, names, profiles))]
+
+
+def _column(profile: Profile, events: int) -> dict[Part, list[str]]:
+    each = profile.microseconds(events)
+    shares = stacks.shares(profile.met)
+    return {part: [f"{share:.1%}".replace("%", " %"), f"{share * each:.0f}"] for part, share in shares.items()}
+
+
+def _said(name: str, profile: Profile) -> str:
+    who = f"{name.capitalize()} is commit {profile.commit}" if name else f"This is commit {profile.commit}"
+    of_events = sum(profile.met[part] for part in _OF_EVENTS)
+    return f"{who}: {of_events:,} samples, and apart from them a start-up of {profile.start_up:.2f} s of processor."
+
+
+_OF_EVENTS = [part for part in Part if part is not Part.START_UP]
+_PY_SPY = (
+    str(BENCH_PYTHON.with_name("py-spy")),
+    "record",
+    "--gil",
+    "--threads",
+    "--full-filenames",
+    f"--rate={RATE}",
+    "--format=raw",
+)
+_HOW = (
+    "The installed command with everything on and a new SQLite ledger, {events:,} events over {connections} "
+    "connections, into a double that answers after {milliseconds:g} ms; {rounds} runs under py-spy, and {rounds} that "
+    "nothing watches, whose median gives the processor time."
+)
+_WHAT = (
+    f"- A sample is taken {RATE} times a second of the thread that holds the interpreter's lock, and counts for the "
+    "part that its innermost telling frame belongs to: a dataclass made for the dispatcher is the dispatcher's.\n"
+    "- Microseconds are the share of the processor time an event, less that of a run over one event. What runs without "
+    "the lock, as SQLite's steps do, is in no sample, and so spread over all parts.\n"
+    "- uvloop shows no frames: what it does for itself, and for tasks between their steps, counts as aiohttp's."
+)
+
+
+if __name__ == "__main__":
+    main()
