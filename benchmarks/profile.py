@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -15,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import inputs, page, process, stacks
+from benchmarks import inputs, page, process, results, stacks
 from benchmarks.contestants import Target
 from benchmarks.page import ROOT
+from benchmarks.results import Unit
 from benchmarks.stacks import Part
 from benchmarks.track import BENCH_PYTHON, Course, laid, say
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from benchmarks.track import Track
@@ -33,11 +34,11 @@ ROUNDS = 3
 
 @dataclass(slots=True, kw_only=True)
 class Profile:
-    """What was found of one checkout's code. Processor seconds are of runs that nothing watches."""
+    """What was found of one checkout's code, run by run. Processor seconds are of runs that nothing watches."""
 
     checkout: Path
     commit: str
-    met: Counter[Part] = field(default_factory=Counter)
+    met: list[Counter[Part]] = field(default_factory=list)
     processor_seconds: list[float] = field(default_factory=list)
     start_up_seconds: list[float] = field(default_factory=list)
 
@@ -90,7 +91,7 @@ def _watch(profile: Profile, track: Track, course: Course, sampled: Path) -> Non
     lines = sampled.read_text(encoding="utf-8").splitlines()
     if not any(f"({profile.checkout}/target_driftrock/" in line for line in lines):
         raise click.ClickException(f"What ran was not the code of {profile.checkout}.")
-    profile.met += stacks.parts(lines)
+    profile.met.append(stacks.parts(lines))
 
 
 def _time(profile: Profile, track: Track, courses: Sequence[Course]) -> None:
@@ -115,13 +116,17 @@ def _found(profiles: Sequence[Profile], events: int) -> list[str]:
 
 def _column(profile: Profile, events: int) -> dict[Part, list[str]]:
     each = profile.microseconds(events)
-    shares = stacks.shares(profile.met)
-    return {part: [f"{share:.1%}".replace("%", " %"), f"{share * each:.0f}"] for part, share in shares.items()}
+    runs = [stacks.shares(met) for met in profile.met]
+    return {part: _cells([shares[part] for shares in runs], each) for part in _OF_EVENTS}
+
+
+def _cells(shares: Sequence[float], microseconds: float) -> list[str]:
+    return [results.shown(shares, Unit.SHARE), f"{statistics.median(shares) * microseconds:.0f}"]
 
 
 def _said(name: str, profile: Profile) -> str:
     who = f"{name.capitalize()} is commit {profile.commit}" if name else f"This is commit {profile.commit}"
-    of_events = sum(profile.met[part] for part in _OF_EVENTS)
+    of_events = sum(met[part] for met in profile.met for part in _OF_EVENTS)
     return f"{who}: {of_events:,} samples, and apart from them a start-up of {profile.start_up:.2f} s of processor."
 
 
@@ -137,12 +142,14 @@ _PY_SPY = (
 )
 _HOW = (
     "The installed command with everything on and a new SQLite ledger, {events:,} events over {connections} "
-    "connections, into a double that answers after {milliseconds:g} ms; {rounds} runs under py-spy, and {rounds} that "
-    "nothing watches, whose median gives the processor time."
+    "connections, into a double that answers after {milliseconds:g} ms; {rounds} runs under py-spy, whose median share "
+    "is shown (least to most), and {rounds} that nothing watches, whose median gives the processor time."
 )
 _WHAT = (
     f"- A sample is taken {RATE} times a second of the thread that holds the interpreter's lock, and counts for the "
-    "part that its innermost telling frame belongs to: a dataclass made for the dispatcher is the dispatcher's.\n"
+    "part that its innermost telling frame belongs to: a dataclass made for the dispatcher is the dispatcher's, and a "
+    "search for garbage belongs to whoever was met by it.\n"
+    "- A thread that holds the lock while it waits for a processor counts as well, so that other load shifts shares.\n"
     "- Microseconds are the share of the processor time an event, less that of a run over one event. What runs without "
     "the lock, as SQLite's steps do, is in no sample, and so spread over all parts.\n"
     "- uvloop shows no frames: what it does for itself, and for tasks between their steps, counts as aiohttp's."
