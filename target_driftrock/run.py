@@ -184,8 +184,9 @@ class Run:
 
     def _end_delivery(self) -> None:
         """A defect of ours may have left it running, and two threads must not use the ledger at once."""
-        while self._handoff.is_running:
+        if self._handoff.is_running:
             self._handoff.stop()
+        while self._handoff.is_running:
             self._handoff.wait(WAIT_SECONDS)
 
     def _judge(self, causes: Sequence[RunStopped]) -> list[RunStopped]:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import partial
@@ -347,6 +348,23 @@ def test_reading_waits_when_what_is_open_weighs_too_much(stage: Stage, monkeypat
     assert done.code == ExitCode.RESOLVED
     assert len(done.events) == 40
     assert 50_000 <= max(weights) < 50_000 + 25_000
+
+
+@pytest.mark.parametrize("rate", [7, 40])
+def test_no_more_than_the_ceiling_are_sent_in_a_second(rate: int, stage: Stage) -> None:
+    """By the clock of a real loop: what is not due when it is looked at must not be forgotten a moment later."""
+    began = time.monotonic()
+
+    done = stage.run(
+        schema(),
+        *(record(number) for number in range(1, 2 * rate + 1)),
+        max_events_per_second=rate,
+        max_outage_seconds=8,
+    )
+
+    assert done.code == ExitCode.RESOLVED
+    assert len(done.events) == 2 * rate
+    assert time.monotonic() - began > (2 * rate - 2) / rate
 
 
 def test_one_refusal_holds_up_nobody_when_its_capture_has_accepted_nothing(

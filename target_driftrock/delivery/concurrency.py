@@ -63,14 +63,14 @@ class AdaptiveConcurrency:
         """As many requests are in flight as may be: without it a round trip gives no reason for more."""
         self._was_full = True
 
-    def note(self, *, began: float, now: float, has_failed: bool, is_throttled: bool, is_answer: bool) -> None:
+    def note(self, *, began: float, now: float, has_failed: bool, is_throttled: bool) -> None:
         """A request that began then has its result now: a failure (5xx, no answer), a 429, or something else."""
         self._remember(has_failed=has_failed)
         self._was_strained |= is_throttled or (has_failed and self.is_strained)
         if began < self._round_began:
             return  # what it waited for was decided before the limit was
         self._results_of_round += 1
-        if is_answer:
+        if not (has_failed or is_throttled):  # those come from a gateway, in no time
             self._durations.append(now - began)
         if self._results_of_round >= self.limit:
             self._end_round(now)
@@ -92,43 +92,37 @@ class AdaptiveConcurrency:
         """As many requests as the limit lets fly have begun since the last round, and have their results."""
         seconds = median(self._durations) if self._durations else None
         is_slow = seconds is not None and self._is_slow(seconds)
-        if seconds is not None and is_slow and self._is_in_vain(seconds):
-            self._restore(seconds)
-        elif is_slow or self._was_strained:
-            self._limit = max(1.0, self._limit * DECREASE)
-            self._is_slow_start = False
+        if not is_slow:
+            self._suspicion = None
+        if self._was_strained:
+            self._cut()
+        elif seconds is not None and is_slow:
+            self._doubt(seconds)
         elif self._was_full:
             grown = self._limit * 2 if self._is_slow_start else self._limit + 1
             self._limit = min(float(self._ceiling), grown)
         if seconds is not None:
-            self._follow(seconds, is_slow=is_slow)
+            usual = seconds if self._usual is None else self._usual
+            self._usual = usual + min(0.0, seconds - usual) * FALLING
         self._begin_round(now)
 
     def _is_slow(self, seconds: float) -> bool:
         return self._usual is not None and seconds > self._usual * SLOWER_BY + SLOWER_BY_SECONDS
 
-    def _is_in_vain(self, seconds: float) -> bool:
-        """Whether the limit was cut for round trips that did not become faster by it."""
+    def _cut(self) -> None:
+        self._limit = max(1.0, self._limit * DECREASE)
+        self._is_slow_start = False
+
+    def _doubt(self, seconds: float) -> None:
+        """A slow round trip: a lower limit, unless that was tried and made none faster."""
         if self._suspicion is None:
-            return False
+            self._suspicion = self._limit, seconds
         limit, slow = self._suspicion
-        if self._limit > limit * CUT_IN_VAIN:
-            return False
-        if seconds > slow * STILL_AS_SLOW:
-            return True
-        self._suspicion = self._limit, seconds
-        return False
-
-    def _restore(self, seconds: float) -> None:
-        assert self._suspicion is not None  # noqa: S101 - it is what was in vain
-        self._limit = self._suspicion[0]
-        self._usual = seconds
-        self._suspicion = None
-
-    def _follow(self, seconds: float, *, is_slow: bool) -> None:
-        if not is_slow:
+        if self._limit > max(1.0, limit * CUT_IN_VAIN):
+            self._cut()
+        elif seconds > slow * STILL_AS_SLOW:
+            self._limit, self._usual = limit, seconds
             self._suspicion = None
-        elif self._suspicion is None:
-            self._suspicion = self._limit / DECREASE, seconds
-        usual = seconds if self._usual is None else self._usual
-        self._usual = usual + min(0.0, seconds - usual) * FALLING
+        else:
+            self._suspicion = self._limit, seconds
+            self._cut()

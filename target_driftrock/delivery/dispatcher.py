@@ -25,7 +25,7 @@ from target_driftrock.delivery.backoff import Backoff
 from target_driftrock.delivery.captures import Captures, Ruling
 from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import ANSWER_LOST, Intake
-from target_driftrock.delivery.limiter import Limiter, is_server_error
+from target_driftrock.delivery.limiter import Limiter, has_failed
 from target_driftrock.delivery.passage import Passage, Progress
 from target_driftrock.delivery.verdict import Step, is_poisoned, judge
 from target_driftrock.errors import (
@@ -156,8 +156,9 @@ class Dispatcher:
         """
         try:
             while not self._is_through():
-                self._step()
-                await self._rest()
+                now = self._now()  # once: what is not due by this clock must not be past by the next
+                self._step(now)
+                await self._rest(now)
         except LedgerUnavailable:
             await self._abandon()
             raise
@@ -178,8 +179,7 @@ class Dispatcher:
             return True
         return self._is_input_over and not (self._unsettled or self._refusals or self._chores)
 
-    def _step(self) -> None:
-        now = self._now()
+    def _step(self, now: float) -> None:
         for passage in self._backoff.wake(now):
             self._intake.let_go(self._captures.enter_again(passage, passage.event.capture))
         self._keep_patience(now)
@@ -190,17 +190,16 @@ class Dispatcher:
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
 
-    async def _rest(self) -> None:
-        deadline = self._next_deadline()
+    async def _rest(self, now: float) -> None:
+        deadline = self._next_deadline(now)
         timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._wake.set)
         await self._wake.wait()
         self._wake.clear()
         if timer is not None:
             timer.cancel()
 
-    def _next_deadline(self) -> float | None:
+    def _next_deadline(self, now: float) -> float | None:
         moments = [self._backoff.next_wake(), self._patience.deadline()]
-        now = self._now()
         next_start = self._limiter.next_start(now)
         if next_start > now:
             moments.append(next_start)
@@ -297,7 +296,7 @@ class Dispatcher:
             self.progress.note_latency(now - began)
         if passage.tries == 1 and reply is not Fault.NOT_SENT:
             self._witnesses += 1
-            self._failed_witnesses += is_server_error(reply) or reply is Fault.NO_ANSWER
+            self._failed_witnesses += has_failed(reply)
 
     async def _follow(self, passage: Passage, reply: Reply, token: str) -> None:
         step = judge(reply, was_unknown=passage.was_unknown)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Settle = Callable[[Sequence[tuple[Passage, Settled]], Sequence[Change]], Awaitable[None]]
 
 RECALL_GROUP = 500
+FORESEEN_GROUP = 100
+"""Few: an event whose turn comes meanwhile waits for their look-up."""
 ANSWER_LOST = "its answer was lost"
 
 
@@ -107,19 +109,19 @@ class Intake:
         for passage in arrived:
             self.let_go(self._captures.enter(passage, passage.event.capture))
         group = _take(self._unrecalled, RECALL_GROUP)
-        unknown = [passage for passage in group if passage.foreseen is None]
-        unknown += _take(self._foreseeable, RECALL_GROUP)
-        if unknown:
-            found = await self._journal.recall([passage.event for passage in unknown])
-            for passage, known in zip(unknown, found, strict=True):
-                passage.foreseen = (known,)
-        await self._admit_all(group)
+        await self._admit_all([passage for passage in group if passage.is_recalled])
+        rest = [passage for passage in group if not passage.is_recalled]
+        asked = [*rest, *_take(self._foreseeable, FORESEEN_GROUP)]
+        if asked:
+            found = await self._journal.recall([passage.event for passage in asked])
+            for passage, known in zip(asked, found, strict=True):
+                passage.known, passage.is_recalled = known, True
+        await self._admit_all(rest)
 
     async def _admit_all(self, group: Sequence[Passage]) -> None:
         settled, lost = [], []
         for passage in group:
-            assert passage.foreseen is not None  # noqa: S101 - asked for just now, or before
-            (known,) = passage.foreseen
+            known = passage.known
             if known is not None and known.standing is Standing.INTENDED:
                 lost.append(Lost(passage.event))  # the run that meant to send it could not count it any more
             is_replay = passage.event.origin.row is not None

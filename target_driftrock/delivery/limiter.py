@@ -62,19 +62,15 @@ class Limiter:
         self._paused_until = max(self._paused_until, until)
 
     def note(self, reply: Reply, *, began: float, now: float) -> None:
-        """A request that began then has this reply."""
+        """A request that began then has this reply. Where there was no connection it tells nothing of the server."""
+        if reply is Fault.NOT_SENT:
+            return
         is_throttled = isinstance(reply, Answer) and reply.status == TOO_MANY_REQUESTS
         if isinstance(reply, Answer):
             self._rate.note(now, is_throttled=is_throttled)
-        self._concurrency.note(
-            began=began,
-            now=now,
-            has_failed=is_server_error(reply) or reply is Fault.NO_ANSWER,
-            is_throttled=is_throttled,
-            is_answer=isinstance(reply, Answer) and not is_throttled,
-        )
+        self._concurrency.note(began=began, now=now, has_failed=has_failed(reply), is_throttled=is_throttled)
 
 
-def is_server_error(reply: Reply) -> bool:
-    """Whether it is an answer of 5xx."""
-    return isinstance(reply, Answer) and reply.status >= 500  # noqa: PLR2004 - 5xx
+def has_failed(reply: Reply) -> bool:
+    """Whether it is a 5xx, or a lost answer."""
+    return reply.status >= 500 if isinstance(reply, Answer) else reply is Fault.NO_ANSWER  # noqa: PLR2004 - 5xx

@@ -94,8 +94,9 @@ class Passage:
     """Refused by a capture that has accepted nothing."""
     is_superseded: bool = False
     """While it was unjudged, a request for the same event was begun."""
-    foreseen: tuple[Known | None] | None = None
-    """What the ledger knew of it, where it was asked before its turn."""
+    known: Known | None = None
+    """What the ledger knew of it, once it `is_recalled`."""
+    is_recalled: bool = False
     reply: Reply | None = None
     """The latest."""
     witnesses_at_second_try: tuple[int, int] = (0, 0)

@@ -9,7 +9,7 @@ import heapq
 import math
 import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -66,6 +66,12 @@ def slower_between(since: float, until: float, latency: float) -> Api:
 def failing_between(since: float, until: float, latency: float) -> Api:
     """503 to everything for a while."""
     return lambda now, _: (latency, Answer(status=503) if since <= now < until else ACCEPTED)
+
+
+def refusing_at_once_between(since: float, until: float, latency: float) -> Api:
+    """A gateway that answers 503 in no time while what is behind it is down."""
+    down = (0.001, Answer(status=503))
+    return lambda now, _: down if since <= now < until else (latency, ACCEPTED)
 
 
 def mixed(latency: float) -> Api:
@@ -160,6 +166,14 @@ SCENARIOS = [
         until=90,
     ),
     Scenario(
+        name="up again after a gateway's 503 in no time",
+        api=refusing_at_once_between(10, 22, 0.1),
+        ceiling=16,
+        best=160,
+        since=27,
+        until=60,
+    ),
+    Scenario(
         name="64 up again after a minute of 503",
         api=failing_between(10, 70, 0.1),
         ceiling=64,
@@ -178,7 +192,7 @@ def test_the_limit_settles_in_its_band(scenario: Scenario) -> None:
     assert result.rate(scenario.since, scenario.until) >= scenario.share * scenario.best
     lowest, highest = result.limit_range(scenario.since, scenario.until)
     assert scenario.lowest <= lowest
-    assert highest <= scenario.highest
+    assert highest <= min(scenario.highest, scenario.ceiling)
 
 
 @pytest.mark.parametrize("latency", [0.005, 0.02, 0.05, 0.1])
@@ -205,14 +219,14 @@ def test_single_failures_cost_nothing() -> None:
     limit = AdaptiveConcurrency(10)
 
     for _ in range(5):
-        limit.note(began=0.0, now=1.0, has_failed=True, is_throttled=False, is_answer=True)
+        limit.note(began=0.0, now=1.0, has_failed=True, is_throttled=False)
     assert not limit.is_strained
     for _ in range(5):
-        limit.note(began=0.0, now=1.0, has_failed=False, is_throttled=False, is_answer=True)
+        limit.note(began=0.0, now=1.0, has_failed=False, is_throttled=False)
     assert limit.limit == 10
 
     for _ in range(10):
-        limit.note(began=1.0, now=2.0, has_failed=True, is_throttled=False, is_answer=True)
+        limit.note(began=1.0, now=2.0, has_failed=True, is_throttled=False)
     assert limit.is_strained
     assert limit.limit == 9
 
@@ -222,7 +236,7 @@ def test_a_limit_that_is_not_used_does_not_grow() -> None:
     limit = AdaptiveConcurrency(64)
 
     for second in range(100):
-        limit.note(began=second, now=second + 1.0, has_failed=False, is_throttled=False, is_answer=True)
+        limit.note(began=second, now=second + 1.0, has_failed=False, is_throttled=False)
     assert limit.limit == 10
 
 
@@ -230,10 +244,51 @@ def test_strain_is_forgotten_after_a_hundred_results() -> None:
     """The window slides."""
     limit = AdaptiveConcurrency(4)
     for _ in range(6):
-        limit.note(began=0.0, now=1.0, has_failed=True, is_throttled=False, is_answer=True)
+        limit.note(began=0.0, now=1.0, has_failed=True, is_throttled=False)
     for _ in range(94):
-        limit.note(began=0.0, now=1.0, has_failed=False, is_throttled=False, is_answer=True)
+        limit.note(began=0.0, now=1.0, has_failed=False, is_throttled=False)
     assert limit.is_strained
 
-    limit.note(began=0.0, now=1.0, has_failed=False, is_throttled=False, is_answer=True)
+    limit.note(began=0.0, now=1.0, has_failed=False, is_throttled=False)
     assert not limit.is_strained
+
+
+@dataclass(slots=True)
+class Rounds:
+    """A limit of 16, and the time that its round trips have taken."""
+
+    limit: AdaptiveConcurrency = field(default_factory=lambda: AdaptiveConcurrency(16))
+    now: float = 0.0
+
+    def play(self, seconds: float, *, times: int, throttled: int = 0) -> list[int]:
+        """The limit after each of so many full round trips that took so long, so many results of each a 429."""
+        limits = []
+        for _ in range(times):
+            began, self.now = self.now, self.now + seconds
+            for number in range(self.limit.limit):
+                self.limit.note_full()
+                self.limit.note(began=began, now=self.now, has_failed=False, is_throttled=number < throttled)
+            limits.append(self.limit.limit)
+        return limits
+
+
+def test_the_limit_never_passes_its_ceiling() -> None:
+    """Not even where it is given back twice, for answers that became slower twice."""
+    for slower in range(1, 15):  # whenever the second time comes
+        rounds = Rounds()
+
+        limits = [*rounds.play(0.05, times=5), *rounds.play(0.3, times=slower), *rounds.play(0.9, times=15)]
+
+        assert max(limits) == 16
+        assert limits[-1] == 16
+
+
+def test_a_round_trip_that_shows_strain_never_raises_the_limit() -> None:
+    """A 429 in each, and all as slow as before the limit was cut: there is no giving back."""
+    rounds = Rounds()
+    rounds.play(0.05, times=5)
+
+    limits = rounds.play(0.3, times=40, throttled=1)
+
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-1] == 1

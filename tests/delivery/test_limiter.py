@@ -75,3 +75,15 @@ def test_many_429_hold_everyone_to_a_rate() -> None:
 
     assert limiter.free(8.5) == 0
     assert limiter.next_start(8.5) == pytest.approx(9.0, abs=0.05)
+
+
+def test_no_connection_tells_nothing_of_the_server() -> None:
+    """A limit that grew by it would meet a server that comes back with all of it at once."""
+    limiter = Limiter(64)
+
+    for moment in range(1_000):
+        for _ in range(limiter.free(float(moment))):
+            limiter.take()
+        limiter.note(Fault.NOT_SENT, began=float(moment), now=moment + 0.5)
+
+    assert limiter.limit == 10
