@@ -101,7 +101,7 @@ def took(ended: process.Ended) -> Took:
 def _main(kind: str, config: str) -> int:
     """The run itself, with the ledger's commits counted and timed."""
     from target_driftrock import redaction, run
-    from target_driftrock.cli import target_class
+    from target_driftrock.cli import load_target
     from target_driftrock.ledger.durable import DurableLedger, open_ledger
     from target_driftrock.ledger.memory import MemoryLedger
     from target_driftrock.settings import read_files
@@ -133,7 +133,7 @@ def _main(kind: str, config: str) -> int:
     opened: Any = (lambda _, *, api, **__: Forgetful(api=api)) if kind == "memory" else open_ledger
     setattr(run, "open_ledger", opened)  # noqa: B010 - on purpose
     with Signals() as signals:
-        code = target_class()(config=given, signals=signals).run(None)
+        code = load_target()(config=given, signals=signals).run(None)
     sys.stderr.write(f"commits {spent[0]}, {spent[1]:.3f} seconds\n")
     return code
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -273,7 +274,7 @@ def _month(_: click.Context, __: click.Parameter, text: str | None) -> tuple[flo
 def _print_version(context: click.Context, _: click.Parameter, value: Any) -> None:
     if not value:
         return
-    target_class().print_version(print_fn=click.echo)
+    load_target().print_version(print_fn=click.echo)
     context.exit()
 
 
@@ -285,10 +286,10 @@ def _deliver(
     if context.invoked_subcommand is not None:
         return None
     if about:
-        target_class().print_about(about_format)
+        load_target().print_about(about_format)
         return None
     settings = _read(given)
-    target = target_class()
+    target = load_target()
     with Signals() as signals, _opened(given) as source:
         return target(config=settings, signals=signals).run(source)
 
@@ -423,21 +424,24 @@ def _joined(before: Given, *, config: tuple[str, ...], file_input: str | None = 
 
 def _target(given: Given) -> TargetDriftrock:
     settings = _read(given)
-    return target_class()(config=settings)
+    return load_target()(config=settings)
 
 
-def target_class() -> type[TargetDriftrock]:
-    """The target; its import, which brings the SDK, is what a start takes its time for.
+@cache
+def load_target() -> type[TargetDriftrock]:
+    """Import the target, which brings the SDK, and have garbage searched for less often from then on.
 
-    A tenth of it would be the search for garbage among what an import leaves, which is none. A run leaves little that
-    its reference counts do not free: searched for as often as Python does by itself, it costs a tenth of all time.
+    The import is what a start takes its time for, and a tenth of it would be the search for garbage among what it
+    leaves, which is none. A run leaves little that its reference counts do not free: searched for as often as Python
+    does by itself, it costs a tenth of all time.
     """
     gc.disable()
-    from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
-
+    try:
+        from target_driftrock.target import TargetDriftrock  # noqa: PLC0415
+    finally:
+        gc.enable()
     gc.freeze()
     gc.set_threshold(*COLLECTIONS)
-    gc.enable()
     return TargetDriftrock
 
 

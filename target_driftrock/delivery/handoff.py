@@ -33,7 +33,7 @@ GATHER_SECONDS = 0.02
 class Handoff:
     """Takes parts in the order read, and gives each back with its outcome.
 
-    All methods are for one thread, the reader's; none but `wait` and `join` blocks.
+    All methods are for one thread, the reader's; none blocks but `start` and those that say that they wait.
     """
 
     def __init__(self, open_dispatcher: OpenDispatcher, *, grace: float) -> None:
@@ -76,7 +76,7 @@ class Handoff:
         self._news.clear()
 
     def wait_for_room(self, timeout: float) -> None:
-        """The same, and say that the reader can go on only when something is settled."""
+        """Say that the reader can go on only when something is settled, `wait`, and let some more gather."""
         if self._dispatcher is not None:
             self._call(self._dispatcher.note_reader_waits)
         self.wait(timeout)

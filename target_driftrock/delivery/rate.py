@@ -1,9 +1,9 @@
 """How many requests may start in a second: a setting, and what a 429 has taught. Arithmetic alone.
 
 A concurrency limit cannot hold a rate: with answers of 20 ms a hundred a second lies between two requests in
-flight and none. So where more than a few of the last hundred replies are a 429, the rate too is cut, to a tenth less
-than was accepted, and again at each further 429. It grows back along the cubic curve of TCP (RFC 9438): slowly around
-the rate that was too much, ever faster where no 429 comes.
+flight and none. So where more than a few of the last hundred answers are a 429, the rate too is cut, to a tenth less
+than had another answer, and again at each further 429. It grows back along the cubic curve of TCP (RFC 9438): slowly
+around the rate that was too much, ever faster where no 429 comes.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ class Standing(enum.Enum):
 
     DELIVERED = "delivered"
     REFUSED = "invalid, rejected, or held as poisoned"
-    ANSWERED = "open, its last request answered or surely not sent"
+    ANSWERED = "open, every request answered or surely not sent"
     INTENDED = "open, an intent last: a run died before it could say what became of its request"
-    UNKNOWN = "open, a lost answer last"
+    UNKNOWN = "open, an answer lost, and nothing that settles it since"
     HELD_UNKNOWN = "held, its answer lost"
 
 
@@ -45,7 +45,7 @@ class Withdrawn:
 
     event: Event
     was_unknown: bool = False
-    """An earlier request lost its answer, and none has come since: it stands as before the intent."""
+    """An earlier request lost its answer, and nothing has settled that since: it stands as before the intent."""
 
 
 @dataclass(frozen=True, slots=True)
