@@ -1,4 +1,4 @@
-"""What a ledger costs by itself: commits, look-ups, room on the disk.
+"""What a ledger costs: in runs of the target, and by itself: commits, look-ups, room on the disk.
 
 `python -m benchmarks.ledger` writes docs/measurements/ledger.md; a number behind it scales the counts.
 """
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from benchmarks import page
+from benchmarks import inputs, job, page
+from benchmarks.track import laid
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 SERVER = "postgresql://postgres@127.0.0.1/postgres"
 SCHEMA = f"target_driftrock_bench_{round(time.time())}"
+LATENCIES = (0.0, 0.02, 0.1)
+CONNECTIONS = 16
+SECONDS = 20
+AT_MOST = 2_500
+"""Events a second that a run without latency is taken to reach, for its size."""
 GROUPS = (1, 16, 50, 100)
 COMMITS = 400
 REMEMBERED = 1_000_000
@@ -47,14 +53,49 @@ def main(scale: float) -> None:
     folder = Path(tempfile.mkdtemp(prefix="target-driftrock-bench-"))
     places = {"SQLite": str(folder), "PostgreSQL": f"{SERVER}?schema={SCHEMA}"}
     try:
-        parts = [_commits(places, round(COMMITS * scale)), _look_ups(places, round(REMEMBERED * scale))]
+        parts = [_runs(folder, scale)]
+        parts += [_commits(places, round(COMMITS * scale)), _look_ups(places, round(REMEMBERED * scale))]
         parts.append(_room(folder))
     finally:
         shutil.rmtree(folder)
-        with psycopg.connect(SERVER, autocommit=True) as server:
-            server.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(SCHEMA)))
+        _drop(SCHEMA)
     command = "python -m benchmarks.ledger" + ("" if scale == 1 else f" {scale:g}")
-    sys.stdout.write(f"{page.write('ledger', title='The ledger by itself', command=command, parts=parts)}\n")
+    sys.stdout.write(f"{page.write('ledger', title='What a ledger costs', command=command, parts=parts)}\n")
+
+
+def _runs(folder: Path, scale: float) -> str:
+    rows = []
+    for latency in LATENCIES:
+        events = round(min(AT_MOST, CONNECTIONS / latency if latency else AT_MOST) * SECONDS * scale)
+        source = inputs.write(folder / "leads.singer", inputs.messages(inputs.leads(events)))
+        with laid(latency=latency) as track:
+            for name in ("memory", "SQLite", "PostgreSQL"):
+                schema = f"{SCHEMA}_{round(latency * 1000)}"
+                ledgers = {
+                    "memory": "memory",
+                    "SQLite": str(folder / schema),
+                    "PostgreSQL": f"{SERVER}?schema={schema}",
+                }
+                took = job.run(track.url, source, ledger=ledgers[name], max_concurrency=CONNECTIONS)
+                rows.append([f"{latency * 1000:g} ms", name, events, *_figures(took, events)])
+            _drop(schema)
+    head = ["latency", "ledger", "events", "events/s", "CPU µs an event", "peak MiB", "commits an event", "ms a commit"]
+    return f"## In a run\n\n{CONNECTIONS} connections, one run each, slow start included.\n\n" + page.table(head, rows)
+
+
+def _figures(took: job.Took, events: int) -> list[str]:
+    return [
+        f"{took.rate:.0f}",
+        f"{took.processor_seconds * 1_000_000 / events:.0f}",
+        f"{took.peak_mib:.0f}",
+        f"{took.commits / events:.2f}",
+        f"{took.commit_seconds * 1000 / max(1, took.commits):.2f}",
+    ]
+
+
+def _drop(schema: str) -> None:
+    with psycopg.connect(SERVER, autocommit=True) as server:
+        server.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
 def _commits(places: dict[str, str], commits: int) -> str:
