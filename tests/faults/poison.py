@@ -22,13 +22,13 @@ TRIES = 6
 """After so many a poisoned event is held."""
 
 
-def _poisoned(mode: str, *, place: int = EARLY, **settings: Any) -> Play:
-    """An event of somebody who has many."""
+def _poisoned(mode: str, *, place: int = EARLY, latency: float = 0.05, **settings: Any) -> Play:
+    """An event of somebody who has many. The others must take longer than it does to get to its second try."""
 
     def play(stage: Stage) -> Iterator[Finding]:
         entries = _marked(stage.entries, place, persons=["person-0"])
         options = ("--poison-marker", POISON, "--poison-mode", mode)
-        with stage.trial("--latency", "0.05", *options, entries=entries, **settings) as trial:
+        with stage.trial("--latency", str(latency), *options, entries=entries, **settings) as trial:
             trial.deliver(trial.whole())
             later = [each for each in entries[place + 1 :] if each.person == "person-0"]
             arrived = {each.serial for each in trial.accepted()}
@@ -102,7 +102,11 @@ def _tries(trial: Trial, place: int) -> int:
 ROWS = [
     Row(name="poison", fault="one event always gets 500", play=_poisoned("500")),
     Row(name="poison-first", fault="the first event always gets 500", play=_poisoned("500", place=0)),
-    Row(name="poison-silence", fault="one event is never answered", play=_poisoned("silence", read_timeout=PATIENCE)),
+    Row(
+        name="poison-silence",
+        fault="one event is never answered",
+        play=_poisoned("silence", latency=0.2, read_timeout=PATIENCE),
+    ),
     Row(name="poison-many", fault=f"{SLOTS} events in a row always get 500", play=_as_many_as_slots),
     Row(name="spam-first", fault="a firewall refuses the first event of all (403)", play=_spam(0)),
     Row(name="spam", fault="a firewall refuses one event in the middle (403)", play=_spam(MIDDLE)),
