@@ -2,8 +2,8 @@
 
 A concurrency limit cannot hold a rate: with answers of 20 ms a hundred a second lies between two requests in
 flight and none. So where more than a few of the last hundred answers are a 429, the rate too is cut, to a tenth less
-than had another answer, and again at each further 429. It grows back along the cubic curve of TCP (RFC 9438): slowly
-around the rate that was too much, ever faster where no 429 comes.
+than had another answer in the best second lately, and again at each further 429. It grows back along the cubic curve
+of TCP (RFC 9438): slowly around the rate that was too much, ever faster where no 429 comes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ PLATEAU = 20.0
 """Seconds after a cut until the rate is back where it was cut."""
 OBSERVED = 1.0
 """Seconds over which what was accepted is counted; neither the first cut nor the next one comes sooner."""
+REMEMBERED = 10.0
+"""Seconds whose best one counts: just after a pause that a `Retry-After` asked for, the latest one was empty."""
 REPLIES_JUDGED = 100
 FEW = 5
 """Of the last `REPLIES_JUDGED`: so many a server says now and then, without a rate that it keeps to."""
@@ -69,19 +71,29 @@ class AdaptiveRate:
         self._throttled.append(is_throttled)
         if not is_throttled:
             self._accepted.append(now)
-        while self._accepted and self._accepted[0] <= now - OBSERVED:
+        while self._accepted and self._accepted[0] <= now - REMEMBERED:
             self._accepted.popleft()
         if is_throttled and now - max(self._began, self._cut_at) >= OBSERVED:
             self._cut(now)
 
     def _cut(self, now: float) -> None:
         if self._too_much is not None:
-            self._too_much = self.rate(now)
+            self._too_much = max(self._best_second(), self.rate(now))
         elif sum(self._throttled) > FEW:
-            self._too_much = max(LEAST, len(self._accepted) / OBSERVED)
+            self._too_much = max(self._best_second(), LEAST)
         else:
             return
         self._cut_at = now
+
+    def _best_second(self) -> int:
+        """Most that were accepted within a second, of those remembered: so many the server does take."""
+        best, begin = 0, 0
+        moments = list(self._accepted)
+        for end, moment in enumerate(moments):
+            while moments[begin] <= moment - OBSERVED:
+                begin += 1
+            best = max(best, end - begin + 1)
+        return best
 
     @property
     def _is_free(self) -> bool:

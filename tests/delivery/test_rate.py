@@ -78,6 +78,29 @@ def test_many_429_cut_to_a_tenth_less_than_was_accepted() -> None:
     assert rate.rate(2.5) == pytest.approx(90, abs=2)
 
 
+def test_a_pause_is_no_slow_second() -> None:
+    """Just after what a Retry-After asked for, nothing was accepted for a while, since nothing was sent."""
+    rate = AdaptiveRate(None)
+    for number in range(200):
+        rate.note(number / 100, is_throttled=False)
+
+    for _ in range(10):
+        rate.note(5.0, is_throttled=True)
+
+    assert rate.rate(5.0) == pytest.approx(90, abs=2)
+
+
+def test_the_rate_is_not_cut_below_what_was_accepted_lately() -> None:
+    """However many 429 come among it: a tenth less than the best second of the last ten."""
+    rate = taught()
+
+    for tenth in range(20, 400):
+        rate.note(tenth / 10, is_throttled=tenth % 2 == 0)
+        rate.note(tenth / 10, is_throttled=False)
+
+    assert rate.rate(40.0) >= 0.9 * 15
+
+
 def test_a_429_now_and_then_cuts_nothing() -> None:
     """Up to five of the last hundred."""
     rate = AdaptiveRate(None)
@@ -92,9 +115,11 @@ def test_a_further_429_cuts_again_once_the_rate_is_learnt() -> None:
     """A tenth less than the rate that it came at."""
     rate = taught()
 
-    rate.note(3.5, is_throttled=True)
+    before = rate.rate(13.5)
 
-    assert rate.rate(3.5) == pytest.approx(82, abs=2)
+    rate.note(13.5, is_throttled=True)
+
+    assert rate.rate(13.5) == pytest.approx(0.9 * before, rel=0.05)
 
 
 def test_the_rate_comes_back_slowly_where_it_was_too_much() -> None:
