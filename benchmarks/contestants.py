@@ -60,7 +60,7 @@ class Target:
         finally:
             shutil.rmtree(folder)
             if self.ledger == POSTGRESQL:
-                _drop(schema)
+                drop(schema)
 
     def _command(self, place: str, config: Path) -> list[str]:
         return [str(job.COMMAND), f"--config={config}"] if self.ledger == SQLITE else job.command(place, config)
@@ -153,7 +153,8 @@ def postgresql() -> Iterator[Target]:
         yield IN_POSTGRESQL
 
 
-def _drop(schema: str) -> None:
+def drop(schema: str) -> None:
+    """Take a schema of the server away, if it is there."""
     with psycopg.connect(SERVER, autocommit=True) as server:
         server.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import inputs, job, page
+from benchmarks.contestants import SERVER, drop
 from benchmarks.track import laid
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin
 from target_driftrock.events.outcome import Delivered
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from target_driftrock.ledger.durable import DurableLedger
     from target_driftrock.ledger.interface import Change, Ledger
 
-SERVER = "postgresql://postgres@127.0.0.1/postgres"
 SCHEMA = f"target_driftrock_bench_{round(time.time())}"
 LATENCIES = (0.0, 0.02, 0.1)
 CONNECTIONS = 16
@@ -58,7 +58,7 @@ def main(scale: float) -> None:
         parts.append(_room(folder))
     finally:
         shutil.rmtree(folder)
-        _drop(SCHEMA)
+        drop(SCHEMA)
     command = "python -m benchmarks.ledger" + ("" if scale == 1 else f" {scale:g}")
     sys.stdout.write(f"{page.write('ledger', title='What a ledger costs', command=command, parts=parts)}\n")
 
@@ -78,7 +78,7 @@ def _runs(folder: Path, scale: float) -> str:
                 }
                 took = job.run(track.url, source, ledger=ledgers[name], max_concurrency=CONNECTIONS)
                 rows.append([f"{latency * 1000:g} ms", name, events, *_figures(took, events)])
-            _drop(schema)
+            drop(schema)
     head = ["latency", "ledger", "events", "events/s", "CPU µs an event", "peak MiB", "commits an event", "ms a commit"]
     return f"## In a run\n\n{CONNECTIONS} connections, one run each, slow start included.\n\n" + page.table(head, rows)
 
@@ -91,11 +91,6 @@ def _figures(took: job.Took, events: int) -> list[str]:
         f"{took.commits / events:.2f}",
         f"{took.commit_seconds * 1000 / max(1, took.commits):.2f}",
     ]
-
-
-def _drop(schema: str) -> None:
-    with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
 def _commits(places: dict[str, str], commits: int) -> str:

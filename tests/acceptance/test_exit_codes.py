@@ -247,16 +247,16 @@ def test_it_ends_with_141_when_nobody_reads_state(command: Command, double: Wire
     assert "(exit 141)" in err.splitlines()[-1]
 
 
-def _run_unread(command: Command, config: str, tap: bytes) -> int:
-    """Its exit code, where nobody reads its standard output."""
+def _run_unread(command: Command, *arguments: str, tap: bytes) -> subprocess.CompletedProcess[bytes]:
+    """What becomes of the program where nobody reads its standard output."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(
-            [PROGRAM, "--config", config],
+        return subprocess.run(
+            [PROGRAM, *arguments],
             input=tap,
             stdout=writing,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             check=False,
             cwd=command.folder,
             env=surroundings({}),
@@ -264,7 +264,6 @@ def _run_unread(command: Command, config: str, tap: bytes) -> int:
         )
     finally:
         os.close(writing)
-    return done.returncode
 
 
 def test_what_is_in_flight_is_settled_when_state_is_unread_after_the_last_line(command: Command) -> None:
@@ -272,12 +271,12 @@ def test_what_is_in_flight_is_settled_when_state_is_unread_after_the_last_line(c
     numbers = range(1, 41)
     with sandbox("--latency", "0.5") as wire:
         given = settings(wire.url, max_concurrency=2)
-        code = _run_unread(command, command.config(given), singer(leads(numbers)))
+        unread = _run_unread(command, "--config", command.config(given), tap=singer(leads(numbers)))
         before = accepted(wire)
         wire.post("/_sandbox/faults", {"latency": 0.0})
         after = command.deliver(given, leads(numbers))
 
-        assert (code, after.code) == (141, 0)
+        assert (unread.returncode, after.code) == (141, 0)
         assert len(before) < len(numbers)
         assert sorted(accepted(wire)) == list(numbers)
 
@@ -288,21 +287,8 @@ def test_it_ends_quietly_when_nobody_reads_what_it_prints(
 ) -> None:
     """As with `| head -0`: code 141, and not a line about a broken pipe."""
     config = () if arguments[0].startswith("-") else ("--config", command.config(settings(double.url)))
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        done = subprocess.run(
-            [PROGRAM, *arguments, *config],
-            input=singer(FIVE),
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            check=False,
-            cwd=command.folder,
-            env=surroundings({}),
-            timeout=SECONDS,
-        )
-    finally:
-        os.close(writing)
+
+    done = _run_unread(command, *arguments, *config, tap=singer(FIVE))
 
     assert (done.returncode, done.stderr) == (141, b"")
 
