@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import httptools  # type: ignore[import-not-found]  # where this runs it is there
+import httptools
 import uvloop
 
 if TYPE_CHECKING:

@@ -46,6 +46,9 @@ _TELLING: Mapping[str, Part] = {
     "target_driftrock/run.py": Part.BOOKS,
     "target_driftrock/delivery/": Part.DISPATCHER,
     "target_driftrock/delivery/transport.py": Part.AIOHTTP,
+    "target_driftrock/delivery/dialler.py": Part.AIOHTTP,
+    "target_driftrock/delivery/connection.py": Part.AIOHTTP,
+    "httptools/": Part.AIOHTTP,
     "aiohttp/": Part.AIOHTTP,
     "asyncio/runners.py": Part.AIOHTTP,  # uvloop has no frames of its own: what it does stands in the one that runs it
     "target_driftrock/ledger/": Part.LEDGER,

@@ -7,7 +7,6 @@ no log line and no exception.
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import math
 import random
@@ -25,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from singer_sdk.authenticators import OAuthAuthenticator
 
 from target_driftrock.errors import CredentialsRejected, NotTheApi, TokenRejected
-from target_driftrock.network import CONNECT_TIMEOUT, detached, user_agent
+from target_driftrock.network import CONNECT_TIMEOUT, basic_credentials, detached, user_agent
 from target_driftrock.retry import full_jitter, retry_after
 from target_driftrock.settings import ApiKey
 
@@ -234,7 +233,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
                 data=self.oauth_request_payload,
                 headers={
                     "Accept": "application/json",
-                    "Authorization": _basic(self.client_id or "", self.client_secret or ""),
+                    "Authorization": basic_credentials(self.client_id or "", self.client_secret or ""),
                     "Connection": "close",  # the next request may be an hour away
                     "User-Agent": user_agent(),
                 },
@@ -334,11 +333,6 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' own
         """Add no bundle: requests would load its own into the context, beside SSL_CERT_FILE."""
         conn.cert_reqs = "CERT_REQUIRED"
-
-
-def _basic(user: str, password: str) -> str:
-    """RFC 7617 over UTF-8; bytes that the environment could not decode go out as they came in."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def _start(response: requests.Response) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 import ssl
 from concurrent.futures import Future
@@ -106,6 +107,11 @@ def user_agent() -> str:
         return f"target-driftrock/{metadata.version('target-driftrock')}"
     except metadata.PackageNotFoundError:
         return "target-driftrock"
+
+
+def basic_credentials(user: str, password: str) -> str:
+    """RFC 7617 over UTF-8; bytes that the environment could not decode go out as they came in."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 async def detached(call: Callable[[], _T]) -> _T:

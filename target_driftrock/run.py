@@ -262,11 +262,7 @@ class Run:
     @asynccontextmanager
     async def _open_dispatcher(self, report: Callable[[Part, Outcome], None]) -> AsyncIterator[Dispatcher]:
         settings = self._settings
-        transport = HttpTransport(
-            self._network,
-            read_timeout=settings.patience.read_timeout,
-            max_connections=settings.pace.max_concurrency,
-        )
+        transport = HttpTransport(self._network, read_timeout=settings.patience.read_timeout)
         assert self._ledger is not None  # noqa: S101 - taken before the delivery is started
         journal = GroupingJournal(self._ledger)
         try:

@@ -137,7 +137,6 @@ async def transport_to(
     transport = HttpTransport(
         Network.from_environment(Api(environment=Environment.SANDBOX, url=url), environ or {}),
         read_timeout=read_timeout,
-        max_connections=4,
         connect_timeout=connect_timeout,
     )
     try:
@@ -546,7 +545,10 @@ def tunnel_to(port: Callable[[], int]) -> Server:
         await exchange.request()
         reader, writer = await asyncio.open_connection("127.0.0.1", port())
         await exchange.send(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(pipe(exchange.reader, writer), pipe(reader, exchange.writer))
+        try:
+            await asyncio.gather(pipe(exchange.reader, writer), pipe(reader, exchange.writer))
+        finally:
+            writer.transport.abort()
 
     return Server(script)
 
