@@ -595,3 +595,72 @@ def test_closing_does_no_harm_when_it_is_done_twice() -> None:
             await transport.close()
 
     asyncio.run(scenario())
+
+
+# What a kept connection must not let through.
+
+
+async def twice(server: Server) -> list[Reply]:
+    """The replies of this server to two events, one after the other."""
+    async with server.running(), transport_to(f"http://127.0.0.1:{server.port}") as transport:
+        return [await post(transport), await post(transport)]
+
+
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+OLD = b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+REFUSED = b"HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(CLOSING, id="to-be-closed"),
+        pytest.param(OLD, id="of-HTTP-1.0"),
+        pytest.param(OK + REFUSED, id="with-another-answer-behind"),
+        pytest.param(OK + GREETING, id="with-no-HTTP-behind"),
+    ],
+)
+def test_a_connection_is_not_used_again_when_its_answer_says_so_or_is_followed(run: Run, answer: bytes) -> None:
+    """What nobody asked for is never taken for the answer to the next event: it would deliver or refuse it falsely."""
+    server: Server
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.request()
+        await exchange.send(answer if exchange.number == 1 else OK)
+        await exchange.wait()
+
+    server = Server(script)
+    assert run(twice(server)) == [Answer(status=200, excerpt=b"{}")] * 2
+    assert server.connections == 2
+
+
+def test_the_answer_stands_and_its_connection_goes_when_it_came_before_the_request_was_read(run: Run) -> None:
+    """A refusal in the middle of a long body is an answer; the rest of the body must not lead the next request."""
+    server: Server
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.reader.readexactly(1000)
+        await exchange.send(b"HTTP/1.1 413 Long\r\nContent-Length: 0\r\n\r\n")
+        await exchange.reader.readuntil(b"\r\n\r\n")
+
+    server = Server(script)
+
+    async def scenario() -> Reply:
+        async with server.running(), transport_to(f"http://127.0.0.1:{server.port}") as transport:
+            first = await post(transport, b"x" * 20_000_000)
+            assert not transport._idle  # type: ignore[attr-defined]  # noqa: SLF001
+            return first
+
+    assert run(scenario()) == Answer(status=413)
+
+
+def test_the_answer_is_lost_when_its_head_has_no_end(run: Run) -> None:
+    """Memory stays constant whatever a server says."""
+
+    async def endless(exchange: Exchange) -> None:
+        await exchange.request()
+        await exchange.send(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            await exchange.send(b"X-Filler: " + b"x" * 10_000 + b"\r\n")
+
+    assert run(reply_of(Server(endless), read_timeout=60.0)) is Fault.NO_ANSWER  # long before its time is over
