@@ -7,10 +7,12 @@ import contextlib
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import uvloop
 
+from target_driftrock.delivery.dialler import authority
 from target_driftrock.delivery.transport import HttpTransport, Transport
 from target_driftrock.events.answer import Answer, Fault
 from target_driftrock.events.event import Endpoint
@@ -664,3 +666,39 @@ def test_the_answer_is_lost_when_its_head_has_no_end(run: Run) -> None:
             await exchange.send(b"X-Filler: " + b"x" * 10_000 + b"\r\n")
 
     assert run(reply_of(Server(endless), read_timeout=60.0)) is Fault.NO_ANSWER  # long before its time is over
+
+
+def test_a_connection_is_not_used_again_when_it_was_idle_too_long(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall may have forgotten it, and what is written to it would be an unknown."""
+    monkeypatch.setattr("target_driftrock.delivery.transport._IDLE_LIMIT", 0.0)
+    server = answering(OK, OK)
+
+    assert run(twice(server)) == [Answer(status=200, excerpt=b"{}")] * 2
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.example.com", "api.example.com"),
+        ("https://api.example.com:443/base", "api.example.com"),
+        ("https://api.example.com:8443", "api.example.com:8443"),
+        ("http://[::1]:8377", "[::1]:8377"),
+        ("https://bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_host_is_written_as_http_writes_it_when_a_url_names_it(url: str, host: str) -> None:
+    """RFC 9112 section 3.2: an address of IPv6 in brackets, and no port that is the scheme's own."""
+    assert authority(urlsplit(url)) == host
+
+
+def test_a_path_is_one_word_when_the_url_has_spaces_in_it(run: Run) -> None:
+    """Nothing in api_url can end the request line early."""
+    server = answering(OK)
+
+    async def scenario() -> Reply:
+        async with server.running(), transport_to(f"http://127.0.0.1:{server.port}/b c") as transport:
+            return await post(transport)
+
+    assert run(scenario()) == Answer(status=200, excerpt=b"{}")
+    assert server.requests[0].startswith(b"POST /b%20c/v2/event HTTP/1.1\r\n")
