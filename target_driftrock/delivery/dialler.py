@@ -15,7 +15,7 @@ from target_driftrock.delivery.connection import Connection
 from target_driftrock.network import basic_credentials, detached, user_agent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from urllib.parse import SplitResult
 
     from aiohappyeyeballs import AddrInfoType
@@ -81,7 +81,7 @@ class Dialler:
         if now() >= self._addresses_end:
             ask = partial(socket.getaddrinfo, url.hostname, _port(url), type=socket.SOCK_STREAM)
             try:
-                self._addresses = await detached(ask)
+                self._addresses = _written_out(ask) or await detached(ask)
             except UnicodeError:  # what can be no name
                 raise ConnectionError from None
             self._addresses_end = now() + _ADDRESS_SECONDS
@@ -126,6 +126,14 @@ class _Greeting(asyncio.Protocol):
             self.agreed.set_result(None)
         else:
             self.agreed.set_exception(ConnectionError())
+
+
+def _written_out(ask: Callable[..., Sequence[AddrInfoType]]) -> Sequence[AddrInfoType]:
+    """The address of a host that is one already: nobody is asked, so that no thread is needed."""
+    try:
+        return ask(flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return ()
 
 
 def authority(url: SplitResult, *, has_port: bool = False) -> str:
