@@ -19,7 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.event import Endpoint
-from target_driftrock.settings import is_loopback, origin
+from target_driftrock.settings import is_loopback, origin, port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,9 +82,8 @@ def connection_fault(network: Network) -> str | None:
     Takes up to `CONNECT_TIMEOUT` for each address of the host, and a name look-up on top.
     """
     url = urlsplit(network.proxy or network.token_url)
-    port = url.port or {"https": 443}.get(url.scheme, 80)
     try:
-        with socket.create_connection((url.hostname or "", port), CONNECT_TIMEOUT) as connection:
+        with socket.create_connection((url.hostname or "", port(url)), CONNECT_TIMEOUT) as connection:
             if url.scheme == "https":
                 network.tls.wrap_socket(connection, server_hostname=url.hostname).close()
     except socket.gaierror:

@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.idle_since = 0.0
-        """The loop's time when the latest answer was complete, or the connection made."""
+        """The loop's time when the latest answer was complete."""
         self._retry_after: str | None = None
         self._forget_answer()
 
@@ -63,7 +63,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands, TLS and all."""
         self._transport = cast("asyncio.Transport", transport)
-        self.idle_since = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. Those that nobody asked for end the connection: they could be taken for the next answer."""

@@ -13,6 +13,7 @@ import aiohappyeyeballs
 
 from target_driftrock.delivery.connection import Connection
 from target_driftrock.network import basic_credentials, detached, user_agent
+from target_driftrock.settings import DEFAULT_PORTS, port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +27,6 @@ _ADDRESS_SECONDS = 10.0  # for how long an address is taken to be its name's
 _ATTEMPT_SECONDS = 0.25  # RFC 8305 section 5: then the next address is tried beside the one before
 _TUNNEL_STANDS = re.compile(rb"HTTP/1\.[01] 2\d\d[ \r].*\r\n\r\n", re.DOTALL)
 _TUNNEL_HEAD_LIMIT = 64 * 1024  # bytes
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 AnyProtocol = TypeVar("AnyProtocol", bound=asyncio.Protocol)
 
@@ -79,7 +79,7 @@ class Dialler:
     async def _look_up(self, url: SplitResult) -> Sequence[AddrInfoType]:
         now = asyncio.get_running_loop().time
         if now() >= self._addresses_end:
-            ask = partial(socket.getaddrinfo, url.hostname, _port(url), type=socket.SOCK_STREAM)
+            ask = partial(socket.getaddrinfo, url.hostname, port(url), type=socket.SOCK_STREAM)
             try:
                 self._addresses = _written_out(ask) or await detached(ask)
             except UnicodeError:  # what can be no name
@@ -140,12 +140,7 @@ def authority(url: SplitResult, *, has_port: bool = False) -> str:
     """Host and port as HTTP writes them (RFC 9112 section 3.2); the port left out where it is its scheme's own."""
     host = url.hostname or ""
     host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
-    port = _port(url)
-    return f"{host}:{port}" if has_port or port != _DEFAULT_PORTS[url.scheme] else host
-
-
-def _port(url: SplitResult) -> int:
-    return url.port or _DEFAULT_PORTS[url.scheme]
+    return f"{host}:{port(url)}" if has_port or port(url) != DEFAULT_PORTS[url.scheme] else host
 
 
 def _connect_request(api: SplitResult, proxy: SplitResult) -> bytes:

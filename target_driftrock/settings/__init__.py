@@ -7,6 +7,7 @@ This package must not open anything but the settings' own files, nor know what a
 from __future__ import annotations
 
 from target_driftrock.settings.groups import (
+    DEFAULT_PORTS,
     DEFAULT_URLS,
     Api,
     ApiKey,
@@ -22,12 +23,14 @@ from target_driftrock.settings.groups import (
     StreamMapping,
     is_loopback,
     origin,
+    port,
 )
 from target_driftrock.settings.parsing import parse, sdk_config, secret_values
 from target_driftrock.settings.sources import from_environment, read_files
 from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_settings, settings_table
 
 __all__ = [
+    "DEFAULT_PORTS",
     "DEFAULT_URLS",
     "TABLE",
     "Api",
@@ -48,6 +51,7 @@ __all__ = [
     "meltano_settings",
     "origin",
     "parse",
+    "port",
     "read_files",
     "sdk_config",
     "secret_values",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 Scalar = str | int | float | Decimal | bool | None
 """What a `when` compares with, and what a constant field holds. A number with a fraction is an exact Decimal."""
@@ -49,11 +50,19 @@ class Api:
         return origin(self.url)
 
 
+DEFAULT_PORTS = {"https": 443, "http": 80}
+"""By scheme."""
+
+
 def origin(url: str) -> str:
     """Scheme, host and port of a URL, the port always written out."""
     parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
-    return f"{parts.scheme}://{parts.hostname}:{port}"
+    return f"{parts.scheme}://{parts.hostname}:{port(parts)}"
+
+
+def port(url: SplitResult) -> int:
+    """The port of a URL, or that of its scheme; 0 where neither is known."""
+    return url.port or DEFAULT_PORTS.get(url.scheme, 0)
 
 
 def is_loopback(host: str) -> bool:
