@@ -7,7 +7,7 @@ import re
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import aiohappyeyeballs
 
@@ -139,8 +139,16 @@ def _written_out(ask: Callable[..., Sequence[AddrInfoType]]) -> Sequence[AddrInf
 def authority(url: SplitResult, *, has_port: bool = False) -> str:
     """Host and port as HTTP writes them (RFC 9112 section 3.2); the port left out where it is its scheme's own."""
     host = url.hostname or ""
-    host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+    host = f"[{host}]" if ":" in host else _in_ascii(host)
     return f"{host}:{port(url)}" if has_port or port(url) != DEFAULT_PORTS[url.scheme] else host
+
+
+def _in_ascii(host: str) -> str:
+    """As names are looked up; one that can be none gets no connection, so that any text does."""
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return quote(host)
 
 
 def _connect_request(api: SplitResult, proxy: SplitResult) -> bytes:

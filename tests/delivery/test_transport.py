@@ -312,7 +312,11 @@ def test_nothing_was_sent_when_tls_is_not_agreed(run: Run, script: Script) -> No
     assert run(scenario()) is Fault.NOT_SENT
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "https://api.invalid"], ids=["refused", "unknown-name"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:{port}", "https://api.invalid", "https://api..example"],
+    ids=["refused", "unknown-name", "no-name"],
+)
 def test_nothing_was_sent_when_nobody_is_there(run: Run, closed_port: int, url: str) -> None:
     """Neither a closed port nor a name without an address (RFC 6761, `.invalid`) has seen the event."""
 
