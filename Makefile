@@ -77,5 +77,5 @@ clean: ## Remove everything that these targets made.
 define venv
 $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2> /dev/null || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3' >&2; exit 1; }; \
 echo 'Setting up $(1) from $<, once: about half a minute.'; \
-$(PYTHON) -m venv $(1) && $(1)/bin/pip install -qq --require-hashes --requirement $<
+$(PYTHON) -m venv $(1) && $(1)/bin/pip install -qq --no-deps --require-hashes --requirement $<
 endef
