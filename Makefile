@@ -29,7 +29,7 @@ mutants: setup ## Break the code in known ways, on copies, and see that the test
 acceptance: setup ## Play every fault through the installed command, and write docs/faults.md; ARGS="--short".
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-bench: setup .venvs/bench/.ready ## Measure how fast it is, against others, and write docs/measurements/bench.md: half an hour.
+bench: setup .venvs/bench/.ready ## Measure how fast it is, against others, and write docs/measurements/bench.md: forty minutes.
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: setup .venvs/bench/.ready ## Measure less, in two minutes, and say what got slower; ARGS="--keep" keeps it.

@@ -126,7 +126,7 @@ _WHO = (
     "- The rivals validate what their SDK validates, remember nothing, and promise no order. dlt's clock starts after "
     "it has extracted and normalised everything.\n"
     "- Processor time is that of all threads, less that of a run over one event.\n"
-    "- An answer that takes 2 s keeps a connection busy, and a 503 costs one more request: the ideal for the mix is "
+    "- An answer that takes 2 s keeps a connection busy, and a 503 costs one more request: the ideal for what came is "
     "99 % of connections ÷ mean latency."
 )
 

@@ -59,6 +59,7 @@ class Counts:
     accepted: int = 0
     failed: int = 0
     marked: int = 0
+    slow: int = 0
     body_bytes: int = 0
     first_request: float = 0.0
     last_answer: float = 0.0
@@ -130,6 +131,7 @@ class Double:
     def _wait(self) -> float:
         behaviour = self._behaviour
         if behaviour.slow_share and self._chance.random() < behaviour.slow_share:
+            self.counts.slow += 1
             return behaviour.slow_seconds
         return behaviour.latency
 

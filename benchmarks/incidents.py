@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks import inputs, process
-from benchmarks.contestants import TARGET
-from benchmarks.results import Figure, Unit, ideal
-from benchmarks.track import Course, laid, race, say
+from benchmarks.contestants import TARGET, WRK
+from benchmarks.results import Figure, Unit, ideal, ratios
+from benchmarks.track import Course, laid, race, rates, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,9 +47,14 @@ def persons(bench: Bench) -> None:
     events = round(best * bench.form.seconds)
     with laid(latency=SPOT[1]) as track:
         course = _course(bench, track, inputs.of_persons(events, persons=FEW_PERSONS), events=events)
-        heats = race(track, {TARGET: course}, runs=1)[TARGET.name]
-    name = f"{FEW_PERSONS} persons, {SPOT[0]} connections at {SPOT[1] * 1000:.0f} ms, against persons ÷ latency"
-    bench.found(Figure(measure=name, values=[heat.rate / best for heat in heats], at_least=0.95))
+        as_many = bench.course(track, WRK, connections=FEW_PERSONS, rate=best)
+        heats = race(track, {TARGET: course, WRK: as_many}, runs=bench.form.runs)
+    ours, theirs = rates(heats[TARGET.name]), rates(heats[WRK.name])
+    name = f"{FEW_PERSONS} persons, {SPOT[0]} connections at {SPOT[1] * 1000:.0f} ms, against"
+    bench.found(Figure(measure=f"{name} persons ÷ latency", values=[rate / best for rate in ours]))
+    bench.found(
+        Figure(measure=f"{name} wrk with {FEW_PERSONS} connections", values=ratios(ours, theirs), at_least=0.95)
+    )
     say(f"{ROW:,} events of one person in a row")
     usual = bench.usual[ROW_SPOT]
     others = usual[0].counts.accepted

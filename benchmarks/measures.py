@@ -45,8 +45,8 @@ SHARES_OF_TIME = {
 """What needs no slow start is known sooner."""
 HARDEST = (16, 0.02)
 MIX = {"slow_share": 0.01, "slow_seconds": 2.0, "error_share": 0.01}
-MIX_LONGER = 1.25
-"""The last slow answers keep few connections busy, which a longer run makes up for."""
+MIX_LONGER = 3.0
+"""The last slow answer leaves all other connections idle for up to two seconds: of a minute, a thirtieth."""
 FULL_GRID = (HARDEST, (64, 0.02), (16, 0.05), (32, 0.05), (64, 0.05), (16, 0.1), (32, 0.1), (64, 0.1), (256, 0.1))
 SHARE_BARS = {HARDEST: 0.93, **dict.fromkeys(FULL_GRID[2:8], 0.95)}
 RATE_BARS = {(64, 0.02): 2_500.0, (256, 0.1): 2_300.0}
@@ -72,7 +72,7 @@ FULL = Form(
     runs=3,
     grid=FULL_GRID,
     mixes=(HARDEST, (32, 0.05), (64, 0.05)),
-    at_no_latency=(TARGET, WRK, IN_MEMORY, UNVALIDATED, AIOHTTP, AIOHTTP_ASYNCIO, ONE_BY_ONE, THREADS, DLT),
+    at_no_latency=(WRK, IN_MEMORY, TARGET, UNVALIDATED, AIOHTTP, AIOHTTP_ASYNCIO, ONE_BY_ONE, THREADS, DLT),
     at_hardest=(IN_MEMORY, THREADS, DLT),
     has_incidents=True,
 )
@@ -184,9 +184,10 @@ def mixes(bench: Bench) -> None:
         best = ideal(connections, latency, **MIX) or bench.top
         with laid(latency=latency, **MIX) as track:
             course = bench.course(track, TARGET, connections=connections, rate=MIX_LONGER * best)
-            heats = race(track, {TARGET: course}, runs=bench.form.runs)
-        name = f"{_at(connections, latency)}, 1 % taking 2 s and 1 % 503, against the ideal for that"
-        bench.found(Figure(measure=name, values=[rate / best for rate in rates(heats[TARGET.name])], at_least=0.9))
+            heats = race(track, {TARGET: course}, runs=bench.form.runs)[TARGET.name]
+        name = f"{_at(connections, latency)}, 1 % taking 2 s and 1 % 503, against the ideal for what came"
+        values = [heat.rate / _ideal_of(heat, connections=connections, latency=latency) for heat in heats]
+        bench.found(Figure(measure=name, values=values, at_least=0.9))
 
 
 def double(bench: Bench) -> None:
@@ -223,7 +224,7 @@ def _against_everybody(bench: Bench, heats: Mapping[str, Sequence[Heat]]) -> Non
 
 def _processor_time(bench: Bench, processor: Mapping[str, Sequence[float]]) -> None:
     ours = processor[TARGET.name]
-    for name, bar in ((AIOHTTP.name, 1.7), (AIOHTTP_ASYNCIO.name, None)):
+    for name, bar in ((AIOHTTP.name, 1.7), (AIOHTTP_ASYNCIO.name, 1.7)):
         if name in processor:
             values = ratios(ours, processor[name])
             bench.found(
@@ -277,6 +278,13 @@ def _processor(heats: Sequence[Heat], idle: Sequence[Heat]) -> list[float]:
 
 def _postgresql(bench: Bench) -> Iterable[Contestant]:
     return contestants.postgresql() if bench.form.has_incidents else ()
+
+
+def _ideal_of(heat: Heat, *, connections: int, latency: float) -> float:
+    """The ideal for the answers that the double gave: its dice give a tenth more slow ones, or fewer, in one run."""
+    counts = heat.counts
+    shares = {"slow_share": counts.slow / counts.requests, "error_share": counts.failed / counts.requests}
+    return ideal(connections, latency, slow_seconds=MIX["slow_seconds"], **shares) or 0.0
 
 
 def _reach(contestant: Contestant, reach: float) -> float:

@@ -86,7 +86,7 @@ class Peaks:
 
 
 VARIANTS = (
-    Variant(name="an outage of 30 s in the middle", lines="leads", behaviour={"outage": 50_000, "outage_seconds": 30}),
+    Variant(name="an outage of five minutes", lines="leads", behaviour={"outage": 50_000, "outage_seconds": 300}),
     Variant(name=f"{inputs.PERSONS:,} persons", lines="persons"),
     Variant(
         name="2 % rejected",

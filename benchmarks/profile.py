@@ -152,7 +152,7 @@ _WHAT = (
     "- A thread that holds the lock while it waits for a processor counts as well, so that other load shifts shares.\n"
     "- Microseconds are the share of the processor time an event, less that of a run over one event. What runs without "
     "the lock, as SQLite's steps do, is in no sample, and so spread over all parts.\n"
-    "- uvloop shows no frames: what it does for itself, and for tasks between their steps, counts as aiohttp's."
+    "- uvloop shows no frames: what it does for itself, and for tasks between their steps, counts as the HTTP client's."
 )
 
 

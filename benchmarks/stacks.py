@@ -24,7 +24,7 @@ class Part(StrEnum):
     MAPPING = "mapping and encoding"
     BOOKS = "books and checkpoint"
     DISPATCHER = "dispatcher"
-    AIOHTTP = "aiohttp, with the transport and the loop"
+    CLIENT = "HTTP client, with the loop"
     JOURNAL = "journal: crossing threads"
     LEDGER = "ledger: digests, entry"
     SQLALCHEMY = "SQLAlchemy"
@@ -45,12 +45,12 @@ _TELLING: Mapping[str, Part] = {
     "target_driftrock/books.py": Part.BOOKS,
     "target_driftrock/run.py": Part.BOOKS,
     "target_driftrock/delivery/": Part.DISPATCHER,
-    "target_driftrock/delivery/transport.py": Part.AIOHTTP,
-    "target_driftrock/delivery/dialler.py": Part.AIOHTTP,
-    "target_driftrock/delivery/connection.py": Part.AIOHTTP,
-    "httptools/": Part.AIOHTTP,
-    "aiohttp/": Part.AIOHTTP,
-    "asyncio/runners.py": Part.AIOHTTP,  # uvloop has no frames of its own: what it does stands in the one that runs it
+    "target_driftrock/delivery/transport.py": Part.CLIENT,
+    "target_driftrock/delivery/dialler.py": Part.CLIENT,
+    "target_driftrock/delivery/connection.py": Part.CLIENT,
+    "httptools/": Part.CLIENT,
+    "aiohttp/": Part.CLIENT,
+    "asyncio/runners.py": Part.CLIENT,  # uvloop has no frames of its own: what it does stands in the one that runs it
     "target_driftrock/ledger/": Part.LEDGER,
     "target_driftrock/ledger/journal.py": Part.JOURNAL,
     "concurrent/futures/": Part.JOURNAL,

@@ -29,6 +29,7 @@ class Counts:
     accepted: int
     failed: int
     marked: int
+    slow: int
     body_bytes: int
     first_request: float
     last_answer: float
@@ -130,10 +131,14 @@ def laid(**behaviour: object) -> Iterator[Track]:
 
 
 def race(track: Track, entries: Mapping[Contestant, Course], *, runs: int) -> dict[str, list[Heat]]:
-    """Each contestant's heats, one of everybody in each round, so that what slows the machine down hits all."""
+    """Each contestant's heats, one of everybody in each round, so that what slows the machine down hits all.
+
+    Every other round goes backwards: nobody always comes after the same one.
+    """
     heats: dict[str, list[Heat]] = {contestant.name: [] for contestant in entries}
+    turns = list(entries.items())
     for number in range(1, runs + 1):
-        for contestant, course in entries.items():
+        for contestant, course in turns if number % 2 else reversed(turns):
             heat = track.heat(contestant, course)
             say(f"  {number} of {runs}: {contestant.name}, {heat.rate:,.0f} events a second over {heat.seconds:.1f} s")
             heats[contestant.name].append(heat)

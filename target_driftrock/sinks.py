@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from singer_sdk.sinks import BatchSink
 
 from target_driftrock.errors import SettingsInvalid

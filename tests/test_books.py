@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.books import Books
 from target_driftrock.errors import RejectsAboveLimit
@@ -125,7 +125,7 @@ def test_each_record_counts_once_when_several_parts_came_of_it(accounts: Account
 
 def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Accounts) -> None:
     """Else by today's; a refused part has no capture."""
-    undated = dataclasses.replace(event(2, source="capture-2"), day=None)
+    undated = structs.replace(event(2, source="capture-2"), day=None)
     parts: list[tuple[Part, Outcome]] = [
         (event(1), Delivered()),
         (undated, Rejected(status=422)),
@@ -297,7 +297,7 @@ def test_bytes_are_open_until_their_part_has_an_outcome(accounts: Accounts) -> N
 
 def test_events_are_counted_apart_when_they_have_no_identity(accounts: Accounts) -> None:
     """By their mapping; a refusal is no event."""
-    anonymous = dataclasses.replace(event(1), event_id=None)
+    anonymous = structs.replace(event(1), event_id=None)
 
     accounts.enter(anonymous, event(2), refusal(3))
 

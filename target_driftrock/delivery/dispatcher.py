@@ -218,7 +218,7 @@ class Dispatcher:
         for _ in range(min(free, len(sendable))):
             passage = sendable.popleft()
             self._limiter.take()
-            task = self._spawn(self._attempt(passage))
+            task = asyncio.create_task(self._attempt(passage))
             self._requests[task] = passage
             task.add_done_callback(self._end_request)
 
@@ -226,25 +226,22 @@ class Dispatcher:
         """Chores talk to the ledger; there is one of a kind at a time."""
         if not is_due or name in self._chores:
             return
-        task = self._chores[name] = self._spawn(work())
-        task.add_done_callback(lambda _: self._end_chore(name))
+        task = self._chores[name] = asyncio.create_task(work())
+        task.add_done_callback(partial(self._end_chore, name))
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._note_end)
-        return task
+    def _end_request(self, task: asyncio.Task[None]) -> None:
+        del self._requests[task]
+        self._limiter.give_back()
+        self._note_end(task)
+
+    def _end_chore(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._chores[name]
+        self._note_end(task)
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
         self._failure = self._failure or failure  # the first one tells why
         self._wake.set()
-
-    def _end_request(self, task: asyncio.Task[None]) -> None:
-        del self._requests[task]
-        self._limiter.give_back()
-
-    def _end_chore(self, name: str) -> None:
-        del self._chores[name]
 
     # The request, and what follows.
 

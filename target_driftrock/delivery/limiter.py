@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from target_driftrock.delivery.concurrency import AdaptiveConcurrency
 from target_driftrock.delivery.rate import AdaptiveRate
+from target_driftrock.delivery.verdict import STATUS_STEPS, Step
 from target_driftrock.events.answer import Answer, Fault
 
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Reply
-
-TOO_MANY_REQUESTS = 429
 
 
 class Limiter:
@@ -65,7 +64,7 @@ class Limiter:
         """A request that began then has this reply. Where there was no connection it tells nothing of the server."""
         if reply is Fault.NOT_SENT:
             return
-        is_throttled = isinstance(reply, Answer) and reply.status == TOO_MANY_REQUESTS
+        is_throttled = isinstance(reply, Answer) and STATUS_STEPS.get(reply.status) is Step.THROTTLE
         if isinstance(reply, Answer):
             self._rate.note(now, is_throttled=is_throttled)
         self._concurrency.note(began=began, now=now, has_failed=has_failed(reply), is_throttled=is_throttled)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+
+from target_driftrock.events.event import Value
 
 
 class Fault(enum.Enum):
@@ -15,14 +16,15 @@ class Fault(enum.Enum):
     """Something of the request may have left; what became of it is unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Value, frozen=True, kw_only=True, gc=False):
     """A whole HTTP answer. `excerpt` is the start of its body: personal data may be in it."""
+
+    _shown = ("status", "retry_after", "is_html")
 
     status: int
     retry_after: str | None = None
     is_html: bool = False
-    excerpt: bytes = field(default=b"", repr=False)
+    excerpt: bytes = b""
 
 
 Reply = Answer | Fault

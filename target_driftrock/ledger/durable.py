@@ -190,14 +190,11 @@ class DurableLedger:
     # Look-ups.
 
     def _found(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
-        table = tables.deliveries
         found: dict[bytes, tuple[int, bytes]] = {}
         with self._transaction():
             for part in _chunks(keys):
-                statement = sa.select(table.c.identity, table.c.standing, table.c.payload).where(
-                    table.c.identity.in_(part)
-                )
-                found.update({key: (code, payload) for key, code, payload in self._connection.execute(statement)})
+                rows = self._connection.exec_driver_sql(*self._statements.look_up(part))
+                found.update({key: (code, payload) for key, code, payload in rows})
         return found
 
     def _known(self, row: tuple[int, bytes], event: Event) -> Known:

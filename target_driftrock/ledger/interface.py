@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,15 +34,13 @@ class Known:
     same_payload: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """A request for this event may begin from now on."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(msgspec.Struct, frozen=True):
     """The intent is taken back: no request began."""
 
     event: Event
@@ -48,8 +48,7 @@ class Withdrawn:
     """An earlier request lost its answer, and nothing has settled that since: it stands as before the intent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """The last request got an answer that settles nothing, or was surely not sent. To be tried again."""
 
     event: Event
@@ -57,29 +56,25 @@ class Answered:
     """An earlier request lost its answer, and this answer does not say whether that one arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """The last request was sent and its answer is lost: unknown."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(msgspec.Struct, frozen=True):
     """This capture has accepted an event."""
 
     capture: Capture
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(msgspec.Struct, frozen=True):
     """All that came of a kept row's record is delivered: the row goes. `row` is its key in hexadecimal."""
 
     row: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concluded:
+class Concluded(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a part. It is added to the counters of the run in the same transaction."""
 
     part: Event | Refusal

@@ -67,8 +67,7 @@ class GroupingJournal:
         waiter = asyncio.get_running_loop().create_future()
         self._changes.extend(changes)
         self._waiters.append(waiter)
-        if not self._is_busy:
-            self._start()
+        self._start_soon()
         await waiter
 
     def close(self) -> None:
@@ -102,17 +101,21 @@ class GroupingJournal:
             self._error = error
             raise
 
+    def _start_soon(self) -> None:
+        """When the loop has gone through what it has at hand: answers that came together share a transaction."""
+        if self._changes and not self._is_busy:
+            self._is_busy = True
+            asyncio.get_running_loop().call_soon(self._start)
+
     def _start(self) -> None:
         changes, self._changes = self._changes, []
         waiters, self._waiters = self._waiters, []
-        self._is_busy = True
         running = self._run(self._ledger.commit, changes)
         running.add_done_callback(lambda done: self._finish(done, waiters))
 
     def _finish(self, done: asyncio.Future[None], waiters: list[asyncio.Future[None]]) -> None:
         self._is_busy = False
-        if self._changes:
-            self._start()
+        self._start_soon()
         error = done.exception()
         for waiter in waiters:
             if waiter.done():

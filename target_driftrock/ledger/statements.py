@@ -17,7 +17,7 @@ COUNTERS = ("delivered", "invalid", "rejected", "held", "unknown")
 
 
 class Statements:
-    """Each takes a list of rows: `connection.exec_driver_sql(statement, rows)`.
+    """Each but `look_up` takes a list of rows: `connection.exec_driver_sql(statement, rows)`.
 
     `counted` takes a `run`, and beside it what to add to each counter (`delivered_more`).
     """
@@ -28,6 +28,8 @@ class Statements:
         def text(statement: Any) -> str:
             return str(statement.compile(dialect=dialect))
 
+        self._text = text
+        self._look_ups: dict[int, str] = {}
         standing, unknown = insert(tables.deliveries), insert(tables.unknown)
         self.standing = text(
             _replacing(standing, tables.deliveries, also={"tries": tables.deliveries.c.tries + standing.excluded.tries})
@@ -43,6 +45,21 @@ class Statements:
             .where(tables.runs.c.id == sa.bindparam("run"))
             .values({name: tables.runs.c[name] + sa.bindparam(f"{name}_more") for name in COUNTERS})
         )
+
+    def look_up(self, keys: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:
+        """What finds identity, standing and payload of each key that is there, and its parameters.
+
+        There is one statement for each power of two; the last key fills it up.
+        """
+        size = 1 << (len(keys) - 1).bit_length()
+        if size not in self._look_ups:
+            table = tables.deliveries
+            wanted = table.c.identity.in_([sa.bindparam(f"key_{number}") for number in range(size)])
+            self._look_ups[size] = self._text(
+                sa.select(table.c.identity, table.c.standing, table.c.payload).where(wanted)
+            )
+        filled = [*keys, *[keys[-1]] * (size - len(keys))]
+        return self._look_ups[size], {f"key_{number}": key for number, key in enumerate(filled)}
 
 
 def _replacing(

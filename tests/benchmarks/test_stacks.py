@@ -59,11 +59,11 @@ IMPORT = ";_find_and_load (<frozen importlib._bootstrap>:1176)"
         pytest.param(f"{THREAD};_write ({OURS}/singer/writer.py:30)", Part.BOOKS, id="writing STATE"),
         pytest.param(ATTEMPT, Part.DISPATCHER, id="the dispatcher"),
         pytest.param(f"{ATTEMPT};Lanes.enter ({OURS}/delivery/lanes.py:20)", Part.DISPATCHER, id="lanes"),
-        pytest.param(POST, Part.AIOHTTP, id="the transport"),
-        pytest.param(f"{POST};_request ({THEIRS}/aiohttp/client.py:600)", Part.AIOHTTP, id="aiohttp"),
-        pytest.param(f"{LOOP};data_received ({THEIRS}/aiohttp/client_proto.py:300)", Part.AIOHTTP, id="an answer"),
-        pytest.param(f"{THREAD};close ({THEIRS}/aiohttp/connector.py:90)", Part.AIOHTTP, id="aiohttp by itself"),
-        pytest.param(LOOP, Part.AIOHTTP, id="the loop itself"),
+        pytest.param(POST, Part.CLIENT, id="the transport"),
+        pytest.param(f"{POST};_request ({THEIRS}/aiohttp/client.py:600)", Part.CLIENT, id="aiohttp"),
+        pytest.param(f"{LOOP};data_received ({THEIRS}/aiohttp/client_proto.py:300)", Part.CLIENT, id="an answer"),
+        pytest.param(f"{THREAD};close ({THEIRS}/aiohttp/connector.py:90)", Part.CLIENT, id="aiohttp by itself"),
+        pytest.param(LOOP, Part.CLIENT, id="the loop itself"),
         pytest.param(f"{ATTEMPT};commit ({OURS}/ledger/journal.py:70)", Part.JOURNAL, id="handing changes over"),
         pytest.param(JOURNAL, Part.JOURNAL, id="taking changes over"),
         pytest.param(f"{ATTEMPT};submit ({PYTHON}/concurrent/futures/thread.py:170)", Part.JOURNAL, id="a queue"),
@@ -128,7 +128,7 @@ def test_samples_of_a_part_add_up() -> None:
 
 def test_shares_leave_the_start_up_out() -> None:
     """They are of what each event costs, and add up to one, parts that were never met included."""
-    shares = stacks.shares({Part.START_UP: 100, Part.DISPATCHER: 3, Part.AIOHTTP: 1})
+    shares = stacks.shares({Part.START_UP: 100, Part.DISPATCHER: 3, Part.CLIENT: 1})
 
     assert shares[Part.DISPATCHER] == 0.75
     assert shares[Part.TOKEN] == 0

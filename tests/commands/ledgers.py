@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from msgspec import structs
 from psycopg import sql
 
 from target_driftrock.events.event import Event, Origin, Refusal
@@ -81,12 +81,12 @@ def origin(number: int, stream: str = "leads", **values: Any) -> Origin:
 def lead(number: int, stream: str = "leads", /, *, person: str | None = None, **values: Any) -> Event:
     """The event of such a lead: its id is `leads:7`."""
     made = examples.event(number, event_id=f"{stream}:{number}", person=person)
-    return replace(made, origin=origin(number, stream, **values))
+    return structs.replace(made, origin=origin(number, stream, **values))
 
 
 def invalid(number: int, stream: str = "leads", /, **values: Any) -> Refusal:
     """Such a lead, refused before it could become an event."""
-    return replace(examples.refusal(number), origin=origin(number, stream, **values))
+    return structs.replace(examples.refusal(number), origin=origin(number, stream, **values))
 
 
 def rejected(event: Event, status: int = 422, excerpt: bytes = b"no") -> Concluded:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.commands.trace import lines
 from target_driftrock.events.outcome import AlreadyDelivered, Delivered, Held, Invalid
@@ -18,7 +19,7 @@ from tests.delivery import examples
 from tests.stage import Stage, record, schema
 
 ONE = lead(1)
-OTHER = replace(ONE, capture=examples.capture("capture-2"))
+OTHER = structs.replace(ONE, capture=examples.capture("capture-2"))
 POISONED = Held(reason="it fails while others do well")
 UNKNOWN = Held(reason="its answer was lost", is_unknown=True)
 

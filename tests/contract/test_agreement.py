@@ -70,10 +70,12 @@ def changes(draw: st.DrawFn, serial: int) -> Change:
     change: Change = draw(
         st.one_of(
             st.just(Intent(found)),
-            st.builds(Withdrawn, st.just(found), was_unknown=st.booleans()),
+            st.booleans().map(lambda was_unknown: Withdrawn(found, was_unknown=was_unknown)),
             st.just(Answered(found)),
             st.just(Lost(found)),
-            st.builds(Concluded, part=st.just(found), outcome=outcome, is_superseded=st.booleans()),
+            st.tuples(outcome, st.booleans()).map(
+                lambda each: Concluded(part=found, outcome=each[0], is_superseded=each[1])
+            ),
             st.just(Concluded(part=refusal(draw(st.sampled_from(EVENTS))), outcome=Invalid(reason="a rule"))),
             st.sampled_from(CAPTURES).map(lambda number: Proven(capture(f"{serial}:{number}"))),
         ).filter(lambda change: not _is_superseded_otherwise(change))

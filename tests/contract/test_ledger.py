@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.delivery.verdict import Admission, admit
 from target_driftrock.events.event import Capture, Endpoint, Event
@@ -117,21 +118,21 @@ AFFILIATE = Capture(endpoint=Endpoint.AFFILIATE, source_id="capture-1", affiliat
     "other",
     [
         pytest.param(event(1, source="capture-2"), id="another source"),
-        pytest.param(replace(ONE, capture=AFFILIATE), id="another endpoint"),
-        pytest.param(replace(ONE, capture=replace(AFFILIATE, affiliate_id="b")), id="another affiliate"),
-        pytest.param(replace(ONE, event_type="conversion"), id="another type"),
-        pytest.param(replace(ONE, event_name="deals"), id="another name"),
+        pytest.param(structs.replace(ONE, capture=AFFILIATE), id="another endpoint"),
+        pytest.param(structs.replace(ONE, capture=replace(AFFILIATE, affiliate_id="b")), id="another affiliate"),
+        pytest.param(structs.replace(ONE, event_type="conversion"), id="another type"),
+        pytest.param(structs.replace(ONE, event_name="deals"), id="another name"),
         pytest.param(event(1, event_id="x"), id="another id"),
         pytest.param(event(1, event_id=None), id="no id"),
     ],
 )
 def test_an_event_is_another_one_when_a_part_of_its_identity_differs(ledger: Ledger, other: Event) -> None:
     """Each part of the identity tells two events apart; their persons and their records do not."""
-    ledger.commit([concluded(Delivered()), Concluded(part=replace(ONE, capture=AFFILIATE), outcome=REJECTED)])
+    ledger.commit([concluded(Delivered()), Concluded(part=structs.replace(ONE, capture=AFFILIATE), outcome=REJECTED)])
 
     assert ledger.recall([other]) != ledger.recall([ONE])
     assert ledger.recall([event(1, person="p")]) == ledger.recall([ONE])
-    assert ledger.recall([replace(event(2), event_id=ONE.event_id, body=ONE.body)]) == ledger.recall([ONE])
+    assert ledger.recall([structs.replace(event(2), event_id=ONE.event_id, body=ONE.body)]) == ledger.recall([ONE])
 
 
 def test_nothing_is_known_when_an_event_has_no_identity(ledger: Ledger) -> None:

@@ -356,6 +356,24 @@ def test_a_connection_serves_again_when_its_answer_was_read(run: Run) -> None:
     assert server.connections == 1
 
 
+def test_each_request_has_the_whole_time_when_a_connection_serves_several(run: Run) -> None:
+    """What an earlier request left of its time is not what the next one has."""
+    server = Server(saying(OK, then=Exchange.wait))
+
+    async def scenario() -> tuple[Reply, float]:
+        now = asyncio.get_running_loop().time
+        async with server.running(), transport_to(f"http://127.0.0.1:{server.port}", read_timeout=SHORT) as transport:
+            await post(transport)
+            await asyncio.sleep(SHORT / 2)
+            began = now()
+            return await post(transport), now() - began
+
+    reply, seconds = run(scenario())
+    assert reply is Fault.NO_ANSWER
+    assert seconds > 0.75 * SHORT
+    assert server.connections == 1
+
+
 def test_the_answer_is_lost_when_a_kept_connection_closes_under_the_request(run: Run) -> None:
     """A server that tires of a connection just then leaves an unknown: sending again is not the transport's choice."""
     server = answering(OK)

@@ -9,10 +9,10 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.outcome import Delivered, Invalid, Rejected
@@ -87,21 +87,21 @@ def test_the_id_of_a_lost_answer_is_all_that_is_named_when_an_answer_is_lost(tmp
     assert holding(tmp_path, "order-4711") == ["ledger.sqlite3"]
 
 
-KEPT = replace(origin(1), record=f"{CANARY} ".encode(), key="leads:1")
+KEPT = structs.replace(origin(1), record=f"{CANARY} ".encode(), key="leads:1")
 
 
 @pytest.mark.parametrize("size", [pytest.param(1, id="short"), pytest.param(3_000, id="longer than a page")])
 @pytest.mark.parametrize("way", ["sent again", "mended at its source"])
 def test_no_byte_of_a_kept_row_stays_when_it_goes(tmp_path: Path, size: int, way: str) -> None:
     """Nothing personal is left in any file once the run has ended."""
-    found = replace(KEPT, record=KEPT.record * size)
+    found = structs.replace(KEPT, record=KEPT.record * size)
     with opened(str(tmp_path)) as ledger:
-        ledger.commit([Concluded(part=replace(refusal(1), origin=found), outcome=Invalid(reason="a rule"))])
+        ledger.commit([Concluded(part=structs.replace(refusal(1), origin=found), outcome=Invalid(reason="a rule"))])
     assert holding(tmp_path, CANARY) == ["ledger.sqlite3"]
     (row,) = kept(str(tmp_path)).values()
 
     with opened(str(tmp_path)) as ledger:
-        mended = Concluded(part=replace(event(1), origin=found), outcome=Delivered())
+        mended = Concluded(part=structs.replace(event(1), origin=found), outcome=Delivered())
         ledger.commit([Forgotten(row["key"].hex()) if way == "sent again" else mended])
 
     assert kept(str(tmp_path)) == {}
@@ -116,7 +116,7 @@ def refused(ledger: DurableLedger) -> str:
     texts = set()
     for _ in range(2):
         with pytest.raises(LedgerUnavailable) as failed:
-            ledger.commit([Concluded(part=replace(refusal(1), origin=KEPT), outcome=Invalid(reason="a rule"))])
+            ledger.commit([Concluded(part=structs.replace(refusal(1), origin=KEPT), outcome=Invalid(reason="a rule"))])
         texts.add(str(failed.value))
     (text,) = texts
     assert CANARY not in text

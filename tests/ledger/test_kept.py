@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.events.event import Event, Origin, Refusal
 from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Rejected, Settled
@@ -27,7 +28,7 @@ def origin(position: int = 1, *, key: str | None = "leads:1", row: str | None = 
 
 def an_event(found: Origin, event_id: str | None = "leads:1") -> Event:
     """An event of a record."""
-    return replace(event(1, event_id=event_id, person="person-1"), origin=found)
+    return structs.replace(event(1, event_id=event_id, person="person-1"), origin=found)
 
 
 def a_refusal(found: Origin) -> Refusal:
@@ -178,9 +179,12 @@ def test_an_excerpt_is_cut_when_the_answer_was_long(location: str) -> None:
 
 def test_what_no_database_takes_is_replaced_when_a_row_is_kept(location: str) -> None:
     """A NUL or half a surrogate pair in a name or an id must not stop a run for ever."""
-    odd = replace(origin(key="leads:\ud800\0"), stream="le\0ads\ud800")
+    odd = structs.replace(origin(key="leads:\ud800\0"), stream="le\0ads\ud800")
 
-    tell(location, concluded(replace(a_refusal(odd), mapping="\0", reason="schema: /\0"), Invalid(reason="\ud800\0")))
+    tell(
+        location,
+        concluded(structs.replace(a_refusal(odd), mapping="\0", reason="schema: /\0"), Invalid(reason="\ud800\0")),
+    )
 
     (row,) = rows(location, tables.kept)
     assert (row["stream"], row["mapping"], row["reason"]) == ("le\ufffdads?", "\ufffd", "?\ufffd")
@@ -224,7 +228,7 @@ def test_a_row_stays_under_its_key_when_it_is_refused_again(location: str, part:
     """With the new reason and the old age, though its mapping makes another event of it now."""
     tell(location, concluded(an_event(origin()), UNKNOWN))
     key = _key(location)
-    again = replace(part, origin=origin(7, row=key))
+    again = structs.replace(part, origin=origin(7, row=key))
 
     tell(location, concluded(again, REJECTED if isinstance(part, Event) else INVALID))
 
