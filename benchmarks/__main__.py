@@ -127,7 +127,7 @@ _WHO = (
     "it has extracted and normalised everything.\n"
     "- Processor time is that of all threads, less that of a run over one event.\n"
     "- An answer that takes 2 s keeps a connection busy, and a 503 costs one more request: the ideal for what came is "
-    "99 % of connections ÷ mean latency."
+    "connections ÷ mean latency, less the share of 503."
 )
 
 

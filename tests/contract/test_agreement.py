@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_driftrock.events.event import Event
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Rejected
+from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Rejected, Settled
 from target_driftrock.ledger.interface import (
     Answered,
     Change,
@@ -57,25 +57,21 @@ def an_event(serial: int, number: int, payload: bool) -> Event:  # noqa: FBT001 
 def changes(draw: st.DrawFn, serial: int) -> Change:
     """Any change to one of few events, so that they meet often."""
     found = an_event(serial, draw(st.sampled_from(EVENTS)), draw(st.booleans()))
-    outcome = st.sampled_from(
-        [
-            Delivered(),
-            AlreadyDelivered(),
-            Changed(),
-            Rejected(status=400),
-            Held(reason="it fails while others do well", status=500),
-            Held(reason="its answer was lost", is_unknown=True),
-        ]
-    )
+    outcomes: list[Settled] = [
+        Delivered(),
+        AlreadyDelivered(),
+        Changed(),
+        Rejected(status=400),
+        Held(reason="it fails while others do well", status=500),
+        Held(reason="its answer was lost", is_unknown=True),
+    ]
     change: Change = draw(
         st.one_of(
             st.just(Intent(found)),
             st.booleans().map(lambda was_unknown: Withdrawn(found, was_unknown=was_unknown)),
             st.just(Answered(found)),
             st.just(Lost(found)),
-            st.tuples(outcome, st.booleans()).map(
-                lambda each: Concluded(part=found, outcome=each[0], is_superseded=each[1])
-            ),
+            st.just(Concluded(part=found, outcome=draw(st.sampled_from(outcomes)), is_superseded=draw(st.booleans()))),
             st.just(Concluded(part=refusal(draw(st.sampled_from(EVENTS))), outcome=Invalid(reason="a rule"))),
             st.sampled_from(CAPTURES).map(lambda number: Proven(capture(f"{serial}:{number}"))),
         ).filter(lambda change: not _is_superseded_otherwise(change))
