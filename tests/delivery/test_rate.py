@@ -78,6 +78,18 @@ def test_many_429_cut_to_a_tenth_less_than_was_accepted() -> None:
     assert rate.rate(2.5) == pytest.approx(90, abs=2)
 
 
+@pytest.mark.parametrize(("moment", "is_cut"), [(0.99, False), (1.01, True)])
+def test_nothing_is_cut_within_the_first_second(moment: float, *, is_cut: bool) -> None:
+    """Until then nobody knows how many a second the server takes."""
+    rate = AdaptiveRate(None)
+    for hundredth in range(90):
+        rate.note(hundredth / 100, is_throttled=hundredth % 2 == 0)
+
+    rate.note(moment, is_throttled=True)
+
+    assert (rate.rate(moment) < float("inf")) == is_cut
+
+
 def test_a_pause_is_no_slow_second() -> None:
     """Just after what a Retry-After asked for, nothing was accepted for a while, since nothing was sent."""
     rate = AdaptiveRate(None)

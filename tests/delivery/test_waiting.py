@@ -46,6 +46,17 @@ async def trickle(dispatcher: Dispatcher, *, seconds: int) -> None:
     dispatcher.end_input()
 
 
+@pytest.mark.parametrize("failure", [status(503), Fault.NO_ANSWER], ids=["503", "no answer"])
+def test_a_run_is_longer_by_its_tries_alone_when_the_last_event_fails(failure: Reply) -> None:
+    """Nothing else is waited for: no batch, no commit of somebody else."""
+    stage = Stage(react=script({300: [failure] * 3}), roll=lambda: MOST)
+
+    ending = stage.play([event(number) for number in range(1, 301)])
+
+    assert ending.kinds()[300] == "Delivered"
+    assert ending.ended_at - ending.transport.moments(300)[0] == pytest.approx(1 + 2 + 4 + 4 * LATENCY, abs=0.05)
+
+
 def test_waits_end_at_five_seconds_when_others_get_verdicts() -> None:
     """While the API is well, a long sleep would only delay one event."""
     stage = Stage(react=script({1: [status(429)] * 5}), roll=lambda: MOST)
