@@ -147,7 +147,7 @@ _HOW = (
 )
 _WHAT = (
     f"- A sample is taken {RATE} times a second of the thread that holds the interpreter's lock, and counts for the "
-    "part that its innermost telling frame belongs to: a dataclass made for the dispatcher is the dispatcher's, and a "
+    "part that its innermost telling frame belongs to: a value made for the dispatcher is the dispatcher's, and a "
     "search for garbage belongs to whoever was met by it.\n"
     "- A thread that holds the lock while it waits for a processor counts as well, so that other load shifts shares.\n"
     "- Microseconds are the share of the processor time an event, less that of a run over one event. What runs without "

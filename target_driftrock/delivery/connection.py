@@ -47,7 +47,10 @@ class Connection(asyncio.Protocol):
         return self._reply is None and self._transport is not None and not self._transport.is_closing()
 
     def request(self, message: bytes, *, timeout: float) -> asyncio.Future[Reply]:
-        """Send a whole request, and give what comes back within `timeout` seconds. Only where `is_free`."""
+        """Send a whole request, and give what comes back within `timeout` seconds. Only where `is_free`.
+
+        A later request of a connection has no shorter timeout than an earlier one: they share a timer.
+        """
         assert self._transport is not None  # noqa: S101 - it is free
         self._reply = reply = self._loop.create_future()
         self._deadline = self._loop.time() + timeout
@@ -92,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._lose()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     # What the parser calls, within data_received.
 

@@ -103,7 +103,8 @@ class Dispatcher:
         self._refusals: list[Refusal] = []
         self._unsettled: dict[Passage, None] = {}
         self._unjudged = 0
-        self._requests: dict[asyncio.Task[None], Passage] = {}
+        self._requests: dict[asyncio.Task[None], Passage | None] = {}
+        """None for those that have their reply: they record what became of it, whatever their event does next."""
         self._chores: dict[str, asyncio.Task[None]] = {}
         self._refused_token: str | None = None
         self._witnesses = 0
@@ -284,6 +285,7 @@ class Dispatcher:
 
     def _note_reply(self, passage: Passage, reply: Reply, began: float) -> None:
         now = self._now()
+        self._requests[_this_task()] = None
         passage.is_flying = False
         passage.reply = reply
         self._latest_reason = _reason(reply)
@@ -483,7 +485,7 @@ class Dispatcher:
 
     def _cancel(self, fits: Callable[[Passage], bool]) -> None:
         for task, passage in self._requests.items():
-            if fits(passage):
+            if passage is not None and fits(passage):
                 task.cancel()
 
     async def _wait_for_requests(self, grace: float) -> None:
@@ -510,6 +512,12 @@ class Dispatcher:
             self._report(passage.event, Open(reason=passage.why_open()))
         for refusal in self._refusals:
             self._report(refusal, Open(reason="refused, and not recorded"))
+
+
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - for coroutines
+    return task
 
 
 def _concluded(passage: Passage, outcome: Settled) -> Concluded:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Endpoint(enum.Enum):
@@ -37,9 +40,12 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     _shown: ClassVar[tuple[str, ...]] = ()
 
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """What may be printed, by `repr` and by Rich."""
+        return ((name, getattr(self, name)) for name in self._shown)
+
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
-        return f"{type(self).__name__}({shown})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
 class Origin(Value, frozen=True, kw_only=True, gc=False):

@@ -37,7 +37,7 @@ class Journal(Protocol):
 
 
 class GroupingJournal:
-    """Runs a ledger on one thread. Changes that come while a commit runs share the next one.
+    """Runs a ledger on one thread. Changes that come in one turn of the loop, or while a commit runs, share one.
 
     After the first error the ledger is asked nothing more, and every call raises that error: what a lost
     transaction left out must not be followed by what builds on it. `executor` runs one call at a time, in the
@@ -71,7 +71,10 @@ class GroupingJournal:
         await waiter
 
     def close(self) -> None:
-        """Return when all that was asked is done. The ledger stays open. May be called twice."""
+        """Return when all that was begun is done; what its caller still waits for may not be. May be called twice.
+
+        The ledger stays open.
+        """
         self._thread.shutdown(wait=True)
 
     def _run(self, call: Callable[[Given], Got], given: Given) -> asyncio.Future[Got]:
@@ -110,13 +113,17 @@ class GroupingJournal:
     def _start(self) -> None:
         changes, self._changes = self._changes, []
         waiters, self._waiters = self._waiters, []
-        running = self._run(self._ledger.commit, changes)
-        running.add_done_callback(lambda done: self._finish(done, waiters))
+        try:
+            running = self._run(self._ledger.commit, changes)
+        except RuntimeError as error:  # no thread can be started, or the journal is closed
+            self._error = self._error or error
+            self._finish(self._error, waiters)
+        else:
+            running.add_done_callback(lambda done: self._finish(done.exception(), waiters))
 
-    def _finish(self, done: asyncio.Future[None], waiters: list[asyncio.Future[None]]) -> None:
+    def _finish(self, error: BaseException | None, waiters: list[asyncio.Future[None]]) -> None:
         self._is_busy = False
         self._start_soon()
-        error = done.exception()
         for waiter in waiters:
             if waiter.done():
                 continue

@@ -77,6 +77,32 @@ def test_an_event_is_rejected_when_the_token_is_accepted_by_a_later_answer() -> 
     assert ending.kinds() == {1: "Rejected", 2: "Delivered"}
 
 
+def test_a_rejection_is_told_when_the_run_stops_while_another_s_request_records_it() -> None:
+    """Event 2 goes on while its first request records what the token's acceptance says of event 1."""
+    stage = Stage(
+        react=script(
+            {
+                1: [REFUSED] * 2,
+                2: [REFUSED, After(2.0, status(503))],  # recorded by 8.2
+                3: [REFUSED, After(2.5, ACCEPTED)],
+            }
+        ),
+        commit_seconds=1.0,
+        roll=lambda: 0.0,
+    )
+
+    async def stop(dispatcher: Dispatcher) -> None:
+        await asyncio.sleep(8.5)
+        dispatcher.submit([event(4)])  # upon which 2, which slept for no time, has its next intent
+        await asyncio.sleep(1.0)
+        dispatcher.stop()
+
+    ending = stage.play([event(1), event(2), event(3)], stop)
+
+    assert ending.kinds() == {1: "Rejected", 2: "Open", 3: "Delivered", 4: "Open"}
+    assert "Rejected" in ending.ledger.changes(1)
+
+
 def test_the_run_stops_when_no_answer_accepts_the_token() -> None:
     """All that is in flight with it is waited for; then the credentials are of no use, and nothing is refused."""
     react = script({1: [REFUSED] * 9, 2: [REFUSED, After(5.0, REFUSED)], 3: [REFUSED, After(7.0, Fault.NO_ANSWER)]})

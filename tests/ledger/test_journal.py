@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import NoReturn
 
 import pytest
 
@@ -143,6 +145,22 @@ def test_everything_is_refused_when_a_commit_failed() -> None:
     virtual_time.run(commit())
 
     assert numbers(ledger) == [[1]]
+
+
+def test_everything_is_refused_when_no_thread_can_be_had() -> None:
+    """A machine without room for one more must not leave a waiter waiting."""
+
+    class Full(Executor):
+        def submit(self, *_: object, **__: object) -> NoReturn:
+            raise RuntimeError("can't start new thread")
+
+    async def commit() -> None:
+        journal = GroupingJournal(RecordingLedger(), executor=Full())
+        waiters = [journal.commit([Intent(event(number))]) for number in (1, 2)]
+        errors = await asyncio.gather(*waiters, journal.commit([Intent(event(3))]), return_exceptions=True)
+        assert [str(error) for error in errors] == ["can't start new thread"] * 3
+
+    virtual_time.run(commit())
 
 
 def test_everything_is_refused_when_a_look_up_failed() -> None:

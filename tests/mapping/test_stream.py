@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
+from rich.pretty import pretty_repr
 
+from target_driftrock.events.answer import Answer
 from target_driftrock.events.event import Endpoint, Refusal
+from target_driftrock.events.outcome import Delivered
+from target_driftrock.ledger.interface import Concluded, Intent
 from tests.mapping.examples import ORIGIN, body, compiled, event, lead_mapping, part, reason
 
 RECORD: dict[str, Any] = {
@@ -82,6 +88,24 @@ def test_names_capture_by_template_when_it_comes_out_of_the_record() -> None:
 
     assert made.capture.label == "streams[0] (leads) source_id {email} affiliate_id {partner}"
     assert "ada@example.com" not in repr(made)
+
+
+@pytest.mark.parametrize("show", [repr, pretty_repr], ids=["repr", "Rich"])
+def test_nothing_of_the_record_is_shown_when_what_it_became_is_printed(show: Callable[[object], str]) -> None:
+    """Nor of an answer: a traceback, a log and a debugger print what they are given."""
+    origin = structs.replace(ORIGIN, record=b"CANARY", schema=b"CANARY", key="CANARY")
+    made = structs.replace(event(RECORD), origin=origin, event_name="CANARY", event_id="CANARY", body=b"CANARY")
+    values = [
+        origin,
+        structs.replace(made, person_id="CANARY"),
+        Refusal(origin=origin, mapping="streams[0] (leads)", reason="schema: /email type"),
+        Answer(status=400, excerpt=b"CANARY"),
+    ]
+
+    shown = "".join(show(value) for value in [*values, Concluded(part=made, outcome=Delivered()), Intent(made)])
+
+    assert "streams[0] (leads)" in shown
+    assert "CANARY" not in shown
 
 
 def test_has_no_identity_when_the_mapping_says_so() -> None:
