@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Endpoint(enum.Enum):
@@ -40,9 +37,9 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     _shown: ClassVar[tuple[str, ...]] = ()
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """What may be printed, by `repr` and by Rich."""
-        return ((name, getattr(self, name)) for name in self._shown)
+        return [(name, getattr(self, name)) for name in self._shown]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
