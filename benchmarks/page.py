@@ -37,15 +37,10 @@ def today() -> str:
 
 
 def commit(checkout: Path = ROOT) -> str:
-    """What is checked out there, and whether it was changed."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git there is
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or "unknown"
+    """What is checked out there, and whether it was changed, but for what was measured of it."""
+    name = _git(checkout, "rev-parse", "--short", "HEAD") or "unknown"
+    is_dirty = _git(checkout, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/measurements")
+    return f"{name}-dirty" if is_dirty else name
 
 
 def machine() -> str:
@@ -55,6 +50,17 @@ def machine() -> str:
     )
     python = f"Python {platform.python_version()}"
     return f"{os.cpu_count()} processors ({processor}), {platform.system()} {platform.release()}, {python}"
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    ended = subprocess.run(
+        ["git", *arguments],  # noqa: S607 - whichever git there is
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.stdout.strip()
 
 
 def _cpuinfo() -> list[str]:
