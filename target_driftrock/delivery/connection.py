@@ -34,7 +34,6 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._reply: asyncio.Future[Reply] | None = None
-        self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.idle_since = 0.0
         """The loop's time when the latest answer was complete."""
@@ -47,15 +46,10 @@ class Connection(asyncio.Protocol):
         return self._reply is None and self._transport is not None and not self._transport.is_closing()
 
     def request(self, message: bytes, *, timeout: float) -> asyncio.Future[Reply]:
-        """Send a whole request, and give what comes back within `timeout` seconds. Only where `is_free`.
-
-        A later request of a connection has no shorter timeout than an earlier one: they share a timer.
-        """
+        """Send a whole request, and give what comes back within `timeout` seconds. Only where `is_free`."""
         assert self._transport is not None  # noqa: S101 - it is free
         self._reply = reply = self._loop.create_future()
-        self._deadline = self._loop.time() + timeout
-        if self._timer is None:
-            self._timer = self._loop.call_later(timeout, self._keep_time)
+        self._timer = self._loop.call_later(timeout, self._lose)
         self._transport.write(message)
         return reply
 
@@ -93,9 +87,6 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - for us it is lost, however it was
         """The connection is gone."""
         self._lose()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # What the parser calls, within data_received.
 
@@ -133,21 +124,12 @@ class Connection(asyncio.Protocol):
 
     # The end of an exchange.
 
-    def _keep_time(self) -> None:
-        """One timer for many requests: to make and cancel one for each costs more than all else here."""
-        self._timer = None
-        if self._reply is None:
-            return
-        left = self._deadline - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._keep_time)
-        else:
-            self._lose()
-
     def _finish(self, reply: Reply, *, keep: bool = False) -> None:
         waiting, self._reply = self._reply, None
         if waiting is None:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         if not waiting.done():  # else whoever awaited it was cancelled
             waiting.set_result(reply)
         self._forget_answer()
