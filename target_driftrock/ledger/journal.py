@@ -81,9 +81,13 @@ class GroupingJournal:
         """Less than `run_in_executor` does: its two futures and their locks cost more than the call."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Got] = loop.create_future()
-        self._thread.submit(
-            self._perform, call, given, lambda result: loop.call_soon_threadsafe(_resolve, done, result)
-        )
+        try:
+            self._thread.submit(
+                self._perform, call, given, lambda result: loop.call_soon_threadsafe(_resolve, done, result)
+            )
+        except RuntimeError as error:  # no thread can be started, or the journal is closed
+            self._error = self._error or error
+            done.set_exception(self._error)
         return done
 
     def _perform(self, call: Callable[[Given], Got], given: Given, resolve: Callable[[Result[Got]], object]) -> None:
@@ -113,17 +117,13 @@ class GroupingJournal:
     def _start(self) -> None:
         changes, self._changes = self._changes, []
         waiters, self._waiters = self._waiters, []
-        try:
-            running = self._run(self._ledger.commit, changes)
-        except RuntimeError as error:  # no thread can be started, or the journal is closed
-            self._error = self._error or error
-            self._finish(self._error, waiters)
-        else:
-            running.add_done_callback(lambda done: self._finish(done.exception(), waiters))
+        running = self._run(self._ledger.commit, changes)
+        running.add_done_callback(lambda done: self._finish(done, waiters))
 
-    def _finish(self, error: BaseException | None, waiters: list[asyncio.Future[None]]) -> None:
+    def _finish(self, done: asyncio.Future[None], waiters: list[asyncio.Future[None]]) -> None:
         self._is_busy = False
         self._start_soon()
+        error = done.exception()
         for waiter in waiters:
             if waiter.done():
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,9 @@ class Statements:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         insert = import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # each brings drivers: a start has no time
-
-        def text(statement: Any) -> str:
-            return str(statement.compile(dialect=dialect))
-
-        self._text = text
-        self._look_ups: dict[int, str] = {}
+        text = partial(_text, dialect=dialect)
+        self._dialect = dialect
+        self._look_ups: dict[int, tuple[str, list[str]]] = {}
         standing, unknown = insert(tables.deliveries), insert(tables.unknown)
         self.standing = text(
             _replacing(standing, tables.deliveries, also={"tries": tables.deliveries.c.tries + standing.excluded.tries})
@@ -53,13 +51,20 @@ class Statements:
         """
         size = 1 << (len(keys) - 1).bit_length()
         if size not in self._look_ups:
-            table = tables.deliveries
-            wanted = table.c.identity.in_([sa.bindparam(f"key_{number}") for number in range(size)])
-            self._look_ups[size] = self._text(
-                sa.select(table.c.identity, table.c.standing, table.c.payload).where(wanted)
-            )
-        filled = [*keys, *[keys[-1]] * (size - len(keys))]
-        return self._look_ups[size], {f"key_{number}": key for number, key in enumerate(filled)}
+            self._look_ups[size] = self._look_up_of(size)
+        text, names = self._look_ups[size]
+        return text, dict(zip(names, [*keys, *[keys[-1]] * (len(names) - len(keys))], strict=True))
+
+    def _look_up_of(self, size: int) -> tuple[str, list[str]]:
+        names = [f"key_{number}" for number in range(size)]
+        table = tables.deliveries
+        wanted = table.c.identity.in_([sa.bindparam(name) for name in names])
+        found = sa.select(table.c.identity, table.c.standing, table.c.payload).where(wanted)
+        return _text(found, dialect=self._dialect), names
+
+
+def _text(statement: Any, *, dialect: sa.Dialect) -> str:
+    return str(statement.compile(dialect=dialect))
 
 
 def _replacing(
