@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.page import commit
 from tests.faults.crowd import EACH, OTHERS, PERSONS, STREAMS
 from tests.faults.summary import Summary
 from tests.faults.trial import SLOTS
@@ -27,7 +27,7 @@ def page(summaries: Sequence[Summary], *, folder: Path, seconds: float) -> str:
         "sandbox in a process of its own; what is counted here is what the sandbox received, not what the target says.",
         "What is promised, and what is not, stands in [promises](promises.md).",
         "",
-        f"- commit {_commit(folder)}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.0f} minutes",
+        f"- commit `{commit(folder)}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.0f} minutes",
         f"- {_machine()}",
         _input(summaries),
         f"- {len(summaries) - broken} of {len(summaries)} rows kept every promise",
@@ -95,14 +95,6 @@ def _broken(summaries: Sequence[Summary]) -> Iterator[str]:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _commit(folder: Path) -> str:
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607
-        return done.stdout.strip()
-
-    return f"`{git('rev-parse', '--short', 'HEAD')}`{' with changes' if git('status', '--porcelain') else ''}"
 
 
 def _machine() -> str:
