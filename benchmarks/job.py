@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -114,6 +115,9 @@ def _main(kind: str, config: str) -> int:
         """The in-memory ledger, with a run's beginning and end, which leave nothing."""
 
         is_new = False
+        ways: Any = MappingProxyType({})
+
+        def forget_ways(self, _: object) -> None: ...
 
         def finish(self, **_: object) -> None: ...
 
@@ -130,7 +134,7 @@ def _main(kind: str, config: str) -> int:
         spent[1] += time.perf_counter() - began
 
     setattr(MemoryLedger if kind == "memory" else DurableLedger, "commit", counted)  # noqa: B010 - on purpose
-    opened: Any = (lambda _, *, api, **__: Forgetful(api=api)) if kind == "memory" else open_ledger
+    opened: Any = (lambda _, **__: Forgetful()) if kind == "memory" else open_ledger
     setattr(run, "open_ledger", opened)  # noqa: B010 - on purpose
     with Signals() as signals:
         code = load_target()(config=given, signals=signals).run(None)

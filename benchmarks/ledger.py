@@ -21,6 +21,7 @@ from benchmarks import inputs, job, page
 from benchmarks.contestants import SERVER, drop
 from benchmarks.track import laid
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin
+from target_driftrock.events.identity import Way, Who, digest, identity
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded, Intent
@@ -46,6 +47,7 @@ ASKED = 500
 LOOK_UPS = 40
 BODY = b'{"event_type": "lead", "fields": {"email": "%d@example.com", "note": "' + b"x" * 300 + b'"}}'
 CAPTURE = Capture(endpoint=Endpoint.WEBHOOK, source_id="capture", label="capture")
+WAY = Way("leads", '{"event_id": ["id"]}')
 
 
 def main(scale: float) -> None:
@@ -98,7 +100,7 @@ def _commits(places: dict[str, str], commits: int) -> str:
     for name, location in places.items():
         with closing(_opened(location)) as ledger:
             rows += [[name, *_lifecycles(ledger, group, commits)] for group in GROUPS]
-    rows += [["memory", *_lifecycles(MemoryLedger(api="sandbox"), group, commits)] for group in GROUPS]
+    rows += [["memory", *_lifecycles(MemoryLedger(), group, commits)] for group in GROUPS]
     head = ["ledger", "events a commit", "lifecycles/s", "median ms a commit", "99th percentile", "CPU µs an event"]
     return "## Commits\n\nA lifecycle is an intent and an outcome, each in a commit.\n\n" + page.table(head, rows)
 
@@ -188,14 +190,21 @@ def _events(name: str, count: int) -> list[Event]:
 
 
 def _event(event_id: str, number: int) -> Event:
+    body = BODY % number
     return Event(
-        origin=Origin(position=number, stream="leads", record=b"{}", schema=b"{}", key=f"leads:{number}"),
+        origin=Origin(
+            position=number, stream="leads", record=b"{}", schema=b"{}", key=f"leads:{number}", digest=digest(body)
+        ),
         mapping="streams[0] (leads)",
         capture=CAPTURE,
         event_type="lead",
         event_name="leads",
         event_id=event_id,
-        body=BODY % number,
+        body=body,
+        identity=identity(CAPTURE, event_type="lead", event_name="leads", event_id=event_id),
+        content=digest(body),
+        who=Who(email=f"{number}@example.com"),
+        way=WAY,
     )
 
 

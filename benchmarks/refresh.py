@@ -15,6 +15,7 @@ from benchmarks import page
 from benchmarks.inputs import leads, messages, write
 from benchmarks.job import run, sandbox
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin
+from target_driftrock.events.identity import Who, digest, identity
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded
@@ -81,14 +82,19 @@ def _fill(location: str, count: int) -> None:
 def _delivered(serial: int) -> Concluded:
     event_id = f"older:{serial}"
     origin = Origin(position=serial + 1, stream="older", record=b"{}", schema=b"{}", key=event_id)
+    capture = Capture(endpoint=Endpoint.WEBHOOK, source_id="older")
+    body = event_id.encode()
     event = Event(
         origin=origin,
         mapping="older",
-        capture=Capture(endpoint=Endpoint.WEBHOOK, source_id="older"),
+        capture=capture,
         event_type="lead",
         event_name="older",
         event_id=event_id,
-        body=event_id.encode(),
+        body=body,
+        identity=identity(capture, event_type="lead", event_name="older", event_id=event_id),
+        content=digest(body),
+        who=Who(email=f"{serial}@example.com"),
     )
     return Concluded(part=event, outcome=Delivered())
 

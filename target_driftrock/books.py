@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Refusal
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Open, Rejected
+from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, HeldAs, Invalid, Open, Rejected
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from target_driftrock.events.event import Part
-    from target_driftrock.events.outcome import Outcome
+    from target_driftrock.events.outcome import Outcome, Settled
     from target_driftrock.singer.checkpoint import Checkpoint
 
 Key = TypeVar("Key")
@@ -23,6 +23,7 @@ Group = TypeVar("Group")
 
 FEWEST_REFUSED = 10
 """With fewer refusals a share says nothing."""
+_REFUSED = ("invalid", "rejected", "held")
 FIRST_INVALID = 10
 """So many invalid records at the very start of a stream: its SCHEMA or its mapping is wrong."""
 _STREAM_INVALID = (
@@ -48,6 +49,7 @@ class Books:
         self._opened = 0
         self._parts_left: dict[int, int] = {}
         self._rows: dict[int, str] = {}
+        self._changed_rows: set[int] = set()
         self._records: Counter[tuple[str, str]] = Counter()
         self._events: Counter[tuple[Line, str]] = Counter()
         self._invalid_from_start: dict[str, int] = {}
@@ -57,10 +59,18 @@ class Books:
         """What the parts without an outcome weigh: each its record as read, and its body."""
         self.refusals: Counter[tuple[str, str]] = Counter()
         """Invalid, rejected and held parts by mapping and reason."""
+        self.changes: Counter[tuple[str, str]] = Counter()
+        """Changed events, which were not sent, by mapping and cause."""
+        self.changes_unsaid: Counter[str] = Counter()
+        """Those of them of which nobody said that they are not to be sent, by mapping."""
+        self.changes_sent: Counter[str] = Counter()
+        """Delivered events that were changes, by mapping."""
+        self.to_decide: Counter[tuple[str, HeldAs]] = Counter()
+        """Events held since their identity is in doubt, by mapping and kind."""
         self.without_identity: Counter[str] = Counter()
         """Events without an `event_id`, by mapping."""
-        self.rows_done: list[str] = []
-        """Kept rows that were read again, and of which every part is delivered."""
+        self.rows_done: dict[str, bool] = {}
+        """Kept rows that were read again, and of which every part is delivered; or, if true, said to be a change."""
         self.rows_filtered = 0
         """Kept rows that were read again, and of which nothing came."""
 
@@ -101,12 +111,33 @@ class Books:
             if isinstance(outcome, Open):
                 continue
             position = part.origin.position
-            if isinstance(outcome, Invalid | Rejected | Held):
-                self.refusals[part.mapping, outcome.reason] += 1
-                self._rows.pop(position, None)
+            self._count(part, outcome)
             self._parts_left[position] -= 1
             if not self._parts_left[position]:
                 self._resolve(position)
+
+    def _count(self, part: Part, outcome: Settled) -> None:
+        """By mapping and cause; and what became of the kept row that it was read from, if it was."""
+        position, mapping = part.origin.position, part.mapping
+        match outcome:
+            case Invalid() | Rejected() | Held():
+                self.refusals[mapping, outcome.reason] += 1
+                self._rows.pop(position, None)
+                if isinstance(outcome, Held) and outcome.kind is not HeldAs.FAILED:
+                    self.to_decide[mapping, outcome.kind] += 1
+            case Changed():
+                self.changes[mapping, outcome.cause.value] += 1
+                if not outcome.is_said:
+                    self.changes_unsaid[mapping] += 1
+                    self._rows.pop(position, None)
+                elif position in self._rows:
+                    self._changed_rows.add(position)
+            case Delivered():
+                self.changes_sent[mapping] += outcome.is_change
+            case AlreadyDelivered():
+                pass
+            case _:
+                assert_never(outcome)
 
     def records(self, read: int) -> RecordCounts:
         """Records by what came of them; of `read` records those that never got here are unmapped."""
@@ -120,36 +151,41 @@ class Books:
     @property
     def events(self) -> EventCounts:
         """Parts by outcome."""
-        return EventCounts(**_summed(self._events, lambda _: None)[None])
+        return _event_counts(_summed(self._events, lambda _: None)[None])
 
     @property
     def events_by_line(self) -> dict[Line, EventCounts]:
         """Parts by outcome, for each stream, mapping, capture and day."""
-        return {line: EventCounts(**counts) for line, counts in _summed(self._events, lambda line: line).items()}
+        return {line: _event_counts(counts) for line, counts in _summed(self._events, lambda line: line).items()}
 
     def _resolve(self, position: int) -> None:
         del self._parts_left[position]
         self._checkpoint.resolve(position)
         row = self._rows.pop(position, None)
         if row is not None:
-            self.rows_done.append(row)
+            self.rows_done[row] = position in self._changed_rows
 
     def over(self, percent: float) -> list[str]:
-        """The streams and captures of which more than `percent` was refused, ten or more of each, in words.
+        """The streams and captures of which more than `percent` was refused, in words.
 
-        What is held was not refused, and what is open was not judged.
+        Ten or more of each, or however few there are, where nothing but refusals came of it: not one was delivered,
+        now or before, is open, or waits for a lost answer. Held ones count as refused, but for those that had a lost
+        answer, since these may be delivered; open ones were not judged. 100 turns it off.
         """
+        if percent >= 100:  # noqa: PLR2004 - percent
+            return []
         by_stream = _summed(self._events, lambda line: f"stream {line.stream}")
         by_capture = _summed(self._events, lambda line: line.capture and f"the capture of {line.capture}")
         shares = [
-            (name, counts["invalid"] + counts["rejected"], counts.total() - counts["open"])
+            (name, sum(counts[each] for each in _REFUSED), counts.total() - counts["open"], counts["open"])
             for name, counts in [*by_stream.items(), *by_capture.items()]
             if name
         ]
         return [
             f"{refused} of {total} of {name}"
-            for name, refused, total in shares
-            if refused >= FEWEST_REFUSED and refused * 100 > percent * total
+            for name, refused, total, is_open in shares
+            if (refused >= FEWEST_REFUSED and refused * 100 > percent * total)
+            or (refused and refused == total and not is_open)
         ]
 
     def _line(self, part: Part) -> Line:
@@ -175,6 +211,13 @@ def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> 
     return sums
 
 
+def _event_counts(counts: Counter[str]) -> EventCounts:
+    """As the receipt has them: what is held is held."""
+    named = Counter(counts)
+    named["held"] += named.pop("held_unknown", 0)
+    return EventCounts(**named)
+
+
 def _weight(part: Part) -> int:
     return len(part.origin.record) + (len(part.body) if isinstance(part, Event) else 0)
 
@@ -198,7 +241,7 @@ def _name(outcome: Outcome) -> str:
         case Rejected():
             return "rejected"
         case Held():
-            return "held"
+            return "held_unknown" if outcome.is_unknown else "held"
         case Open():
             return "open"
         case _:

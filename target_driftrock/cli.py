@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from target_driftrock.signals import Signals
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from target_driftrock.ledger.reading import Selection
     from target_driftrock.settings import Settings
     from target_driftrock.target import TargetDriftrock
 
@@ -40,12 +41,13 @@ _RUNS_SHOWN = 10
 _PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe or a file."""
 _SOUGHT = {
-    "person": "the rows of this person_id",
-    "email": "the rows with this address anywhere in them",
-    "phone": "the rows with this telephone number anywhere in them",
-    "event": "the rows of this event_id, and the id among those of lost answers",
+    "person": "With --delete: the rows of this person_id",
+    "email": "With --delete: the rows with this address anywhere in them",
+    "phone": "With --delete: the rows with this telephone number anywhere in them",
+    "event": "With --delete: the rows of this event_id, and the id of a lost answer; with --changed: only these",
 }
 _ONE_SOUGHT = "--person, --email, --phone and --event"
+_WITH_CHANGED = "--stream, --reason, --since and --event"
 
 
 def main() -> None:
@@ -153,7 +155,7 @@ def _check_command() -> click.Command:
         short_help="Say whether settings, ledger, host and credentials would do.",
         help=(
             "Say whether settings, ledger, host and credentials would do. No event is sent.\n\n"
-            "With --input it also holds the mapping against each SCHEMA in it."
+            "With --input it also holds the mapping against each SCHEMA in it, and the events against each other."
         ),
     )
 
@@ -168,8 +170,8 @@ def _preview_command() -> click.Command:
         callback=_preview,
         short_help="Print every event as it would be sent.",
         help=(
-            "Print every event as it would be sent, a line of JSON each, and everything that is wrong. Nothing is "
-            "sent.\n\nA summary stands at the end, on standard error."
+            "Print every event as it would be sent, a line of JSON each, and everything that is wrong, such as two "
+            "persons' events under one event_id. Nothing is sent.\n\nA summary stands at the end, on standard error."
         ),
     )
 
@@ -196,22 +198,30 @@ def _rejects_command() -> click.Command:
             click.Option(
                 ["--since"], metavar="DATE", callback=_day, help="Only refused on that day (UTC) or later: 2026-01-31."
             ),
-            click.Option(["--held"], is_flag=True, help="Only held, for a person to decide."),
+            click.Option(
+                ["--held"], is_flag=True, help="Only held, collisions and undecided ones: for a person to decide."
+            ),
             click.Option(["--table"], is_flag=True, help="The table for people, which is what a terminal gets anyway."),
+            click.Option(
+                ["--changed"],
+                is_flag=True,
+                help=(
+                    "Settle collisions and undecided ones: they are changes of what was delivered under their "
+                    f"event_id. With {_WITH_CHANGED}: whatever these say."
+                ),
+            ),
             click.Option(["--delete"], is_flag=True, help="Erase what one of the next four options says."),
             *(
-                click.Option(
-                    [f"--{name}"], metavar="VALUE", help=f"With --delete: {what}. A - reads it from the input."
-                )
+                click.Option([f"--{name}"], metavar="VALUE", help=f"{what}. A - reads it from the input.")
                 for name, what in _SOUGHT.items()
             ),
         ],
         callback=_rejects,
-        short_help="Print what was refused or held, to send it again; or erase it.",
+        short_help="Print what was refused or held, to send it again; settle it; or erase it.",
         help=(
             "Print what was refused or held as a tap's messages, to send it again once the cause is mended: "
             "target-driftrock rejects --config FILE | target-driftrock --config FILE. On a terminal: a table.\n\n"
-            "With --delete it erases. Nothing is sent."
+            "With --changed it settles, with --delete it erases. Nothing is sent."
         ),
     )
 
@@ -332,27 +342,53 @@ def _rejects(
     since: float | None,
     held: bool,
     table: bool,
+    changed: bool,
     delete: bool,
     **sought: str | None,
 ) -> None:
-    from target_driftrock.commands import rejects  # noqa: PLC0415
-    from target_driftrock.ledger.reading import Selection, reading  # noqa: PLC0415
+    from target_driftrock.ledger.reading import HELD, Selection  # noqa: PLC0415
 
-    selection = Selection(stream=stream, reason=reason, since=since, kind="held" if held else None)
+    given = _joined(before, config=config)
+    selection = Selection(stream=stream, reason=reason, since=since, kinds=HELD if held else frozenset())
     named = {name: value for name, value in sought.items() if value is not None}
-    if delete:
+    if changed:
+        if held or table or delete or named.keys() - {"event"}:
+            raise click.UsageError(f"--changed goes with {_WITH_CHANGED}, and with nothing else.")
+        _settle(given, selection, named.get("event"))
+    elif delete:
         if selection != Selection() or table or len(named) != 1:
             raise click.UsageError(f"--delete goes with one of {_ONE_SOUGHT}, and with nothing else.")
-        _erase(_joined(before, config=config), *named.popitem())
-        return
-    if named:
-        raise click.UsageError(f"{_ONE_SOUGHT} go with --delete.")
-    settings = _ledger_settings(_joined(before, config=config))
+        _erase(given, *named.popitem())
+    elif named:
+        raise click.UsageError(f"{_ONE_SOUGHT} go with --delete, and --event with --changed too.")
+    else:
+        _print_rejects(given, selection, is_table=table)
+
+
+def _print_rejects(given: Given, selection: Selection, *, is_table: bool) -> None:
+    from target_driftrock.commands import rejects  # noqa: PLC0415
+    from target_driftrock.ledger.reading import reading  # noqa: PLC0415
+
+    settings = _ledger_settings(given)
     with reading(settings.keeping.ledger) as ledger:
-        if table or _is_terminal():
+        if is_table or _is_terminal():
             _print_table(rejects.table(ledger.groups(selection)))
         else:
             rejects.write_stream(ledger.kept(selection), _write)
+
+
+def _settle(given: Given, selection: Selection, event: str | None) -> None:
+    from target_driftrock.commands import changes  # noqa: PLC0415
+    from target_driftrock.commands.keeping import for_ledger  # noqa: PLC0415
+    from target_driftrock.ledger.settling import settle  # noqa: PLC0415
+
+    if event is not None:
+        selection = replace(selection, event=_or_from_input(event))
+    said = _said(given)
+    settings = for_ledger(said)
+    sends, wait = changes.sent(said), settings.patience.max_outage
+    for line in changes.lines(settle(settings.keeping.ledger, selection, sends=sends, wait=wait)):
+        click.echo(line)
 
 
 def _erase(given: Given, name: str, value: str) -> None:
@@ -365,7 +401,10 @@ def _erase(given: Given, name: str, value: str) -> None:
     except erasure.NotSearchable as fault:
         raise click.UsageError(f"--{name} cannot be looked for: {fault}.") from None
     erased = erase(settings.keeping.ledger, sought, wait=settings.patience.max_outage)
-    click.echo(f"Erased: {_of(erased.kept, 'kept row')}, {_of(erased.unknown, 'id')} of events whose answer was lost.")
+    click.echo(
+        f"Erased: {_of(erased.kept, 'kept row')}, {_of(erased.unknown, 'id')} of events whose answer was lost, "
+        f"{_of(erased.forgotten, 'note')} of whom an event was about."
+    )
 
 
 @click.pass_obj

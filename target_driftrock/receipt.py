@@ -78,6 +78,10 @@ class Receipt:
     events_by_line: Mapping[Line, EventCounts] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Invalid, rejected and held parts by mapping and reason."""
+    changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Changed events, which were not sent, by mapping and cause."""
+    changes_sent: Mapping[str, int] = field(default_factory=dict)
+    """What of the delivered were changes, by mapping."""
     without_identity: Mapping[str, int] = field(default_factory=dict)
     """Events without an `event_id`, by mapping: what is promised of repeats does not hold for them."""
     retries: int = 0
@@ -119,6 +123,11 @@ class Receipt:
         )
         for (mapping, reason), count in sorted(self.refusals.items()):
             yield f"Refused: {count} of {mapping}: {reason}."
+        for (mapping, cause), count in sorted(self.changes.items()):
+            yield f"Changed, not sent: {count} of {mapping}: {cause}."
+        for mapping, count in sorted(self.changes_sent.items()):
+            if count:
+                yield f"Changes that were sent: {count} of the delivered of {mapping}."
         for mapping, count in sorted(self.without_identity.items()):
             yield f"Without event_id: {count} of {mapping}; a repeat of them cannot be recognised."
         yield (
@@ -143,6 +152,11 @@ class Receipt:
                     {"mapping": mapping, "reason": reason, "count": count}
                     for (mapping, reason), count in sorted(self.refusals.items())
                 ],
+                "changes": [
+                    {"mapping": mapping, "cause": cause, "count": count}
+                    for (mapping, cause), count in sorted(self.changes.items())
+                ],
+                "changes_sent": {mapping: count for mapping, count in self.changes_sent.items() if count},
                 "without_identity": dict(self.without_identity),
                 "retries": self.retries,
                 "answers_lost": self.unknown,

@@ -25,24 +25,29 @@ from target_driftrock.errors import (
     LedgerUnavailable,
     RejectsAboveLimit,
     RunStopped,
+    SettingsInvalid,
     SetupRefused,
     StateUnread,
 )
+from target_driftrock.events.outcome import HeldAs
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Forgotten
 from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.mapping.ways import forgotten, mended
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
 from target_driftrock.receipt import EventCounts, Receipt
-from target_driftrock.settings import Environment, OnUnknown
+from target_driftrock.settings import Environment, NewLedger, OnUnknown
 from target_driftrock.singer.checkpoint import Checkpoint
 from target_driftrock.singer.writer import write_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from target_driftrock.events.event import Part
+    from target_driftrock.events.identity import Way
     from target_driftrock.events.outcome import Outcome
     from target_driftrock.ledger.durable import DurableLedger
+    from target_driftrock.mapping.stream import CompiledStream
     from target_driftrock.settings import Settings
     from target_driftrock.signals import Signals
 
@@ -69,8 +74,12 @@ class Run:
         self._tokens = tokens_for(settings.credentials, self._network)
         self._ledger: DurableLedger | None = None
         self._handoff = Handoff(self._open_dispatcher, grace=GRACE_SECONDS)
-        self._state_written_at = time.monotonic()
+        self._state_due = time.monotonic() + STATE_SECONDS
+        self._state: bytes | None = None
+        """What is written once the disk has all that it passes."""
         self._is_state_unread = False
+        self._ways_forgotten: dict[Way, Way | None] = {}
+        """Of which all may be sent again, each with what took its place."""
 
     @property
     def next_position(self) -> int:
@@ -94,6 +103,7 @@ class Run:
         self._ledger = open_ledger(
             self._settings.keeping.ledger,
             api=self._settings.api.name,
+            may_make=self._settings.keeping.new_ledger is NewLedger.ALLOW,
             wait=self._settings.patience.max_outage,
             is_stopped=lambda: self.is_signalled,
         )
@@ -107,6 +117,21 @@ class Run:
     def enter(self, stream: str, parts: Sequence[Part], *, row: str | None) -> None:
         """A record was read, and became these parts. See `Books.enter`, also for what is raised."""
         self._books.enter(stream, parts, row=row)
+
+    def judge_ways(self, streams: Sequence[CompiledStream]) -> None:
+        """Before anything of a stream is sent: whether its events are known by the identities that they have now.
+
+        Raises:
+            SettingsInvalid: They were delivered under others, and the mapping does not say how these were made.
+        """
+        if self._ledger is None:
+            return
+        known = self._ledger.ways
+        faults = [fault for stream in streams for fault in mended(known, stream)]
+        if faults:
+            raise SettingsInvalid(faults)
+        for stream in streams:
+            self._ways_forgotten.update(forgotten(known, stream))
 
     def submit(self, parts: Sequence[Part]) -> None:
         """Hand parts over to delivery."""
@@ -128,8 +153,7 @@ class Run:
     def tick(self) -> None:
         """Take note of what was settled, and write STATE when it is time. Called about once a second."""
         self._books.settle(self._handoff.take_outcomes())
-        if time.monotonic() - self._state_written_at >= STATE_SECONDS:
-            self._write_state()
+        self._follow_state()
 
     @property
     def is_signalled(self) -> bool:
@@ -162,8 +186,8 @@ class Run:
                 stops_told += 1
             self._handoff.wait(WAIT_SECONDS)
             self.tick()
-        self.tick()
-        self._write_state()
+        self._books.settle(self._handoff.take_outcomes())
+        self._write_last_state()
         if self._handoff.failure is not None:
             raise self._handoff.failure
         if self._is_state_unread:
@@ -177,6 +201,8 @@ class Run:
         causes += [Defect(f"The accounts do not close: {fault}") for fault in receipt.disagreements()]
         for line in receipt.lines():
             log.info("%s", line)
+        for warning in self._doubts():
+            log.warning("%s", warning)
         code = self._exit_code(causes)
         waiting = self._leave_ledger(code, receipt)
         self._say_end(code, causes, waiting=waiting)
@@ -196,6 +222,14 @@ class Run:
         over = self._books.over(self._settings.keeping.max_reject_percent)
         return [RejectsAboveLimit(_OVER.format(shares="; ".join(over)))] if over else []
 
+    def _doubts(self) -> Iterator[str]:
+        """What a person should decide, or mend, a sentence each with what to type."""
+        for mapping, count in sorted(self._books.changes_unsaid.items()):
+            yield _CHANGED.format(events=_events(count), mapping=mapping)
+        for (mapping, kind), count in sorted(self._books.to_decide.items(), key=str):
+            text = _COLLIDES if kind is HeldAs.COLLISION else _UNDECIDED
+            yield text.format(events=_events(count), mapping=mapping)
+
     def _exit_code(self, causes: Sequence[RunStopped]) -> int:
         if self._signals is not None and self._signals.received is not None:
             return 128 + self._signals.received
@@ -207,7 +241,10 @@ class Run:
             return ""
         waiting = ""
         try:
-            self._ledger.commit([Forgotten(row) for row in self._books.rows_done])
+            self._ledger.commit(
+                [Forgotten(row, is_change=is_change) for row, is_change in self._books.rows_done.items()]
+            )
+            self._ledger.forget_ways(self._ways_forgotten)
             waiting = _waiting(*self._ledger.rejects_waiting(), filtered=self._books.rows_filtered)
             self._ledger.finish(exit_code=code, receipt=receipt.as_json())
             self._prune(self._ledger)
@@ -229,7 +266,8 @@ class Run:
         elif causes:
             log.error("%s (exit %d)%s", _gravest(causes), code, waiting)
         else:
-            log.info("All is resolved (exit 0).%s", waiting)
+            held = sum(self._books.to_decide.values())
+            log.info("%s (exit 0).%s", _DECIDE.format(events=_events(held)) if held else "All is resolved", waiting)
 
     @property
     def _signal_count(self) -> int:
@@ -249,11 +287,32 @@ class Run:
         undecided = self._books.submitted - self._handoff.progress.decided  # read before the first requests
         return self._handoff.progress.first_requests + undecided < limit
 
-    def _write_state(self) -> None:
-        value = None if self._is_state_unread else self._checkpoint.take()
-        if value is None:
+    def _follow_state(self) -> None:
+        """About every five seconds: have the disk keep what the newest STATE passes, and write it once it does.
+
+        The reader does not wait for the disk: what was taken is written by a later call.
+        """
+        if self._state is not None:
+            if self._handoff.is_secured:
+                self._write_state(self._state)
             return
-        self._state_written_at = time.monotonic()
+        if time.monotonic() >= self._state_due and not self._is_state_unread:
+            self._state = self._checkpoint.take()
+            if self._state is not None:
+                self._handoff.secure()
+
+    def _write_last_state(self) -> None:
+        """The delivery has ended, so the ledger is this thread's. Also without STATE the disk keeps what was done."""
+        value = self._checkpoint.take() or self._state
+        if self._ledger is None or isinstance(self._handoff.failure, LedgerUnavailable):
+            return
+        self._ledger.secure()
+        if value is not None and not self._is_state_unread:
+            self._write_state(value)
+
+    def _write_state(self, value: bytes) -> None:
+        self._state = None
+        self._state_due = time.monotonic() + STATE_SECONDS
         try:
             write_line(value, is_hurried=lambda: self.is_signalled or self._handoff.failure is not None)
         except OSError:
@@ -300,6 +359,8 @@ class Run:
             if progress.latencies
             else {},
             refusals=self._books.refusals,
+            changes=self._books.changes,
+            changes_sent=self._books.changes_sent,
             without_identity=self._books.without_identity,
             retries=progress.retries,
             unknown=progress.unknown,
@@ -332,10 +393,29 @@ def _waiting(count: int, since: float | None, *, filtered: int) -> str:
     return f" {rows}, the oldest since {day}{again}: see `target-driftrock rejects`."
 
 
+def _events(count: int) -> str:
+    return f"{count} event{'' if count == 1 else 's'}"
+
+
 def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
     return min(causes, key=lambda cause: PRECEDENCE.index(cause.exit_code))
 
 
+_CHANGED = (
+    "{events} of {mapping} changed after delivery, and not sent, since nobody said what becomes of these: if that is "
+    "right, say on_changed: skip; to send each change, say on_changed: send."
+)
+_COLLIDES = (
+    "{events} of {mapping} held: another person's event was sent under the same event_id. See `target-driftrock "
+    "rejects --held`. Mend event_id, then send them again with `target-driftrock rejects | target-driftrock`; where it "
+    "is the same person with a new address, say `target-driftrock rejects --changed`."
+)
+_UNDECIDED = (
+    "{events} of {mapping} held: other content was sent under the same event_id, and nothing says whether it is a "
+    "change or another event. If each event_id is surely its own, say on_changed: skip or send; if not, mend event_id. "
+    "Then send them again with `target-driftrock rejects | target-driftrock`."
+)
+_DECIDE = "All is settled but {events} held for your decision, as told above"
 _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
     "mend the cause, and send it again."

@@ -10,7 +10,9 @@ from singer_sdk.sinks import BatchSink
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.event import Refusal
-from target_driftrock.mapping import attribute
+from target_driftrock.events.identity import NOBODY
+from target_driftrock.events.identity import digest as bytes_digest
+from target_driftrock.mapping import attribute, values
 from target_driftrock.mapping.compiler import MappingFaults, compile_stream
 from target_driftrock.mapping.path import reader
 from target_driftrock.singer.schema import RecordValidator
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_driftrock.events.event import Origin, Part
+    from target_driftrock.events.identity import Who
     from target_driftrock.mapping.stream import CompiledStream
     from target_driftrock.settings import StreamMapping
+    from target_driftrock.singer.messages import Record
     from target_driftrock.target import TargetDriftrock
 
 MISSING_KEY = "a key property is missing"
@@ -63,7 +67,11 @@ class Batch:
 
 
 class DriftrockSink(BatchSink):
-    """One stream under one SCHEMA: its validator and its compiled mappings."""
+    """One stream of the tap, through one stream map, under one SCHEMA: its validator, its key, its compiled mappings.
+
+    `stream_name` is what the mappings know it by, so that several sinks may share it; `scope` is its own, and what its
+    ids are made of: see `compile_stream`.
+    """
 
     MAX_SIZE_DEFAULT = 100
 
@@ -73,18 +81,22 @@ class DriftrockSink(BatchSink):
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
+        *,
+        scope: str | None = None,
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
+        keys = sorted(set(key_properties or ()))
+        scope = stream_name if scope is None else scope
         self._batch = target.batch
         self._submit = target.submit
-        self._mapper = _compile(target.mappings, stream_name, schema=schema, key_properties=key_properties or ())
-        self._key = attribute.key(stream_name, [reader(name) for name in key_properties or ()])
+        self.mapper = _compile(target.mappings, stream_name, schema=schema, key_properties=keys, scope=scope)
+        self._key = attribute.key(scope, list(map(reader, keys)))
         self._record_validator = RecordValidator(schema) if self.validate_schema else None
 
     @property
     def warnings(self) -> Sequence[str]:
         """What a person should know of this stream before anything is sent, a sentence each."""
-        return self._mapper.warnings
+        return self.mapper.warnings
 
     def get_validator(self) -> None:
         """None: the SDK's way of validating stops the run at the first invalid record; ours makes a refusal."""
@@ -97,22 +109,22 @@ class DriftrockSink(BatchSink):
     def part(self, record: dict[str, Any], origin: Origin) -> Part | None:
         """What a record of this stream becomes, or None where it is filtered."""
         origin = self.keyed(record, origin)
-        part = self._mapper.map(record, origin)
+        part = self.mapper.map(record, origin)
         if part is None:
             return None
         if any(name not in record for name in self.key_properties):
-            return self.refusal(origin, MISSING_KEY)
+            return self.refusal(origin, MISSING_KEY, who=part.who)
         fault = self._record_validator and self._record_validator.fault(record)
-        return self.refusal(origin, f"schema: {fault}") if fault else part
+        return self.refusal(origin, f"schema: {fault}", who=part.who) if fault else part
 
     def keyed(self, record: dict[str, Any], origin: Origin) -> Origin:
         """The origin with the stream and key properties of the record, where it has them."""
         key = self._key(record) if self.key_properties else None
         return replace(origin, key=key if isinstance(key, str) else None)
 
-    def refusal(self, origin: Origin, reason: str) -> Refusal:
+    def refusal(self, origin: Origin, reason: str, *, who: Who = NOBODY) -> Refusal:
         """A record of this stream that must not be sent."""
-        return Refusal(origin=origin, mapping=f"stream {self.stream_name}", reason=reason)
+        return Refusal(origin=origin, mapping=f"stream {self.stream_name}", reason=reason, who=who)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Put into the shared batch what the record becomes. `context["origin"]` says where it came from."""
@@ -125,10 +137,21 @@ class DriftrockSink(BatchSink):
         self._submit()
 
 
+def record_digest(message: Record) -> bytes:
+    """What stands for a record as read, without what loaders add (`_sdc_*`), which is new each time."""
+    if message.fault is not None:  # what could not be read in it is null, and would be the same for many
+        return bytes_digest(message.raw)
+    record = message.record
+    if b'"_sdc_' in message.raw:
+        record = {name: record[name] for name in record if not name.startswith("_sdc_")}
+    found = values.record_digest(record)
+    return bytes_digest(message.raw) if found is None else found
+
+
 def _compile(
-    mappings: Sequence[StreamMapping], stream: str, *, schema: dict[str, Any], key_properties: Sequence[str]
+    mappings: Sequence[StreamMapping], stream: str, *, schema: dict[str, Any], key_properties: Sequence[str], scope: str
 ) -> CompiledStream:
-    compiled = compile_stream(mappings, stream=stream, schema=schema, key_properties=key_properties)
+    compiled = compile_stream(mappings, stream=stream, schema=schema, key_properties=key_properties, scope=scope)
     if isinstance(compiled, MappingFaults):
         raise SettingsInvalid(compiled.faults)
     return compiled

@@ -15,8 +15,8 @@ from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.run import Run
 from target_driftrock.settings import config_jsonschema, from_environment, parse, sdk_config
 from target_driftrock.singer.reader import Reader
-from target_driftrock.singer.stream_maps import unmet
-from target_driftrock.sinks import MAP_FAILED, Batch, DriftrockSink
+from target_driftrock.singer.stream_maps import scopes, unmet
+from target_driftrock.sinks import MAP_FAILED, Batch, DriftrockSink, record_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from target_driftrock.events.event import Part
+    from target_driftrock.mapping.stream import CompiledStream
     from target_driftrock.settings import StreamMapping
     from target_driftrock.signals import Signals
     from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
@@ -54,6 +55,8 @@ class TargetDriftrock(Target):
         self.batch = Batch()
         self._run = Run(self.settings, signals=signals)
         self._schema_lines: dict[str, bytes] = {}
+        self._sinks: dict[str, list[DriftrockSink]] = {}
+        """For each stream of the tap, one for each of its stream maps, in their order."""
         self._streams: set[str] = set()
         self._reader = Reader(
             wake_fd=None if signals is None else signals.wake_fd, is_stopped=self._run.is_over, tick=self._tick
@@ -108,10 +111,11 @@ class TargetDriftrock(Target):
             record=message.raw,
             schema=self._schema_lines[message.stream],
             row=message.row,
+            digest=record_digest(message),
         )
         before = len(self.batch)
-        for stream_map in self.mapper.stream_maps[message.stream]:
-            self._map(stream_map, message, origin)
+        for stream_map, sink in zip(self.mapper.stream_maps[message.stream], self._sinks[message.stream], strict=True):
+            self._map(stream_map, sink, message, origin)
         return self.batch.since(before)
 
     def take_schema(self, message: Schema) -> list[str]:
@@ -121,16 +125,17 @@ class TargetDriftrock(Target):
             SettingsInvalid: The mapping, or a stream map, does not go with it. The stream is left without a SCHEMA.
         """
         self._process_schema_message(message)
-        sinks = (self._sinks_active[each.stream_alias] for each in self.mapper.stream_maps[message.stream])
-        return [warning for sink in sinks if isinstance(sink, DriftrockSink) for warning in sink.warnings]
+        return [warning for sink in self._sinks[message.stream] for warning in sink.warnings]
+
+    def compiled(self, stream: str) -> list[CompiledStream]:
+        """What maps a stream of the tap, of which a SCHEMA was taken."""
+        return [sink.mapper for sink in self._sinks[stream]]
 
     def unmet_stream_maps(self) -> list[str]:
         """What is wrong with `stream_maps` if no further stream comes, a sentence each."""
         return unmet(self.config.get("stream_maps", {}), self._streams)
 
-    def _map(self, stream_map: StreamMap, message: Record, origin: Origin) -> None:
-        sink = self.get_sink(stream_map.stream_alias)
-        assert isinstance(sink, DriftrockSink)  # noqa: S101 - `default_sink_class`
+    def _map(self, stream_map: StreamMap, sink: DriftrockSink, message: Record, origin: Origin) -> None:
         if message.fault is not None:
             self.batch.add(sink.refusal(sink.keyed(message.record, origin), message.fault))
             return
@@ -145,20 +150,34 @@ class TargetDriftrock(Target):
     # Messages, in the order read. They are our reader's values, not the SDK's dictionaries.
 
     def _process_schema_message(self, message: Schema) -> None:  # type: ignore[override]
+        """The SDK's own keeps one sink for all streams that share an alias, and so judges one by another's SCHEMA."""
+        stream = message.stream
+        if self._schema_lines.get(stream) == message.raw:
+            return
+        self._streams.add(stream)
+        self._schema_lines.pop(stream, None)
         schema = {"properties": {}, **message.schema}
-        self._streams.add(message.stream)
-        self._schema_lines.pop(message.stream, None)
         try:
-            super()._process_schema_message(
-                {"stream": message.stream, "schema": schema, "key_properties": list(message.key_properties)}
-            )
+            self.mapper.register_raw_stream_schema(stream, schema, list(message.key_properties))
+            self._sinks[stream] = [
+                DriftrockSink(
+                    self,
+                    stream_map.stream_alias,
+                    stream_map.transformed_schema,
+                    stream_map.transformed_key_properties,
+                    scope=scope,
+                )
+                for stream_map, scope in zip(
+                    self.mapper.stream_maps[stream], scopes(self.config.get("stream_maps", {}), stream), strict=True
+                )
+            ]
         except Exception as fault:
-            self.mapper.stream_maps.pop(message.stream, None)  # else it would count as known when it comes again
+            self.mapper.stream_maps.pop(stream, None)
             if isinstance(fault, RunStopped):
                 raise
-            raise SettingsInvalid([_MAPS_FAIL.format(stream=message.stream)]) from None
-        self._schema_lines[message.stream] = message.raw
-        self._sinks_to_clear.clear()  # the batch is shared, so an archived sink has nothing left to drain
+            raise SettingsInvalid([_MAPS_FAIL.format(stream=stream)]) from None
+        self._run.judge_ways(self.compiled(stream))
+        self._schema_lines[stream] = message.raw
 
     def _process_record_message(self, message: Record) -> None:  # type: ignore[override]
         """The SDK's own prints values, rewrites dates, and stops at the first invalid record."""

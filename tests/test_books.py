@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,9 +13,11 @@ from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Part, Refusal
 from target_driftrock.events.outcome import (
     AlreadyDelivered,
+    ChangeCause,
     Changed,
     Delivered,
     Held,
+    HeldAs,
     Invalid,
     Open,
     Outcome,
@@ -25,14 +28,21 @@ from target_driftrock.singer.checkpoint import Checkpoint
 from tests.delivery.examples import event, refusal
 
 TODAY = "2026-02-01"
+CHANGED = Changed(cause=ChangeCause.SAME_PERSON, is_said=False)
+SAID = Changed(cause=ChangeCause.SAID, is_said=True)
+LOST = Held(reason="its answer was lost", is_unknown=True)
+POISON = Held(reason="it fails while others do well")
+COLLISION = Held(reason="its event_id is another's", kind=HeldAs.COLLISION)
+UNDECIDED = Held(reason="other content under a known event_id", kind=HeldAs.UNDECIDED)
 SETTLED: dict[str, Outcome] = {
     "delivered": Delivered(),
     "already_delivered": AlreadyDelivered(),
-    "changed": Changed(),
+    "changed": CHANGED,
     "invalid": Invalid(reason="a rule"),
     "rejected": Rejected(status=422),
-    "held": Held(reason="its answer was lost", is_unknown=True),
+    "held": LOST,
 }
+MAPPING = "streams[0] (leads)"
 
 
 @dataclass(slots=True)
@@ -53,6 +63,15 @@ class Accounts:
     def settle(self, part: Part, outcome: Outcome) -> None:
         """One part has its outcome."""
         self.books.settle([(part, outcome)])
+
+    def play(self, outcomes: Iterable[Outcome], *, source: str = "capture-1", stream: str = "leads") -> None:
+        """Read a record for each outcome, and settle it."""
+        for outcome in outcomes:
+            position = self.books.next_position
+            part: Part = refusal(position) if isinstance(outcome, Invalid) else event(position, source=source)
+            part = structs.replace(part, origin=structs.replace(part.origin, stream=stream))
+            self.enter(part, stream=stream)
+            self.settle(part, outcome)
 
 
 @pytest.fixture
@@ -149,7 +168,10 @@ def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Accounts
     [
         pytest.param(10, 190, 5, False, id="exactly-at-the-limit"),
         pytest.param(11, 190, 5, True, id="above-it"),
-        pytest.param(9, 0, 5, False, id="fewer-than-ten"),
+        pytest.param(9, 1, 5, False, id="fewer-than-ten"),
+        pytest.param(9, 0, 5, True, id="all-of-nine"),
+        pytest.param(1, 0, 99.9, True, id="all-of-one"),
+        pytest.param(9, 0, 100, False, id="all-of-nine-turned-off"),
         pytest.param(10, 0, 5, True, id="all-of-ten"),
         pytest.param(10, 0, 99.9, True, id="all-of-ten-under-a-high-limit"),
         pytest.param(10, 0, 100, False, id="turned-off"),
@@ -172,19 +194,86 @@ def test_a_share_is_over_when_ten_and_more_than_the_percent_were_refused(
 
 
 def test_a_capture_is_over_when_its_stream_is_not(accounts: Accounts) -> None:
-    """One wrong capture among many good ones is told; what is held or open was not refused."""
-    outcomes: list[tuple[str, Outcome]] = [
-        *[("bad", Rejected(status=422))] * 10,
-        *[("good", Delivered())] * 500,
-        *[("held", Held(reason="it fails while others do well"))] * 20,
-        *[("open", Open(reason="never sent"))] * 20,
-    ]
-    for number, (source, outcome) in enumerate(outcomes, start=1):
-        part = event(number, source=source)
-        accounts.enter(part)
-        accounts.settle(part, outcome)
+    """One wrong capture among many good ones is told; what is open was not refused."""
+    accounts.play([Rejected(status=422)] * 10, source="bad")
+    accounts.play([Delivered()] * 500, source="good")
+    accounts.play([Open(reason="never sent")] * 20, source="open")
 
     assert accounts.books.over(5) == ["10 of 10 of the capture of bad"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_refused"),
+    [
+        pytest.param(Invalid(reason="a rule"), True, id="invalid"),
+        pytest.param(Rejected(status=422), True, id="rejected"),
+        pytest.param(Rejected(status=409, may_have_arrived=True), True, id="rejected-after-a-lost-answer"),
+        pytest.param(POISON, True, id="held-as-poisoned"),
+        pytest.param(COLLISION, True, id="held-as-another-s"),
+        pytest.param(UNDECIDED, True, id="held-as-undecided"),
+        pytest.param(LOST, False, id="held-for-a-lost-answer"),
+        pytest.param(CHANGED, False, id="changed"),
+        pytest.param(SAID, False, id="changed-as-said"),
+        pytest.param(AlreadyDelivered(), False, id="already-delivered"),
+        pytest.param(Open(reason="never sent"), False, id="open"),
+    ],
+)
+def test_what_is_held_counts_as_refused_when_no_answer_to_it_was_lost(
+    outcome: Outcome, accounts: Accounts, *, is_refused: bool
+) -> None:
+    """A lead that waits for a decision is one that nobody has; one whose answer was lost may have arrived."""
+    accounts.play([Delivered()] * 90)
+    accounts.play([outcome] * 10)
+
+    over = accounts.books.over(5)
+
+    assert ("10 of 100 of stream leads" in over) is is_refused
+    assert bool(over) is is_refused
+
+
+REFUSED: list[Outcome] = [Invalid(reason="a rule"), Rejected(status=422), POISON, COLLISION, UNDECIDED]
+
+
+@pytest.mark.parametrize("outcome", REFUSED, ids=["invalid", "rejected", "poison", "collision", "undecided"])
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_stream_is_over_when_all_that_came_of_it_was_refused(
+    count: int, outcome: Outcome, accounts: Accounts
+) -> None:
+    """However few there are: everything refused is never success."""
+    accounts.play([outcome] * count)
+
+    assert accounts.books.over(50)[0] == f"{count} of {count} of stream leads"
+    assert accounts.books.over(99.9)
+    assert accounts.books.over(100) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Delivered(), Delivered(is_change=True), AlreadyDelivered(), CHANGED, SAID, Open(reason="never sent"), LOST],
+    ids=["delivered", "a-change-sent", "already", "changed", "changed-as-said", "open", "an-answer-lost"],
+)
+def test_few_refusals_are_passed_over_when_one_event_was_not_refused(other: Outcome, accounts: Accounts) -> None:
+    """One that is there, may be there, or is still to come shows that not everything is wrong."""
+    accounts.play([*REFUSED, other])
+
+    assert [told for told in accounts.books.over(5) if "stream" in told] == []
+
+
+def test_nothing_is_over_when_nothing_came_of_a_stream(accounts: Accounts) -> None:
+    """Records that are filtered are no events that were refused."""
+    accounts.enter()
+    accounts.enter()
+
+    assert accounts.books.over(0) == []
+
+
+def test_the_capture_and_the_stream_are_told_when_only_theirs_is_refused(accounts: Accounts) -> None:
+    """One stream, or one capture, of which nothing arrives is told beside others that do well."""
+    accounts.play([Delivered()] * 50, source="good")
+    accounts.play([Rejected(status=422)], source="bad")
+    accounts.play([Invalid(reason="a rule")] * 2, stream="sales")
+
+    assert accounts.books.over(5) == ["2 of 2 of stream sales", "1 of 1 of the capture of bad"]
 
 
 def test_what_is_open_does_not_count_when_a_share_is_judged(accounts: Accounts) -> None:
@@ -238,7 +327,8 @@ def test_streams_are_watched_apart_when_two_begin_badly(accounts: Accounts) -> N
     ("outcomes", "is_done"),
     [
         pytest.param(["delivered"], True, id="delivered"),
-        pytest.param(["already_delivered", "changed"], True, id="delivered-before"),
+        pytest.param(["already_delivered", "delivered"], True, id="delivered-before"),
+        pytest.param(["already_delivered", "changed"], False, id="changed-and-nobody-said-so"),
         pytest.param(["delivered", "rejected"], False, id="one-part-rejected"),
         pytest.param(["rejected", "delivered"], False, id="one-part-rejected-first"),
         pytest.param(["held"], False, id="held"),
@@ -255,7 +345,36 @@ def test_a_kept_row_is_done_when_all_of_its_record_is_delivered(
     for part, name in zip(parts, outcomes, strict=True):
         accounts.settle(part, SETTLED[name])
 
-    assert accounts.books.rows_done == (["ab12"] if is_done else [])
+    assert accounts.books.rows_done == ({"ab12": False} if is_done else {})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "rows_done"),
+    [
+        pytest.param([SAID], {"ab12": True}, id="said"),
+        pytest.param([Delivered(), SAID], {"ab12": True}, id="said-of-one-part"),
+        pytest.param([SAID, Delivered()], {"ab12": True}, id="said-of-the-first-part"),
+        pytest.param([CHANGED], {}, id="not-said"),
+        pytest.param([Delivered(), CHANGED], {}, id="not-said-of-one-part"),
+        pytest.param([CHANGED, SAID], {}, id="said-of-another-part-alone"),
+        pytest.param([COLLISION], {}, id="still-another-s"),
+        pytest.param([UNDECIDED], {}, id="still-undecided"),
+        pytest.param([SAID, COLLISION], {}, id="said-and-another-s"),
+        pytest.param([Delivered(is_change=True)], {"ab12": False}, id="sent-as-a-change"),
+        pytest.param([AlreadyDelivered(as_former=True)], {"ab12": False}, id="delivered-before-a-mend"),
+    ],
+)
+def test_a_kept_row_is_done_as_a_change_when_somebody_said_so(
+    outcomes: list[Outcome], rows_done: dict[str, bool], accounts: Accounts
+) -> None:
+    """A change of which nobody said anything leaves its row; what was said lets a row go that waited for it."""
+    parts = [event(1, event_id=str(number)) for number in range(len(outcomes))]
+    accounts.enter(*parts, row="ab12")
+
+    for part, outcome in zip(parts, outcomes, strict=True):
+        accounts.settle(part, outcome)
+
+    assert accounts.books.rows_done == rows_done
 
 
 def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Accounts) -> None:
@@ -263,7 +382,7 @@ def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Accounts) ->
     accounts.enter(row="ab12")
     accounts.enter()
 
-    assert accounts.books.rows_done == []
+    assert accounts.books.rows_done == {}
     assert accounts.books.rows_filtered == 1
 
 
@@ -302,3 +421,66 @@ def test_events_are_counted_apart_when_they_have_no_identity(accounts: Accounts)
     accounts.enter(anonymous, event(2), refusal(3))
 
     assert accounts.books.without_identity == {anonymous.mapping: 1}
+
+
+# Changes, and what is to be decided.
+
+
+def test_changes_are_counted_by_mapping_and_cause_when_they_are_not_sent(accounts: Accounts) -> None:
+    """And apart from them those of which nobody said that they are not to be sent."""
+    other = "streams[1] (sales)"
+    outcomes: list[tuple[str, Outcome]] = [
+        (MAPPING, CHANGED),
+        (MAPPING, CHANGED),
+        (MAPPING, Changed(cause=ChangeCause.SAME_RECORD, is_said=False)),
+        (MAPPING, SAID),
+        (other, Changed(cause=ChangeCause.CONFLICT, is_said=True)),
+        (other, Changed(cause=ChangeCause.SETTLED, is_said=True)),
+    ]
+    for number, (mapping, outcome) in enumerate(outcomes, start=1):
+        part = structs.replace(event(number), mapping=mapping)
+        accounts.enter(part)
+        accounts.settle(part, outcome)
+
+    assert accounts.books.changes == {
+        (MAPPING, ChangeCause.SAME_PERSON.value): 2,
+        (MAPPING, ChangeCause.SAME_RECORD.value): 1,
+        (MAPPING, ChangeCause.SAID.value): 1,
+        (other, ChangeCause.CONFLICT.value): 1,
+        (other, ChangeCause.SETTLED.value): 1,
+    }
+    assert accounts.books.changes_unsaid == {MAPPING: 3}
+    assert accounts.books.events == EventCounts(changed=6)
+
+
+def test_changes_are_counted_apart_when_they_are_sent(accounts: Accounts) -> None:
+    """They are delivered events, of which the receipt says how many were changes."""
+    accounts.play([Delivered(), Delivered(is_change=True), Delivered(is_change=True)])
+
+    assert +accounts.books.changes_sent == {MAPPING: 2}
+    assert accounts.books.events == EventCounts(delivered=3)
+    assert not accounts.books.changes
+
+
+def test_what_is_to_be_decided_is_counted_by_kind_when_an_identity_is_in_doubt(accounts: Accounts) -> None:
+    """Beside the refusals, in which it is told by its reason; what was poisoned or lost is no question of identity."""
+    accounts.play([COLLISION, COLLISION, UNDECIDED, POISON, LOST])
+
+    assert accounts.books.to_decide == {(MAPPING, HeldAs.COLLISION): 2, (MAPPING, HeldAs.UNDECIDED): 1}
+    assert accounts.books.refusals == {
+        (MAPPING, COLLISION.reason): 2,
+        (MAPPING, UNDECIDED.reason): 1,
+        (MAPPING, POISON.reason): 1,
+        (MAPPING, LOST.reason): 1,
+    }
+    assert accounts.books.events == EventCounts(held=5)
+
+
+def test_a_rejection_is_told_apart_when_its_event_may_have_arrived(accounts: Accounts) -> None:
+    """Its answer may have been about other content of the same event."""
+    accounts.play([Rejected(status=409), Rejected(status=409, may_have_arrived=True)])
+
+    assert accounts.books.refusals == {
+        (MAPPING, "status 409"): 1,
+        (MAPPING, "status 409, after a lost answer: it may have arrived"): 1,
+    }

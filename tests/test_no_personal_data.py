@@ -200,11 +200,54 @@ def test_nothing_personal_is_printed_when_a_record_is_invalid(
 
     code, out, err = finished(written([SCHEMA, message, STATE]), stage.config(**settings))
 
-    assert code == 0
+    assert code == 6
     assert out == given + b"\n"
     assert "1 invalid" in err
     assert said in err
     assert_unseen(out, err, states=(given,))
+
+
+SIGNED = {**LEADS, "event_name": "Signed up", "fields": {"email": "{email}", "few": "{few}"}}
+NAMELESS = {**LEADS, "fields": {"at": "{at}"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message", "code", "said"),
+    [
+        pytest.param(SIGNED, SIGNED, record(1, email=f"other-{PERSON}"), 6, "another person's", id="a-collision"),
+        pytest.param(SIGNED, SIGNED, record(1, email=PERSON, few="a"), 0, "changed after delivery", id="a-change"),
+        pytest.param(NAMELESS, NAMELESS, record(1, at=SECRET), 6, "say on_changed", id="an-undecided-one"),
+        pytest.param(
+            {**LEADS, "event_id": "{email}"},
+            {**LEADS, "event_id": "{id}:{email}"},
+            record(1, email=PERSON),
+            2,
+            "formerly",
+            id="a-mended-id",
+        ),
+        pytest.param(
+            SIGNED, {**SIGNED, "event_name": "{email}"}, record(1, email=PERSON), 2, "formerly", id="a-name-that-is-one"
+        ),
+    ],
+)
+def test_nothing_personal_is_printed_when_an_identity_is_in_doubt(
+    before: dict[str, Any],
+    after: dict[str, Any],
+    message: dict[str, Any],
+    *,
+    code: int,
+    said: str,
+    stage: Stage,
+    finished: Finished,
+) -> None:
+    """Who is taken for whom is told by mappings and counts; the rows themselves are for `rejects` alone."""
+    finished(written([SCHEMA, record(1, email=PERSON, at=PERSON)]), stage.config(streams=[before]))
+
+    ended, out, err = finished(written([SCHEMA, message]), stage.config(streams=[after]))
+
+    assert ended == code
+    assert said in err
+    assert_unseen(out, err)
 
 
 def answers() -> Iterator[Any]:

@@ -19,6 +19,8 @@ RECEIPT = Receipt(
     records_by_stream={"leads": RecordCounts(mapped=7, invalid=2, filtered=3)},
     events_by_line={Line("leads", "streams[0] (leads)", "capture-1", "2026-01-31"): EventCounts(delivered=2)},
     refusals={("streams[0] (leads)", "status 422"): 1, ("stream leads", "schema: /email: type"): 2},
+    changes={("streams[0] (leads)", "the same person"): 1},
+    changes_sent={"streams[0] (leads)": 1, "streams[1] (sales)": 0},
     retries=4,
     unknown=1,
     unknown_recorded=1,
@@ -69,6 +71,8 @@ def test_both_sums_stand_there_when_a_person_reads_it() -> None:
         "Events: 9 made = 2 delivered + 1 already delivered + 1 changed + 2 invalid + 1 rejected + 1 held + 1 open.",
         "Refused: 2 of stream leads: schema: /email: type.",
         "Refused: 1 of streams[0] (leads): status 422.",
+        "Changed, not sent: 1 of streams[0] (leads): the same person.",
+        "Changes that were sent: 1 of the delivered of streams[0] (leads).",
         "4 events a second over 0.5 seconds, 4 retries, 1 answers lost, 2 token requests.",
         "Answers came after: p50 20 ms, p95 100 ms.",
     ]
@@ -104,6 +108,8 @@ def test_every_count_is_in_it_when_it_is_kept() -> None:
         {"mapping": "stream leads", "reason": "schema: /email: type", "count": 2},
         {"mapping": "streams[0] (leads)", "reason": "status 422", "count": 1},
     ]
+    assert kept["changes"] == [{"mapping": "streams[0] (leads)", "cause": "the same person", "count": 1}]
+    assert kept["changes_sent"] == {"streams[0] (leads)": 1}
     assert kept["latencies_ms"] == {"p50": 20.4, "p95": 99.6}
     assert (kept["retries"], kept["answers_lost"], kept["token_requests"], kept["seconds"]) == (4, 1, 2, 0.5)
 

@@ -32,6 +32,9 @@ NOW = datetime(1994, 11, 6, 8, 49, 7, tzinfo=UTC).timestamp()
         pytest.param("1.5", None, id="fraction"),
         pytest.param("١٢", None, id="digits-of-another-script"),
         pytest.param("Sun, 06 Nov 99999 08:49:37 GMT", None, id="year-out-of-range"),
+        pytest.param("Sun, 06 Nov 99999999999 08:49:37 GMT", None, id="year-that-no-machine-counts"),
+        pytest.param("Sun, 06 Nov 9999 08:49:37 GMT", 3_162_240_000.0, id="the-last-year"),
+        pytest.param("9" * 400, 3_162_240_000.0, id="four-hundred-digits"),
         pytest.param("1994-11-06T08:49:37Z", None, id="ISO-8601"),
     ],
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.errors import SettingsInvalid
-from target_driftrock.events.event import Event, Origin, Part, Refusal
-from target_driftrock.sinks import Batch, DriftrockSink
+from target_driftrock.events.event import Event, Part, Refusal
+from target_driftrock.events.identity import NOBODY, Who
+from target_driftrock.singer.decoding import decode
+from target_driftrock.singer.messages import Record
+from target_driftrock.sinks import Batch, DriftrockSink, record_digest
 from target_driftrock.target import TargetDriftrock
 from tests.delivery.examples import event, origin
 from tests.sandbox.wire import ManualClock
@@ -22,12 +27,16 @@ PROPERTIES: Mapping[str, Any] = {
     "stage": {"type": "string"},
 }
 SCHEMA = {"type": "object", "properties": PROPERTIES}
+ADA = "ada@example.com"
+NAMELESS = {**LEADS, "fields": {"stage": "{stage}"}}
 
 
-def sink(folder: Path, *, stream: str = "leads", keys: tuple[str, ...] = ("id",), **settings: Any) -> DriftrockSink:
+def sink(
+    folder: Path, *, stream: str = "leads", keys: Sequence[str] = ("id",), scope: str | None = None, **settings: Any
+) -> DriftrockSink:
     """A sink of a target that has not begun: nothing is opened, and nothing is sent."""
     config = {"environment": "sandbox", "ledger": str(folder / "ledger"), "streams": [dict(LEADS)], **settings}
-    return DriftrockSink(TargetDriftrock(config=config), stream, dict(SCHEMA), keys)
+    return DriftrockSink(TargetDriftrock(config=config), stream, dict(SCHEMA), keys, scope=scope)
 
 
 def part(sink: DriftrockSink, record: dict[str, Any]) -> Part | None:
@@ -75,7 +84,7 @@ def test_an_event_comes_of_a_record_when_it_is_right(tmp_path: Path) -> None:
 
     assert isinstance(made, Event)
     assert (made.event_type, made.event_name, made.event_id) == ("lead", "leads", "leads:1")
-    assert made.origin == Origin(position=1, stream="leads", record=b'{"id": 1}', schema=b"{}", key="leads:1")
+    assert made.origin == structs.replace(origin(1), key="leads:1")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,123 @@ def test_a_refusal_comes_of_a_record_when_a_rule_is_broken(
     assert isinstance(made, Refusal)
     assert made.reason.startswith(reason)
     assert made.origin.key == key
+
+
+@pytest.mark.parametrize(
+    ("record", "settings", "expected"),
+    [
+        pytest.param({"id": "x", "email": ADA}, {}, Who(email=ADA), id="against-the-schema"),
+        pytest.param({"email": ADA}, {}, Who(email=ADA), id="without-its-key"),
+        pytest.param({"id": None, "email": ADA}, {}, Who(email=ADA), id="with-a-null-key"),
+        pytest.param(
+            {"id": 1, "email": ADA, "stage": "x"},
+            {"streams": [{**LEADS, "event_type": "{stage}", "person_id": "{id}"}]},
+            Who(person="1", email=ADA),
+            id="without-an-event-type",
+        ),
+        pytest.param({"id": "x", "email": ADA}, {"streams": [NAMELESS]}, NOBODY, id="where-the-event-names-nobody"),
+        pytest.param({"id": "x", "email": 7}, {}, NOBODY, id="where-the-address-is-none"),
+    ],
+)
+def test_a_refusal_is_about_whom_its_event_would_have_been_when_a_rule_is_broken(
+    record: dict[str, Any], settings: dict[str, Any], expected: Who, tmp_path: Path
+) -> None:
+    """So that its row goes when the same person's record is mended, and stays for another's."""
+    made = part(sink(tmp_path, **settings), record)
+
+    assert isinstance(made, Refusal)
+    assert made.who == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "record", "key"),
+    [
+        pytest.param(("stage", "id"), {"id": 1, "stage": "won"}, "leads:1:won", id="in-another-order"),
+        pytest.param(("id", "stage", "id"), {"id": 1, "stage": "won"}, "leads:1:won", id="one-of-them-twice"),
+        pytest.param(("id", "stage"), {"id": 1, "stage": None}, "leads:1:", id="one-null"),
+        pytest.param(("id", "stage"), {"id": 1, "stage": " "}, "leads:1:", id="one-blank"),
+        pytest.param(("id",), {"id": Decimal("42.0")}, "leads:42", id="a-whole-number-with-a-fraction"),
+    ],
+)
+def test_a_record_is_known_by_its_key_when_it_is_written_as_the_tap_likes(
+    keys: tuple[str, ...], record: dict[str, Any], key: str, tmp_path: Path
+) -> None:
+    """Its row and its event bear the same key, whatever the order of the key properties."""
+    made = part(sink(tmp_path, keys=keys, validate_records=False), record)
+
+    assert isinstance(made, Event)
+    assert made.origin.key == made.event_id == key
+
+
+@pytest.mark.parametrize("blank", [None, "", " \u200b"], ids=["null", "empty", "blank"])
+def test_a_record_has_no_key_when_all_of_it_is_blank(blank: str | None, tmp_path: Path) -> None:
+    """An invalid one without a key takes no other's place."""
+    made = part(sink(tmp_path, keys=("id", "stage"), validate_records=False), {"id": blank, "stage": blank})
+
+    assert isinstance(made, Refusal)
+    assert made.reason in {"event_id is null", "event_id is empty"}
+    assert made.origin.key is None
+
+
+def test_its_ids_begin_with_its_own_name_when_streams_share_another(tmp_path: Path) -> None:
+    """What the mapping calls it is the event's name; two shards' leads are two."""
+    made = part(sink(tmp_path, scope="eu"), {"id": 1, "email": ADA})
+
+    assert isinstance(made, Event)
+    assert (made.event_name, made.event_id, made.origin.key) == ("leads", "eu:1", "eu:1")
+
+
+# The record as read.
+
+
+def read(line: str) -> Record:
+    """A record that a tap wrote in these words."""
+    message = decode(f'{{"type": "RECORD", "stream": "leads", "record": {line}}}\n'.encode(), 1)
+    assert isinstance(message, Record)
+    return message
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param('{"amount": 1.10, "email": "a", "id": 1}', id="another-order"),
+        pytest.param('{"id":1,"email":"a","amount":1.10}', id="other-spaces"),
+        pytest.param('{"id": 1, "email": "\\u0061", "amount": 1.10}', id="another-escape"),
+        pytest.param('{"id": 1, "email": "a", "amount": 1.10, "_sdc_extracted_at": "now"}', id="what-a-loader-adds"),
+    ],
+)
+def test_it_is_the_same_record_when_only_its_spelling_differs(other: str) -> None:
+    """What a mapping makes of it has changed, and it has not: a change that needs no person to compare."""
+    assert record_digest(read(other)) == record_digest(read('{"id": 1, "email": "a", "amount": 1.10}'))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param('{"id": 2, "email": "a"}', id="another-value"),
+        pytest.param('{"id": 1, "email": "a", "phone": "1"}', id="one-more"),
+        pytest.param('{"id": 1, "mail": "a"}', id="another-name"),
+        pytest.param('{"id": "1", "email": "a"}', id="another-type"),
+    ],
+)
+def test_it_is_another_record_when_a_value_differs(other: str) -> None:
+    """Whether or not a mapping takes it."""
+    assert record_digest(read(other)) != record_digest(read('{"id": 1, "email": "a"}'))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("NaN", "Infinity", id="not-a-number"),
+        pytest.param('"\\ud800a"', '"\\ud800b"', id="half-a-character"),
+        pytest.param("1" * 5000, "2" * 5000, id="too-long"),
+    ],
+)
+def test_a_record_can_be_told_from_others_when_not_all_of_it_can_be_read(one: str, other: str) -> None:
+    """It is kept as it is, and two of them are two rows; read again, each is its own."""
+    digests = {record_digest(read(f'{{"id": 1, "odd": {odd}}}')) for odd in (one, other, one)}
+
+    assert len(digests) == 2
 
 
 @pytest.mark.parametrize(

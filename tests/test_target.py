@@ -48,13 +48,13 @@ def sent(events: list[Any]) -> list[tuple[str, str, Any]]:
 
 
 def test_the_mapping_sees_the_new_name_when_a_stream_map_renames_a_stream(stage: Stage) -> None:
-    """A mapping is for the stream as it comes out of its map."""
+    """A mapping is for the stream as it comes out of its map; its ids are made of the tap's own name."""
     done = stage.run(
         schema("raw_leads"), record(1, "raw_leads", email=ADA), stream_maps={"raw_leads": {"__alias__": "leads"}}
     )
 
     assert done.code == ExitCode.RESOLVED
-    assert sent(done.events) == [("leads", "leads:1", {"id": 1, "email": ADA})]
+    assert sent(done.events) == [("leads", "raw_leads:1", {"id": 1, "email": ADA})]
 
 
 def test_a_digest_arrives_when_a_stream_map_hashes_a_property(stage: Stage) -> None:
@@ -105,6 +105,21 @@ def test_levels_are_names_when_flattening_is_enabled(stage: Stage) -> None:
 
     assert done.code == ExitCode.RESOLVED
     assert done.fields == [{"home": "030"}]
+
+
+@pytest.mark.parametrize("literal", ['""', '"  "', '"\\u200b"', "null"], ids=["empty", "a-space", "zero-width", "null"])
+@pytest.mark.parametrize(
+    "listed", [{"format": "date-time"}, {"format": "date"}, {}], ids=["a-time", "a-date", "a-text"]
+)
+def test_a_blank_is_left_out_when_everything_is_sent(listed: dict[str, Any], literal: str, stage: Stage) -> None:
+    """File taps write an empty cell as an empty text, also where a date should be."""
+    line = f'{{"type": "RECORD", "stream": "leads", "record": {{"id": 1, "value": {literal}}}}}\n'
+    properties = {"id": {"type": "integer"}, "value": {"type": ["string", "null"], **listed}}
+
+    done = stage.run(schema(properties=properties), line.encode())
+
+    assert done.code == ExitCode.RESOLVED
+    assert done.fields == [{"id": 1}]
 
 
 def test_a_record_is_kept_as_it_was_read_when_a_stream_map_changed_it(stage: Stage) -> None:

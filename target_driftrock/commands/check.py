@@ -5,22 +5,33 @@ from __future__ import annotations
 import asyncio
 import enum
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from singer_sdk.exceptions import RecordsWithoutSchemaException
+
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
+from target_driftrock.commands.search import Search
 from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, LedgerUnavailable, RunStopped, SettingsInvalid
+from target_driftrock.events.event import Event
+from target_driftrock.ledger.durable import judge_existence
 from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.reading import reading
+from target_driftrock.mapping.ways import mended
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
-from target_driftrock.settings import ApiKey, Environment
+from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from target_driftrock.settings import ClientCredentials, Settings
-    from target_driftrock.singer.messages import Schema
+    from target_driftrock.commands.search import Verdict
+    from target_driftrock.events.identity import KnownWay, Way
+    from target_driftrock.settings import ClientCredentials, Keeping, Settings
+    from target_driftrock.singer.messages import Record, Schema
     from target_driftrock.target import TargetDriftrock
 
 DEADLINE = 15.0
@@ -66,10 +77,10 @@ def findings(
         return
     settings = target.settings
     yield _ok(f"The settings are right: environment {settings.api.environment.value}, {_mappings(settings)}.")
-    yield from _ledger(settings.keeping.ledger)
+    yield from _ledger(settings.keeping)
     yield from _host_and_credentials(settings)
     if has_input:
-        yield from _mapping(target, source)
+        yield from _Input(target).findings(source)
     else:
         yield _warning("The mapping was not held against a SCHEMA: give a file of a tap's messages by --input.")
 
@@ -79,9 +90,11 @@ def _mappings(settings: Settings) -> str:
     return f"{count} mapping{'s' if count > 1 else ''}"
 
 
-def _ledger(location: str) -> Iterator[Finding]:
+def _ledger(keeping: Keeping) -> Iterator[Finding]:
     try:
-        warnings = doubts(location)
+        warnings = doubts(keeping.ledger)
+        if keeping.new_ledger is NewLedger.REFUSE:
+            judge_existence(parse_place(keeping.ledger))
     except (SettingsInvalid, LedgerUnavailable) as stop:
         yield from _errors(stop)
         return
@@ -136,32 +149,78 @@ def _in_time(call: Callable[[], str | None]) -> str | None:
     return asyncio.run(wait())
 
 
-def _mapping(target: TargetDriftrock, source: IO[bytes] | None) -> Iterator[Finding]:
-    found: dict[Finding, None] = {}  # a tap may repeat a SCHEMA as often as it likes
+class _Input:
+    """A file of a tap's messages: its SCHEMAs held against the mapping, and its events against each other."""
 
-    def hold_against(schema: Schema) -> None:
-        found.update(dict.fromkeys(_schema(target, schema)))
+    def __init__(self, target: TargetDriftrock) -> None:
+        self._target = target
+        self._ways = _known_ways(target.settings)
+        self._search = Search(api=target.settings.api.name, tell=_unheard)
+        self._found: dict[Finding, None] = {}  # a tap may repeat a SCHEMA as often as it likes
+        self._unmapped: set[str] = set()
 
-    reader = Reader()
+    def findings(self, source: IO[bytes] | None) -> Iterator[Finding]:
+        """What is found, once all is read."""
+        reader = Reader()
+        with closing(self._search):
+            try:
+                reader.process_lines(source, {"SCHEMA": self._take_schema, "RECORD": self._take_record})
+                self._search.flush()
+            except (InputInvalid, LedgerUnavailable) as stop:
+                self._note(_errors(stop))
+            except RecordsWithoutSchemaException as missing:
+                self._note([_error(str(missing), ExitCode.INPUT)])
+            else:
+                if not reader.counts["SCHEMA"]:
+                    yield _warning("The input holds no SCHEMA, so the mapping was held against none.")
+                self._note(_error(fault, ExitCode.SETTINGS) for fault in self._target.unmet_stream_maps())
+        yield from self._found
+        yield from self._identities()
+
+    def _take_schema(self, schema: Schema) -> None:
+        try:
+            warnings = self._target.take_schema(schema)
+        except SettingsInvalid as invalid:
+            self._unmapped.add(schema.stream)
+            self._note(_errors(invalid))
+            return
+        self._unmapped.discard(schema.stream)
+        self._note([_ok(f"Stream {schema.stream}: its SCHEMA lists everything that its mapping names.")])
+        self._note(map(_warning, warnings))
+        for compiled in self._target.compiled(schema.stream):
+            self._note(_error(fault, ExitCode.SETTINGS) for fault in mended(self._ways, compiled))
+
+    def _take_record(self, record: Record) -> None:
+        if record.stream in self._unmapped:
+            return
+        self._target.map_record(record)
+        for part in self._target.batch.take():
+            if isinstance(part, Event):
+                self._search.take(None, part)
+
+    def _identities(self) -> Iterator[Finding]:
+        found = self._search.findings
+        errors, warnings = list(found.errors()), list(found.warnings())
+        yield from map(_warning, warnings)
+        yield from (_error(error, ExitCode.REJECTS) for error in errors)
+        if found.events and not (errors or warnings):
+            yield _ok("Each event_id in the input stands for one event.")
+
+    def _note(self, findings: Iterable[Finding]) -> None:
+        self._found.update(dict.fromkeys(findings))
+
+
+def _known_ways(settings: Settings) -> Mapping[Way, KnownWay]:
+    """How identities were made before. What keeps the ledger from being read is a finding of its own."""
     try:
-        reader.process_lines(source, {"SCHEMA": hold_against})
-    except InputInvalid as invalid:
-        found.update(dict.fromkeys(_errors(invalid)))
-    else:
-        if not reader.counts["SCHEMA"]:
-            yield _warning("The input holds no SCHEMA, so the mapping was held against none.")
-        found.update(dict.fromkeys(_error(fault, ExitCode.SETTINGS) for fault in target.unmet_stream_maps()))
-    yield from found
+        with reading(settings.keeping.ledger) as ledger:
+            return ledger.ways(settings.api.name)
+    except (SettingsInvalid, LedgerUnavailable):
+        return {}
 
 
-def _schema(target: TargetDriftrock, schema: Schema) -> Iterator[Finding]:
-    try:
-        warnings = target.take_schema(schema)
-    except SettingsInvalid as invalid:
-        yield from _errors(invalid)
-        return
-    yield _ok(f"Stream {schema.stream}: its SCHEMA lists everything that its mapping names.")
-    yield from map(_warning, warnings)
+def _unheard(_: None, __: Verdict | None) -> None:
+    pass
 
 
 def _ok(text: str) -> Finding:

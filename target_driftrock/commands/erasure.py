@@ -6,10 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from target_driftrock.events.identity import Who
 from target_driftrock.ledger.erasing import Sought
+from target_driftrock.mapping.who import email_of, phone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 FEWEST_DIGITS = 6
 """A shorter run of digits is in too many records to be somebody's telephone number."""
@@ -23,7 +25,7 @@ class NotSearchable(ValueError):
 
 def person(value: str) -> Sought:
     """The rows of this `person_id`; and those that never got one, where it stands as a value of its own."""
-    return Sought(person=value, is_in_record=lambda record: value in _texts(record))
+    return Sought(person=value, is_in_record=lambda record: value in _texts(record), who=[Who(person=value)])
 
 
 def event(value: str) -> Sought:
@@ -34,17 +36,24 @@ def event(value: str) -> Sought:
 def email(value: str) -> Sought:
     """The rows in which this address stands anywhere, in capitals or not, but not as a part of a longer one.
 
+    It may have been the `person_id` of a delivery, too.
+
     Raises:
         NotSearchable: It is no address.
     """
     if not _ADDRESS.fullmatch(value):
         raise NotSearchable("an e-mail address has one @, something before and behind it, and no space")
     address = re.compile(rf"(?<![\w.+-]){re.escape(value)}(?![\w-]|\.\w)", re.IGNORECASE)
-    return _anywhere(lambda text: address.search(text) is not None)
+    compared = email_of(value)
+    return _anywhere(
+        lambda text: address.search(text) is not None, who=[Who(person=value, email=compared), Who(person=compared)]
+    )
 
 
 def phone(value: str) -> Sought:
     """The rows in which a number of the same digits stands anywhere; a `+` or `00` before them does not count.
+
+    A delivery knows a number by its last nine digits alone.
 
     Raises:
         NotSearchable: It has too few digits.
@@ -52,11 +61,14 @@ def phone(value: str) -> Sought:
     digits = _digits(value)
     if len(digits) < FEWEST_DIGITS:
         raise NotSearchable(f"a telephone number has {FEWEST_DIGITS} digits or more")
-    return _anywhere(lambda text: any(_digits(number) == digits for number in _TELEPHONE.findall(text)))
+    return _anywhere(
+        lambda text: any(_digits(number) == digits for number in _TELEPHONE.findall(text)),
+        who=[Who(person=value, phone=phone_of(value))],
+    )
 
 
-def _anywhere(is_in: Callable[[str], bool]) -> Sought:
-    return Sought(is_in_record=lambda record: any(map(is_in, _texts(record))), is_in_text=is_in)
+def _anywhere(is_in: Callable[[str], bool], *, who: Sequence[Who]) -> Sought:
+    return Sought(is_in_record=lambda record: any(map(is_in, _texts(record))), is_in_text=is_in, who=who)
 
 
 def _texts(record: bytes) -> Iterator[str]:

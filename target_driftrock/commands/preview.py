@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
+from target_driftrock.commands.search import Search, marks
 from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, SettingsInvalid
 from target_driftrock.events.event import Event, Refusal
 from target_driftrock.receipt import RecordCounts
@@ -17,6 +19,7 @@ from target_driftrock.singer.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from target_driftrock.commands.search import Findings, Verdict
     from target_driftrock.events.event import Part
     from target_driftrock.singer.messages import Record, Schema
     from target_driftrock.target import TargetDriftrock
@@ -33,23 +36,32 @@ class Fault:
 class Preview:
     """One input, looked at. `write` takes what is printed, a line of JSON at a time: personal data, all of it.
 
-    Nothing is sent, and no ledger is opened. Reading ends after `limit` records.
+    Nothing is sent, and the ledger is not opened. Reading ends after `limit` records.
     """
 
     def __init__(self, target: TargetDriftrock, *, write: Callable[[bytes], object], limit: int | None = None) -> None:
         self._target = target
         self._write = write
         self._limit = limit
-        self._reader = Reader(is_stopped=self._is_enough)
+        self._search = Search(api=target.settings.api.name, tell=self._print_line)
+        self._reader = Reader(is_stopped=self._is_enough, tick=self._search.flush)
         self._records: Counter[str] = Counter()
-        self._events = 0
         self._invalid: Counter[tuple[str, str]] = Counter()
         self._warnings: dict[str, None] = {}  # a tap may repeat a SCHEMA as often as it likes
         self._faults: dict[Fault, None] = {}
         self._unmapped: set[str] = set()
 
     def read(self, source: IO[bytes] | None) -> None:
-        """Print what the messages of `source` would become; standard input if None."""
+        """Print what the messages of `source` would become; standard input if None. To be called once.
+
+        Raises:
+            LedgerUnavailable: There is no room to hold the events against each other.
+        """
+        with closing(self._search):
+            self._read(source)
+            self._search.flush()
+
+    def _read(self, source: IO[bytes] | None) -> None:
         try:
             self._reader.process_lines(source, {"SCHEMA": self._take_schema, "RECORD": self._take_record})
         except (InputInvalid, RecordsWithoutSchemaException) as invalid:
@@ -62,21 +74,25 @@ class Preview:
     @property
     def exit_code(self) -> int:
         """0 where a run would send everything, else the code of the gravest thing."""
-        codes = {fault.exit_code for fault in self._faults} | ({ExitCode.REJECTS} if self._invalid else set())
+        codes = {fault.exit_code for fault in self._faults}
+        if self._invalid or any(self._search.findings.errors()):
+            codes.add(ExitCode.REJECTS)
         return min(codes, key=PRECEDENCE.index, default=ExitCode.RESOLVED)
 
     def summary(self) -> Iterator[str]:
         """What was seen, a line each, without a value."""
-        yield from (f"warning: {warning}" for warning in self._warnings)
+        found = self._search.findings
+        yield from (f"warning: {warning}" for warning in (*self._warnings, *found.warnings()))
         yield from (f"error: {fault.text}" for fault in self._faults)
         for (mapping, reason), count in sorted(self._invalid.items()):
             yield f"error: {count} invalid of {mapping}: {reason}."
+        yield from (f"error: {error}" for error in found.errors())
         records = RecordCounts(**self._records)
         yield (
             f"Records: {records.total} read = {records.mapped} mapped + {records.invalid} invalid "
             f"+ {records.filtered} filtered + {records.unmapped} unmapped."
         )
-        yield f"Events: {self._events}. Nothing was sent (exit {self.exit_code})."
+        yield f"Events: {found.events}{_unsent(found)}. Nothing was sent (exit {self.exit_code})."
 
     def _is_enough(self) -> bool:
         return self._limit is not None and self._reader.counts["RECORD"] >= self._limit
@@ -100,29 +116,38 @@ class Preview:
         parts = self._target.batch.take()
         self._records[_kind(parts)] += 1
         for part in parts:
-            self._print(record, part)
+            self._take_part(record, part)
 
-    def _print(self, record: Record, part: Part) -> None:
+    def _take_part(self, record: Record, part: Part) -> None:
         if isinstance(part, Refusal):
             self._invalid[part.mapping, part.reason] += 1
-            self._print_line(line=record.line, stream=record.stream, mapping=part.mapping, invalid=part.reason)
+            self._search.take(
+                {"line": record.line, "stream": record.stream, "mapping": part.mapping, "invalid": part.reason}
+            )
             return
-        self._events += 1
-        self._print_line(
-            line=record.line,
-            endpoint=part.capture.endpoint.value,
-            mapping=part.mapping,
-            event=msgspec.Raw(part.body),
-        )
+        members = {
+            "line": record.line,
+            "endpoint": part.capture.endpoint.value,
+            "mapping": part.mapping,
+            "event": msgspec.Raw(part.body),
+        }
+        self._search.take(members, part)
 
     def _note_fault(self, text: str, exit_code: ExitCode, **where: Any) -> None:
         fault = Fault(text, exit_code)
         if fault not in self._faults:
-            self._print_line(**where, error=fault.text)
+            self._search.take({**where, "error": fault.text})
         self._faults[fault] = None
 
-    def _print_line(self, **members: Any) -> None:
-        self._write(msgspec.json.encode(members) + b"\n")
+    def _print_line(self, members: dict[str, Any], verdict: Verdict | None) -> None:
+        self._write(msgspec.json.encode(members | marks(verdict)) + b"\n")
+
+
+def _unsent(found: Findings) -> str:
+    """How many of the events a run would pass over, as it has sent others under the same `event_id`."""
+    counts = [(found.repeats, "repeat" if found.repeats == 1 else "repeats"), (found.changed, "changed")]
+    told = " and ".join(f"{count} {name}" for count, name in counts if count)
+    return f", of them {told}" if told else ""
 
 
 def _kind(parts: Sequence[Part]) -> str:

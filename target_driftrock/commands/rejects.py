@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.table import Table
@@ -12,11 +13,18 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from target_driftrock.ledger.reading import KeptGroup, KeptRow
+    from target_driftrock.ledger.reading import Defender, KeptGroup, KeptRow
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROW = "driftrock_row"
+_KNOWN = "driftrock_known"
+_MARKS = re.compile(
+    rb"""(,"driftrock_row":"[0-9a-f]*")?(,"driftrock_known":\[({("[a-z_]+":("([^"\\]|\\.)*"|\d+),?)*},?)*\])?}\Z"""
+)
+"""What `marked` put at the end of a line, and the end."""
 _COLUMNS = ("stream", "mapping", "kind", "reason", "status", "rows", "first seen", "last seen")
+_COLUMNS_OF_KNOWN = ("known since", "by run")
+_FIGURES = frozenset({"status", "rows", "by run"})
 
 
 def write_stream(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> None:
@@ -26,31 +34,52 @@ def write_stream(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> N
         if schemas.get(row.stream) != row.schema:
             schemas[row.stream] = row.schema
             write(row.schema + b"\n")
-        write(marked(row.record, row.key) + b"\n")
+        write(marked(row.record, row.key, known=row.known) + b"\n")
 
 
-def marked(line: bytes, key: str) -> bytes:
-    """A RECORD line that says beside `record` which kept row it is. The rest of it stays, byte for byte by member."""
+def marked(line: bytes, key: str, *, known: Sequence[Defender] | None = None) -> bytes:
+    """A RECORD line that says beside `record` which kept row it is, and what it collides with.
+
+    The rest of it stays, byte for byte by member. One that was marked before is marked anew.
+    """
+    marks: dict[str, Any] = {_ROW: key} | ({} if known is None else {_KNOWN: list(map(_defender, known))})
     try:
         members = _MEMBERS.decode(line)
     except (msgspec.DecodeError, RecursionError):  # NaN, say: kept as it was read, and to be read by the same rules
-        mark = b',"%s":"%s"}' % (_ROW.encode(), key.encode())
-        return line if line.endswith(mark) else line.removesuffix(b"}") + mark
-    return msgspec.json.encode({**members, _ROW: key})
+        return _MARKS.sub(b"", line) + b"," + msgspec.json.encode(marks).removeprefix(b"{")
+    members.pop(_KNOWN, None)
+    return msgspec.json.encode(members | marks)
+
+
+def _defender(known: Defender) -> dict[str, Any]:
+    return {
+        "event_id": known.event_id,
+        "standing": "delivered" if known.is_delivered else "perhaps delivered",
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known.at)),
+        "run": known.run,
+    }
 
 
 def table(groups: Sequence[KeptGroup]) -> Table:
-    """How many rows wait for what, for people. Nothing personal is in it."""
+    """How many rows wait for what, for people. Nothing personal is in it.
+
+    Where some collide with what is known, it says since when that is, and by which run; the latest of it.
+    """
     total = sum(group.count for group in groups)
     shown = Table(caption=f"{total} {'row waits' if total == 1 else 'rows wait'} in the ledger.")
-    for name in _COLUMNS:
-        shown.add_column(name, justify="right" if name in {"status", "rows"} else "left", overflow="fold")
+    more = _COLUMNS_OF_KNOWN if any(group.known_at is not None for group in groups) else ()
+    for name in (*_COLUMNS, *more):
+        shown.add_column(name, justify="right" if name in _FIGURES else "left", overflow="fold")
     for group in groups:
-        status = "" if group.status is None else str(group.status)
-        words = (group.stream, group.mapping, group.kind, group.reason, status, str(group.count))
-        shown.add_row(*map(Text, (*words, _day(group.first_at), _day(group.at))))
+        words = (group.stream, group.mapping, group.kind, group.reason, _figure(group.status), str(group.count))
+        known = (_day(group.known_at), _figure(group.known_run)) if more else ()
+        shown.add_row(*map(Text, (*words, _day(group.first_at), _day(group.at), *known)))
     return shown
 
 
-def _day(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(at))
+def _figure(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _day(at: float | None) -> str:
+    return "" if at is None else time.strftime("%Y-%m-%d", time.gmtime(at))

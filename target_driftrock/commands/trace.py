@@ -48,6 +48,8 @@ def _standing(standing: Standing) -> str:
             return "Unknown, the answer was lost"
         case Standing.HELD_UNKNOWN:
             return "Unknown, the answer was lost, held for a person to decide"
+        case Standing.CHANGED:
+            return "Not sent, as a change of what was delivered"
         case _:
             assert_never(standing)
 

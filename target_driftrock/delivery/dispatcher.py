@@ -21,13 +21,14 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery.admission import ANSWER_LOST
 from target_driftrock.delivery.backoff import Backoff
 from target_driftrock.delivery.captures import Captures, Ruling
 from target_driftrock.delivery.doubt import Doubts
-from target_driftrock.delivery.intake import ANSWER_LOST, Intake
+from target_driftrock.delivery.intake import Intake
 from target_driftrock.delivery.limiter import Limiter, has_failed
 from target_driftrock.delivery.passage import Passage, Progress
-from target_driftrock.delivery.verdict import Step, is_poisoned, judge
+from target_driftrock.delivery.verdict import CONFLICT, Step, is_poisoned, judge
 from target_driftrock.errors import (
     ApiOutage,
     CaptureRefused,
@@ -38,9 +39,10 @@ from target_driftrock.errors import (
 )
 from target_driftrock.events.answer import Answer, Fault
 from target_driftrock.events.event import Refusal
-from target_driftrock.events.outcome import Delivered, Held, Invalid, Open, Rejected
-from target_driftrock.ledger.interface import Answered, Concluded, Lost, Proven, Withdrawn
+from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
+from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
 from target_driftrock.retry import Patience, full_jitter, retry_after
+from target_driftrock.settings import OnChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -60,7 +62,7 @@ BACKOFF_CAP = 60.0
 BACKOFF_CAP_AMONG_VERDICTS = 5.0
 """Seconds: while other events get verdicts the API is well, and a long sleep only delays one event."""
 
-_VERDICTS = frozenset({Step.DELIVER, Step.REFUSE, Step.REFUSE_SETUP})
+_VERDICTS = frozenset({Step.DELIVER, Step.REFUSE, Step.REFUSE_SETUP, Step.SETTLE_RIVAL})
 """Said by the API itself, so with a token that it accepts; a 429 or a 5xx may be a gateway's that looked at none."""
 POISONED = "it fails while others do well"
 
@@ -101,6 +103,7 @@ class Dispatcher:
         self._patience = Patience(plan.max_outage)
 
         self._refusals: list[Refusal] = []
+        self._waiting_for_disk: list[Callable[[], object]] = []
         self._unsettled: dict[Passage, None] = {}
         self._unjudged = 0
         self._requests: dict[asyncio.Task[None], Passage | None] = {}
@@ -142,6 +145,11 @@ class Dispatcher:
         if self._is_stopping:
             self._hurry.set()
         self._is_stopping = True
+        self._wake.set()
+
+    def secure(self, done: Callable[[], object]) -> None:
+        """Call `done` when the disk has all that was reported until now."""
+        self._waiting_for_disk.append(done)
         self._wake.set()
 
     def note_reader_waits(self) -> None:
@@ -189,6 +197,7 @@ class Dispatcher:
         self._start_chore("refusals", self._settle_refusals, is_due=bool(self._refusals))
         self._start_chore("recall", self._intake.recall, is_due=self._intake.needs_recall)
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
+        self._start_chore("disk", self._secure, is_due=bool(self._waiting_for_disk))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
 
     async def _rest(self, now: float) -> None:
@@ -298,7 +307,7 @@ class Dispatcher:
             self._failed_witnesses += has_failed(reply)
 
     async def _follow(self, passage: Passage, reply: Reply, token: str) -> None:
-        step = judge(reply, was_unknown=passage.was_unknown)
+        step = judge(reply, was_unknown=passage.was_unknown, rival=passage.rival())
         if step in _VERDICTS:
             self._doubts.accept(token)
         if step not in {Step.RENEW_TOKEN, Step.RETRY_NOT_SENT, Step.RETRY_UNKNOWN}:
@@ -308,6 +317,8 @@ class Dispatcher:
                 await self._deliver(passage)
             case Step.REFUSE | Step.REFUSE_SETUP:
                 await self._refuse(passage, step)
+            case Step.SETTLE_RIVAL:
+                await self._settle_rivals(passage)
             case Step.RENEW_TOKEN:
                 await self._renew_token(passage, token)
             case Step.NOT_THE_API:
@@ -322,10 +333,21 @@ class Dispatcher:
         freed, judged = self._captures.accept(capture)
         self._note_verdict()
         await self._settle(
-            [*((refused, _rejected(refused)) for refused in judged), (passage, Delivered())],
+            [*((refused, _rejected(refused)) for refused in judged), (passage, Delivered(is_change=passage.is_change))],
             [Proven(capture)] if is_first else [],
         )
         self._intake.let_go(freed)
+
+    async def _settle_rivals(self, passage: Passage) -> None:
+        """The API has this `event_id` already: so an earlier content arrived, whose answer was lost."""
+        event = passage.event
+        self._note_verdict()
+        arrived = [Arrived(event, each.row) for each in passage.rivals if each.standing in PERHAPS_ACCEPTED]
+        outcome: Settled = Changed(cause=ChangeCause.CONFLICT, is_said=event.on_changed is not None)
+        if event.on_changed is OnChanged.SEND:
+            outcome = _rejected(passage)
+        await self._settle([(passage, outcome)], arrived)
+        self._intake.let_go(self._captures.depart(event.capture))
 
     async def _refuse(self, passage: Passage, step: Step) -> None:
         capture = passage.event.capture
@@ -435,6 +457,12 @@ class Dispatcher:
         await self._journal.commit(changes)
         self.progress.unknown += sum(isinstance(change, Lost) for change in changes)
 
+    async def _secure(self) -> None:
+        waiting, self._waiting_for_disk = self._waiting_for_disk, []
+        await self._journal.secure()
+        for done in waiting:
+            done()
+
     async def _settle_refusals(self) -> None:
         refusals = list(self._refusals)
         outcomes = [(refusal, Invalid(reason=refusal.reason)) for refusal in refusals]
@@ -531,7 +559,8 @@ def _answered(passage: Passage) -> Answered:
 
 def _rejected(passage: Passage) -> Rejected:
     answer = passage.reply if isinstance(passage.reply, Answer) else Answer(status=0)
-    return Rejected(status=answer.status, excerpt=answer.excerpt)
+    is_about_another = answer.status == CONFLICT and passage.was_unknown
+    return Rejected(status=answer.status, excerpt=answer.excerpt, may_have_arrived=is_about_another)
 
 
 def _reason(reply: Reply) -> str:

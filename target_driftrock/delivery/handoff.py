@@ -43,6 +43,7 @@ class Handoff:
         self._outcomes: deque[tuple[Part, Outcome]] = deque()
         self._news = threading.Event()
         self._is_open = threading.Event()
+        self._is_secured = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dispatcher: Dispatcher | None = None
         self._failure: BaseException | None = None
@@ -69,6 +70,17 @@ class Handoff:
         """Start nothing more, and let what is in flight finish for the grace. A second call ends that too."""
         if self._dispatcher is not None:
             self._call(self._dispatcher.stop)
+
+    def secure(self) -> None:
+        """Have the disk keep all that was reported so far. `is_secured` says when it does."""
+        self._is_secured.clear()
+        if self._dispatcher is not None:
+            self._call(self._dispatcher.secure, self._is_secured.set)
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether the disk has kept what `secure` was called for."""
+        return self._is_secured.is_set()
 
     def wait(self, timeout: float) -> None:
         """Return when something was settled, when the thread has ended, or after `timeout` seconds."""

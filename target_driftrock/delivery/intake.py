@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery.admission import Admission, Send, admit
 from target_driftrock.delivery.lanes import Lanes
-from target_driftrock.delivery.verdict import Admission, admit
-from target_driftrock.events.identity import identity
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Held
 from target_driftrock.ledger.interface import Intent, Lost, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 
     from target_driftrock.delivery.captures import Captures
     from target_driftrock.delivery.passage import Passage, Plan
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 RECALL_GROUP = 500
 FORESEEN_GROUP = 100
 """Few: an event whose turn comes meanwhile waits for their look-up."""
-ANSWER_LOST = "its answer was lost"
 
 
 class Intake:
@@ -41,7 +38,7 @@ class Intake:
         self._captures = captures
         self._settle = settle
         self._lanes: Lanes[Passage] = Lanes()
-        self._unjudged: dict[bytes, Passage] = {}
+        self._unjudged: dict[tuple[bytes, bytes], Passage] = {}
         self._ready: deque[Passage] = deque()
         self._foreseeable: deque[Passage] = deque()
         self._unrecalled: deque[Passage] = deque()
@@ -51,7 +48,7 @@ class Intake:
 
     def arrive(self, passage: Passage) -> None:
         """An event was read. Its person's, and its identity's, earlier events come first."""
-        same = self._identity(passage)
+        same = passage.event.identity
         is_alone = same is None or not self._lanes.holds(same)
         keys: list[Hashable | None] = [passage.event.person, same]
         if self._lanes.enter(passage, [key for key in keys if key is not None]):
@@ -64,8 +61,8 @@ class Intake:
         self._ready.extend(self._lanes.leave(passage))
 
     def put_aside(self, passage: Passage) -> None:
-        """A refusal that waits for its capture's first acceptance holds nobody up, not even the same event."""
-        same = self._identity(passage)
+        """A refusal that waits for its capture's first acceptance holds nobody up, not even the same content."""
+        same = _content(passage)
         if same is not None:
             self._unjudged[same] = passage
         self.leave_lanes(passage)
@@ -119,16 +116,20 @@ class Intake:
         await self._admit_all(rest)
 
     async def _admit_all(self, group: Sequence[Passage]) -> None:
-        settled, lost = [], []
+        settled: list[tuple[Passage, Settled]] = []
+        lost: list[Lost] = []
         for passage in group:
-            known = passage.known
-            if known is not None and known.standing is Standing.INTENDED:
-                lost.append(Lost(passage.event))  # the run that meant to send it could not count it any more
-            is_replay = passage.event.origin.row is not None
-            admission = admit(known, holds_unknown=self._plan.holds_unknown, is_replay=is_replay)
-            outcome = self._admit(passage, admission)
-            if outcome is not None:
-                settled.append((passage, outcome))
+            admission = admit(
+                passage.known,
+                on_changed=passage.event.on_changed,
+                holds_unknown=self._plan.holds_unknown,
+                is_replay=passage.event.origin.row is not None,
+            )
+            lost += _lost(passage.event, admission)
+            if isinstance(admission.verdict, Send):
+                self._clear(passage, admission.verdict)
+            else:
+                settled.append((passage, admission.verdict))
         await self._settle(settled, lost)
         for passage, _ in settled:
             self.let_go(self._captures.depart(passage.event.capture))
@@ -142,14 +143,11 @@ class Intake:
         await self._journal.commit([Intent(passage.event) for passage in group])
         self.sendable.extend(group)
 
-    def _identity(self, passage: Passage) -> bytes | None:
-        return identity(passage.event, api=self._plan.api)
-
     def _supersede(self, passage: Passage) -> None:
         """From now on the ledger holds what becomes of this request, whatever is judged of an earlier one."""
         if not self._unjudged:
             return
-        same = self._identity(passage)
+        same = _content(passage)
         earlier = None if same is None else self._unjudged.pop(same, None)
         if earlier is not None:
             earlier.is_superseded = True
@@ -163,22 +161,26 @@ class Intake:
             if is_proven:
                 self._captures.remember(capture)
 
-    def _admit(self, passage: Passage, admission: Admission) -> Settled | None:
-        """The outcome of an event that must not be sent; the others are cleared."""
-        match admission:
-            case Admission.ALREADY:
-                return AlreadyDelivered()
-            case Admission.CHANGED:
-                return Changed()
-            case Admission.HOLD:
-                return Held(reason=ANSWER_LOST, is_unknown=True)
-            case Admission.SEND | Admission.SEND_UNKNOWN:
-                passage.was_unknown = admission is Admission.SEND_UNKNOWN
-                self._cleared.append(passage)
-                return None
+    def _clear(self, passage: Passage, send: Send) -> None:
+        passage.was_unknown = send.was_unknown
+        passage.is_change = send.is_change
+        self._cleared.append(passage)
 
     def _intents_wanted(self, free: int) -> int:
         return self._plan.intents_ahead + free - len(self.sendable)
+
+
+def _content(passage: Passage) -> tuple[bytes, bytes] | None:
+    """What a later request must share with an earlier one to take its place."""
+    event = passage.event
+    return None if event.identity is None else (event.identity, event.content)
+
+
+def _lost(event: Event, admission: Admission) -> Iterator[Lost]:
+    """Requests that a run meant to send, and could not count any more."""
+    for each in admission.doubtful:
+        if each.standing is Standing.INTENDED:
+            yield Lost(event) if each.is_same_content and not each.is_former else Lost(event, each.row)
 
 
 def _take(queue: deque[Passage], most: int) -> list[Passage]:

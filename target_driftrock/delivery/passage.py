@@ -7,7 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery.verdict import Rival
+from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Standing
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Event
     from target_driftrock.ledger.interface import Known
@@ -94,12 +99,26 @@ class Passage:
     """Refused by a capture that has accepted nothing."""
     is_superseded: bool = False
     """While it was unjudged, a request for the same event was begun."""
-    known: Known | None = None
-    """What the ledger knew of it, once it `is_recalled`."""
+    known: Sequence[Known] = ()
+    """What the ledger knew of it and of its other contents, once it `is_recalled`."""
     is_recalled: bool = False
+    is_change: bool = False
+    """Other content of it was delivered, and the settings say that changes are sent."""
     reply: Reply | None = None
     """The latest."""
     witnesses_at_second_try: tuple[int, int] = (0, 0)
+
+    @property
+    def rivals(self) -> list[Known]:
+        """Its other contents under the same `event_id`, which the API may know."""
+        return [each for each in self.known if not (each.is_same_content or each.is_former)]
+
+    def rival(self) -> Rival:
+        """What became of them."""
+        standings = {each.standing for each in self.rivals}
+        if Standing.DELIVERED in standings:
+            return Rival.DELIVERED
+        return Rival.NONE if standings.isdisjoint(PERHAPS_ACCEPTED) else Rival.PERHAPS
 
     def why_open(self) -> str:
         """Why it has no outcome, for the accounts."""

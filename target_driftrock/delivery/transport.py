@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from target_driftrock.events.event import Endpoint
     from target_driftrock.network import Network
 
-_IDLE_LIMIT = 5.0  # seconds; a server or a firewall may have forgotten an older connection
+_IDLE_LIMIT = 2.0
+"""Seconds. Servers that keep connections for five are common, and a request that meets the close is one whose answer is
+lost; an older connection may be forgotten by a firewall, too."""
 
 
 class Transport(Protocol):

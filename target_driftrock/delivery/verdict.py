@@ -6,11 +6,9 @@ import enum
 from typing import TYPE_CHECKING, assert_never
 
 from target_driftrock.events.answer import Fault
-from target_driftrock.ledger.interface import Standing
 
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Answer, Reply
-    from target_driftrock.ledger.interface import Known
 
 
 class Step(enum.Enum):
@@ -24,6 +22,7 @@ class Step(enum.Enum):
     THROTTLE = "too many requests: tried again, and everyone slows down"
     RETRY_NOT_SENT = "surely not sent: tried again"
     RETRY_UNKNOWN = "the answer is lost: what became of it is unknown"
+    SETTLE_RIVAL = "other content of the same event had arrived"
     NOT_THE_API = "what answers is not this API"
 
 
@@ -36,6 +35,8 @@ STATUS_STEPS = {
     425: Step.RETRY,  # RFC 8470 5.2: not refused, only too early
     429: Step.THROTTLE,  # RFC 6585 4
 }
+CONFLICT = 409
+"""RFC 9110 15.5.10: an event with this id has arrived."""
 HUNDREDS = {
     2: Step.DELIVER,
     3: Step.REFUSE_SETUP,  # no redirect is followed: a moved API is a setting to mend
@@ -44,7 +45,15 @@ HUNDREDS = {
 }
 
 
-def judge(reply: Reply, *, was_unknown: bool) -> Step:
+class Rival(enum.Enum):
+    """What became of other contents under the same `event_id`."""
+
+    NONE = "none was accepted"
+    PERHAPS = "one may have been accepted"
+    DELIVERED = "one was delivered"
+
+
+def judge(reply: Reply, *, was_unknown: bool, rival: Rival = Rival.NONE) -> Step:
     """What follows from a reply. `was_unknown`: an earlier request for this event lost its answer."""
     match reply:
         case Fault.NOT_SENT:
@@ -52,46 +61,29 @@ def judge(reply: Reply, *, was_unknown: bool) -> Step:
         case Fault.NO_ANSWER:
             return Step.RETRY_UNKNOWN
         case _:
-            return _judge_answer(reply, was_unknown=was_unknown)
+            return _judge_answer(reply, was_unknown=was_unknown, rival=rival)
 
 
-def _judge_answer(answer: Answer, *, was_unknown: bool) -> Step:
-    if answer.status == 409 and was_unknown:  # noqa: PLR2004 - Conflict: the earlier request arrived
-        return Step.DELIVER
+def _judge_answer(answer: Answer, *, was_unknown: bool, rival: Rival) -> Step:
+    if answer.status == CONFLICT:
+        return _judge_conflict(was_unknown=was_unknown, rival=rival)
     step = STATUS_STEPS.get(answer.status) or HUNDREDS.get(answer.status // 100, Step.RETRY)
     if step is Step.DELIVER and answer.is_html:
         return Step.NOT_THE_API  # a login page or a proxy's greeting, with status 200
     return step
 
 
-class Admission(enum.Enum):
-    """What to do with an event before anything is sent, by what the ledger holds of it."""
-
-    SEND = "sent, as read now"
-    SEND_UNKNOWN = "sent again: an earlier request may have arrived"
-    ALREADY = "delivered before, with this payload"
-    CHANGED = "delivered before, with another payload"
-    HOLD = "kept: its answer is lost, and a person decides"
-
-
-def admit(known: Known | None, *, holds_unknown: bool, is_replay: bool) -> Admission:
-    """The ledger's table. `holds_unknown` is `on_unknown: hold`.
-
-    A replay comes from the kept rows, by the will of a person.
-    """
-    if known is None:
-        return Admission.SEND
-    match known.standing:
-        case Standing.DELIVERED:
-            return Admission.ALREADY if known.same_payload else Admission.CHANGED
-        case Standing.REFUSED | Standing.ANSWERED:
-            return Admission.SEND
-        case Standing.INTENDED | Standing.UNKNOWN:
-            return Admission.HOLD if holds_unknown and not is_replay else Admission.SEND_UNKNOWN
-        case Standing.HELD_UNKNOWN:
-            return Admission.SEND_UNKNOWN if is_replay else Admission.HOLD
+def _judge_conflict(*, was_unknown: bool, rival: Rival) -> Step:
+    """Which request is meant: other content that is surely there says nothing of this one."""
+    match rival:
+        case Rival.DELIVERED:
+            return Step.REFUSE
+        case Rival.PERHAPS:
+            return Step.SETTLE_RIVAL
+        case Rival.NONE:
+            return Step.DELIVER if was_unknown else Step.REFUSE
         case _:
-            assert_never(known.standing)
+            assert_never(rival)
 
 
 POISON_TRIES = 6

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from target_driftrock.events.identity import NOBODY, Way, Who
+from target_driftrock.settings import OnChanged
+
 
 class Endpoint(enum.Enum):
     """Where an event is posted to: the path under the API's base URL."""
@@ -49,7 +52,7 @@ class Origin(Value, frozen=True, kw_only=True, gc=False):
     """The record that a part came from, as it was read.
 
     `position` counts records from 1 in the order read. `record` and `schema` are the raw lines: opaque
-    below the sinks, and personal, so never printed.
+    below the sinks, and personal, so never printed. `digest` stands for the record as read, by names and values.
     """
 
     _shown = ("position", "stream", "row")
@@ -62,14 +65,15 @@ class Origin(Value, frozen=True, kw_only=True, gc=False):
     """Stream and key properties (`leads:42`), where the record has them."""
     row: str | None = None
     """The key of the kept row that it was read from, where it is sent again."""
+    digest: bytes = b""
 
 
 class Event(Value, frozen=True, kw_only=True, gc=False):
     """One event, ready to be sent.
 
     `body` is the JSON to post. `event_id` is None only where the mapping says `event_id: null`: such an
-    event has no identity, and a repeat of it cannot be recognised. `day` is the UTC day of `created_at`
-    (`2026-01-31`), or None where the event is dated on arrival.
+    event has no `identity`, and a repeat of it cannot be recognised. `content` stands for the rest of the body, by
+    names and values. `day` is the UTC day of `created_at` (`2026-01-31`), or None where the event is dated on arrival.
     """
 
     _shown = ("mapping", "capture", "event_type", "day")
@@ -83,6 +87,17 @@ class Event(Value, frozen=True, kw_only=True, gc=False):
     person_id: str | None = None
     day: str | None = None
     body: bytes
+    identity: bytes | None
+    content: bytes
+    who: Who = NOBODY
+    way: Way | None = None
+    """How its identity was made."""
+    former: tuple[bytes, ...] = ()
+    """The identities that it may have had before its mapping was mended."""
+    former_ways: tuple[Way, ...] = ()
+    """How those were made."""
+    on_changed: OnChanged | None = None
+    """What the settings say of a changed event; None where they say nothing."""
 
     @property
     def person(self) -> tuple[str, str] | None:
@@ -95,7 +110,8 @@ class Event(Value, frozen=True, kw_only=True, gc=False):
 class Refusal(Value, frozen=True, kw_only=True, gc=False):
     """A part of a record that we refuse to send. It goes the way of an event, so that one place settles all.
 
-    `reason` is a rule (`schema: /email type`), never a value.
+    `reason` is a rule (`schema: /email type`), never a value. `who` is whom the event would be about, as far as that
+    could be read.
     """
 
     _shown = ("mapping", "reason")
@@ -103,6 +119,7 @@ class Refusal(Value, frozen=True, kw_only=True, gc=False):
     origin: Origin
     mapping: str
     reason: str
+    who: Who = NOBODY
 
 
 Part = Event | Refusal

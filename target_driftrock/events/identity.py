@@ -1,32 +1,67 @@
-"""Which two events are the same one."""
+"""Which two events are the same one, and whom an event is about."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
-    from target_driftrock.events.event import Event
+    from target_driftrock.events.event import Capture
+
+DIGEST_BYTES = 16
 
 
-def identity(event: Event, *, api: str) -> bytes | None:
-    """The canonical form of what makes an event itself, or None for one without an `event_id`.
+class Who(NamedTuple):
+    """Whom an event is about, by kind, the strongest first. Personal, so it prints nothing.
 
-    `api` is the environment's name, or another API's origin. The form is a JSON array, so that no two
-    different events can share it; it is personal data until the ledger has salted and hashed it.
+    `email` is trimmed and small; `phone` the last nine digits of the number.
     """
-    if event.event_id is None:
+
+    person: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+    def __repr__(self) -> str:
+        return "Who(...)"
+
+
+NOBODY = Who()
+
+
+class Way(NamedTuple):
+    """How a mapping makes identities: templates and names, no values.
+
+    `scope` is the tap's stream, or the stream map's key where a map makes another stream of it; `templates` is a JSON
+    object of the attributes that are the identity.
+    """
+
+    scope: str
+    templates: str
+
+
+class KnownWay(NamedTuple):
+    """What a ledger remembers of a way: how much was delivered in it, and which way took its place, if one did."""
+
+    delivered: int
+    successor: Way | None = None
+
+
+def digest(data: bytes) -> bytes:
+    """What stands for some bytes within this process. Not salted: it must not be kept."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
+def identity(capture: Capture, *, event_type: str, event_name: str, event_id: str | None) -> bytes | None:
+    """What stands for an event itself, whatever its content; None for one without an `event_id`.
+
+    It is made of a JSON array, so that no two different events share it.
+    """
+    if event_id is None:
         return None
-    capture = event.capture
-    return msgspec.json.encode(
-        (
-            api,
-            capture.endpoint.value,
-            capture.source_id,
-            capture.affiliate_id,
-            event.event_type,
-            event.event_name,
-            event.event_id,
+    return digest(
+        msgspec.json.encode(
+            (capture.endpoint.value, capture.source_id, capture.affiliate_id, event_type, event_name, event_id)
         )
     )

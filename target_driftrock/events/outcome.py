@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The API took it."""
+    """The API took it. `is_change`: other content of the same event was delivered before, and the settings say send."""
+
+    is_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyDelivered:
-    """The ledger knows it as delivered, with the same payload: not sent."""
+    """The ledger knows it as delivered, with the same content: not sent.
+
+    `as_former`: under the identity that it had before its mapping was mended.
+    """
+
+    as_former: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+class ChangeCause(enum.Enum):
+    """Why other content counts as a change of what was delivered."""
+
+    SAME_PERSON = "the same person"
+    SAME_RECORD = "the same record, mapped in another way"
+    SAID = "nobody to compare, and on_changed is said"
+    CONFLICT = "the API knew it already (status 409)"
+    SETTLED = "settled as a change before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """The ledger knows it as delivered, with another payload: not sent."""
+    """The ledger knows the event as delivered, with other content: not sent.
+
+    `is_said`: the settings, or a person, said that it is not to be.
+    """
+
+    cause: ChangeCause
+    is_said: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +57,34 @@ class Rejected:
 
     status: int
     excerpt: bytes = field(default=b"", repr=False)
+    may_have_arrived: bool = False
+    """A request for it lost its answer, and this answer may be about other content of the same event."""
 
     @property
     def reason(self) -> str:
         """The rule, for logs and counts."""
-        return f"status {self.status}"
+        return f"status {self.status}{', after a lost answer: it may have arrived' if self.may_have_arrived else ''}"
+
+
+class HeldAs(enum.Enum):
+    """What is to be decided of a held event. The value is the kind of its kept row."""
+
+    FAILED = "held"
+    COLLISION = "collision"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Kept for a person to decide: an answer lost under `on_unknown: hold`, or a poisoned payload."""
+    """Kept for a person to decide: a lost answer under `on_unknown: hold`, a poisoned payload, or a wrong identity.
+
+    `was_sent`: a request for this very content was made; else it waits for what became of an earlier one.
+    """
 
     reason: str
     is_unknown: bool = False
+    was_sent: bool = True
+    kind: HeldAs = HeldAs.FAILED
     status: int | None = None
     excerpt: bytes = field(default=b"", repr=False)
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from target_driftrock.errors import LedgerUnavailable
-from target_driftrock.events.identity import identity
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
-from target_driftrock.ledger.entry import Entry
+from target_driftrock.ledger.entry import Entry, Keys
 from target_driftrock.ledger.interface import Counts, Known, Standing
+from target_driftrock.ledger.likeness import TO_DECIDE, likeness
 from target_driftrock.ledger.lock import lock_for
 from target_driftrock.ledger.mounts import NETWORK_ADVICE, network_file_system
 from target_driftrock.ledger.place import (
     Directory,
+    Server,
     connect,
     engine,
     guarded,
@@ -29,19 +32,25 @@ from target_driftrock.ledger.place import (
     opening,
     parse_place,
     unavailable,
+    waiting_for_disk,
 )
 from target_driftrock.ledger.statements import COUNTERS, Statements
 from target_driftrock.ledger.tables import CODES, STANDINGS
+from target_driftrock.ledger.ways import Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_driftrock.events.event import Capture, Event
-    from target_driftrock.ledger.interface import Change
+    from target_driftrock.events.identity import KnownWay, Way
+    from target_driftrock.ledger.interface import Change, Row
+    from target_driftrock.ledger.likeness import Release
     from target_driftrock.ledger.lock import Lock
-    from target_driftrock.ledger.place import Place
+    from target_driftrock.ledger.place import Named, Place
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.25
 PRUNE_STEP = 10_000
@@ -56,7 +65,7 @@ class DurableLedger:
     connect again would write beside another run.
     """
 
-    def __init__(self, place: Place, connection: sa.Connection, lock: Lock, *, api: str, is_new: bool) -> None:
+    def __init__(self, place: Named, connection: sa.Connection, lock: Lock, *, api: str, is_new: bool) -> None:
         self._place = place
         self._connection = connection
         self._lock = lock
@@ -70,19 +79,27 @@ class DurableLedger:
             self._inode = inode(place)
         with self._transaction():
             self._digests = Digests(tables.fact(connection, "salt"))
+            self._keys = Keys(self._digests, api=api)
+            self._ways = self._known_ways()
             self._close_killed_runs()
             self._run = self._begin_run()
             self._may_keep_rows = connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
 
     # What delivery asks.
 
-    def recall(self, events: Sequence[Event]) -> list[Known | None]:
+    def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """See `Ledger.recall`."""
-        keys = [self._identity(event) for event in events]
-        found = self._found(sorted({key for key in keys if key is not None}))
+        rows = [self._keys.row(event) for event in events]
+        formers = [self._keys.formers(event) for event in events]
+        found = self._found(sorted({row[0] for row in (*rows, *chain(*formers)) if row is not None}))
+        if not found:
+            return [()] * len(events)
         return [
-            None if key is None or key not in found else self._known(found[key], event)
-            for key, event in zip(keys, events, strict=True)
+            [
+                *(() if row is None else self._known(found.get(row[0], ()), event, row)),
+                *chain(*(self._known(found.get(each[0], ()), event, each, is_former=True) for each in former)),
+            ]
+            for event, row, former in zip(events, rows, formers, strict=True)
         ]
 
     def proven(self, captures: Sequence[Capture]) -> list[bool]:
@@ -98,11 +115,32 @@ class DurableLedger:
 
     def commit(self, changes: Sequence[Change]) -> None:
         """See `Ledger.commit`."""
-        entry = Entry(self._digests, api=self._api, run=self._run, now=time.time(), may_keep_rows=self._may_keep_rows)
+        entry = Entry(
+            self._digests,
+            self._keys,
+            self._ways,
+            api=self._api,
+            run=self._run,
+            now=time.time(),
+            may_keep_rows=self._may_keep_rows,
+        )
         for change in changes:
             entry.take(change)
         with self._transaction():
             self._write(entry)
+
+    def abandon(self, events: Iterable[Event]) -> None:
+        """Nothing will be committed of these, which were recalled."""
+        for event in events:
+            self._keys.forget(event)
+
+    def secure(self) -> None:
+        """See `Ledger.secure`. A commit reaches the disk with all before it: one that waits for that is enough."""
+        written = tables.runs.update().where(tables.runs.c.id == self._run).values(secured_at=time.time())
+        with waiting_for_disk(self._place, self._connection), self._transaction():
+            if isinstance(self._place, Server):
+                self._connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            self._connection.execute(written)
 
     def counts(self) -> Counts:
         """See `Ledger.counts`."""
@@ -112,6 +150,22 @@ class DurableLedger:
         return Counts(**dict(zip(COUNTERS, row, strict=True)))
 
     # The run itself.
+
+    @property
+    def ways(self) -> Mapping[Way, KnownWay]:
+        """How identities were made before this run."""
+        return self._ways.before_run
+
+    def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
+        """What was delivered in these ways may be sent again: nothing asks for it. Each with what took its place."""
+        table = tables.ways
+        with self._transaction():
+            for way, successor in ways.items():
+                for number in self._ways.ids([way]):
+                    by = next(iter(self._ways.ids([] if successor is None else [successor])), None)
+                    self._connection.execute(
+                        table.update().where(table.c.id == number).values(delivered=0, successor=by)
+                    )
 
     @property
     def run(self) -> int:
@@ -134,13 +188,22 @@ class DurableLedger:
     def prune(self, *, days: int, step: int = PRUNE_STEP) -> bool:
         """Forget what was delivered more than `days` ago, and ids of unknown events as old, among the next `step` rows.
 
-        False when all rows have been looked at. What was refused, held, or left open is not forgotten.
+        False when all rows have been looked at. All contents of an event go together, once the latest of them is so
+        old; those of one that was refused, held, or left open stay.
         """
         before = time.time() - days * 86_400
-        delivered = tables.deliveries.c.standing == CODES[Standing.DELIVERED]
+        table = tables.deliveries
         with self._transaction():
-            is_more = self._prune(tables.deliveries, step, tables.deliveries.c.at < before, delivered)
-            return self._prune(tables.unknown, step, tables.unknown.c.at < before) or is_more
+            looked_at, is_more = self._next_step(table, step)
+            stays = sa.select(table.c.identity).where(
+                *looked_at, sa.or_(table.c.at >= before, table.c.standing.not_in([_DELIVERED, CODES[Standing.CHANGED]]))
+            )
+            goes = [*looked_at, table.c.identity.not_in(stays)]
+            self._uncount(goes)
+            self._connection.execute(table.delete().where(*goes))
+            looked_at, is_more_unknown = self._next_step(tables.unknown, step)
+            self._connection.execute(tables.unknown.delete().where(*looked_at, tables.unknown.c.at < before))
+            return is_more or is_more_unknown
 
     def close(self) -> None:
         """Let go of the connection and the lock. May be called twice."""
@@ -159,14 +222,28 @@ class DurableLedger:
             self._failure = failure
             raise
 
-    def _prune(self, table: sa.Table, step: int, *is_old: sa.ColumnElement[bool]) -> bool:
+    def _next_step(self, table: sa.Table, step: int) -> tuple[list[sa.ColumnElement[bool]], bool]:
+        """The next rows of a table, by identity; whether there are more behind them."""
         key, begin = table.c.identity, self._pruned_to.get(table.name, b"")
         following = sa.select(key).where(key > begin).order_by(key).offset(step - 1).limit(1)
         end = self._connection.execute(following).scalar()
-        looked_at = [key > begin] if end is None else [key > begin, key <= end]
-        self._connection.execute(table.delete().where(*looked_at, *is_old))
         self._pruned_to[table.name] = _LAST if end is None else bytes(end)
-        return end is not None
+        return [key > begin] if end is None else [key > begin, key <= end], end is not None
+
+    def _uncount(self, goes: Sequence[sa.ColumnElement[bool]]) -> None:
+        """What is forgotten was not delivered in any way any more."""
+        table = tables.deliveries
+        counted = sa.select(table.c.way, sa.func.count()).where(*goes, table.c.standing == _DELIVERED)
+        for way, count in self._connection.execute(counted.group_by(table.c.way)).all():
+            self._connection.execute(
+                tables.ways.update().where(tables.ways.c.id == way).values(delivered=tables.ways.c.delivered - count)
+            )
+
+    def _known_ways(self) -> Ways:
+        table = tables.ways
+        highest = self._connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
+        rows = self._connection.execute(sa.select(table).where(table.c.api == self._api)).mappings().all()
+        return Ways(self._api, list(map(dict, rows)), next_id=highest + 1)
 
     def _begin_run(self) -> int:
         begun = tables.runs.insert().values(holder=holder(), started_at=time.time()).returning(tables.runs.c.id)
@@ -189,56 +266,93 @@ class DurableLedger:
 
     # Look-ups.
 
-    def _found(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
-        found: dict[bytes, tuple[int, bytes]] = {}
+    def _found(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
+        found: dict[bytes, list[Found]] = {}
         with self._transaction():
-            for part in _chunks(keys):
-                rows = self._connection.exec_driver_sql(*self._statements.look_up(part))
-                found.update({key: (code, payload) for key, code, payload in rows})
+            for part in _chunks(identities):
+                for identity, *row in self._connection.exec_driver_sql(*self._statements.look_up(part)):
+                    found.setdefault(identity, []).append(row)
         return found
 
-    def _known(self, row: tuple[int, bytes], event: Event) -> Known:
-        code, payload = row
-        return Known(standing=STANDINGS[code], same_payload=payload == self._digests.payload(event.body))
-
-    def _identity(self, event: Event) -> bytes | None:
-        canonical = identity(event, api=self._api)
-        return None if canonical is None else self._digests.of(canonical)
+    def _known(self, found: Sequence[Found], event: Event, row: Row, *, is_former: bool = False) -> Iterator[Known]:
+        """Each content that is there, compared with the event's own; nobody is compared where that is the same."""
+        identity, content = row
+        for other, code, person, email, phone, record in found:
+            if other == content:
+                yield Known(standing=STANDINGS[code], row=row, is_same_content=True, is_former=is_former)
+                continue
+            yield Known(
+                standing=STANDINGS[code],
+                row=(identity, other),
+                is_same_content=False,
+                is_same_record=record == self._digests.record(identity, event.origin.digest),
+                who=likeness(self._digests.who(identity, event.who), (person, email, phone)),
+                is_former=is_former,
+            )
 
     # Changes.
 
     def _write(self, entry: Entry) -> None:
         rows: tuple[tuple[str, list[dict[str, Any]]], ...] = (
             (self._statements.standing, list(entry.standings.values())),
+            (self._statements.other, [self._other(entry, row, standing) for row, standing in entry.others.items()]),
+            (self._statements.way, self._ways.take_new()),
+            (self._statements.followed, self._ways.take_followed()),
+            (self._statements.delivered, [{"way": way, "more": more} for way, more in entry.delivered.items()]),
             (self._statements.capture, [{"capture": each, "at": entry.now} for each in entry.proven]),
             (self._statements.unknown, entry.lost),
             (self._statements.schema, [{"digest": digest, "line": line} for digest, line in entry.schemas.items()]),
             (self._statements.kept, list(entry.kept.values())),
             (self._statements.counted, [self._counted(entry)] if entry.counted else []),
         )
-        self._release(entry.released)
+        self._forget(entry.forgotten)
+        self._release(entry.releases)
         for statement, parameters in rows:
             if parameters:
                 self._connection.exec_driver_sql(statement, parameters)
         self._may_keep_rows |= bool(entry.kept)
 
+    def _other(self, entry: Entry, row: Row, standing: Standing) -> dict[str, Any]:
+        return {
+            "of": row[0],
+            "with_content": row[1],
+            "now": int(CODES[standing]),
+            "by_run": self._run,
+            "moment": entry.now,
+        }
+
     def _counted(self, entry: Entry) -> dict[str, int]:
         return {"run": self._run} | {f"{name}_more": entry.counted[name] for name in COUNTERS}
 
-    def _release(self, released: Mapping[bytes, int | None]) -> None:
-        """Kept rows go, but for one kept in this run of the very record whose other part is settled."""
+    def _forget(self, forgotten: Mapping[bytes, bool]) -> None:
+        """Kept rows that were sent again go; some only if something was to be decided of them."""
         table = tables.kept
-        for part in _chunks(list(released)):
-            found = sa.select(table.c.key, table.c.run, table.c.position).where(table.c.key.in_(part))
-            gone = [
-                key
-                for key, run, position in self._connection.execute(found)
-                if (run, position) != (self._run, released[key])
-            ]
+        for part in _chunks(list(forgotten)):
+            changes = [key for key in part if forgotten[key]]
+            others = [key for key in part if not forgotten[key]]
+            goes = sa.or_(table.c.key.in_(others), sa.and_(table.c.key.in_(changes), table.c.kind.in_(TO_DECIDE)))
+            self._connection.execute(table.delete().where(goes))
+
+    def _release(self, releases: Sequence[Release]) -> None:
+        """Kept rows go that are settled by what was settled now."""
+        table = tables.kept
+        for part in _chunks(releases):
+            keys = [release.record for release in part if release.record is not None]
+            identities = [identity for release in part for identity, _ in release.contents]
+            sources = [release.source for release in part if release.source is not None]
+            found = sa.select(*(table.c[name] for name in _JUDGED_BY)).where(
+                sa.or_(table.c.key.in_(keys), table.c.identity.in_(identities), table.c.source.in_(sources))
+            )
+            rows = list(map(dict, self._connection.execute(found).mappings()))
+            gone = [row["key"] for row in rows if any(release.takes(row, run=self._run) for release in part)]
             if gone:
                 self._connection.execute(table.delete().where(table.c.key.in_(gone)))
 
 
+Found = Sequence[Any]
+"""What the look-up finds of a content: its digest, standing, the persons, the record."""
+_JUDGED_BY = ("key", "identity", "content", "source", "who_person", "who_email", "who_phone", "kind", "run", "position")
+_DELIVERED = CODES[Standing.DELIVERED]
 _LAST = b"\xff" * 17
 """After every key."""
 
@@ -250,17 +364,20 @@ def _receipt_of_killed(run: sa.RowMapping, *, intents: int) -> str:
     return msgspec.json.encode(receipt).decode()
 
 
-def _chunks(keys: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
     return (keys[start : start + _LOOK_UP] for start in range(0, len(keys), _LOOK_UP))
 
 
-def open_ledger(location: str, *, api: str, wait: float, is_stopped: Callable[[], bool]) -> DurableLedger | None:
+def open_ledger(
+    location: str, *, api: str, wait: float, is_stopped: Callable[[], bool], may_make: bool = True
+) -> DurableLedger | None:
     """The ledger at a location, locked for this run; None if `is_stopped()` while waiting for it.
 
     Another run's lock, and a database that cannot be reached, are waited out for up to `wait` seconds.
 
     Raises:
-        SettingsInvalid: The location is wrong, or a newer version made the ledger.
+        SettingsInvalid: The location is wrong, another version made the ledger, or there is none and this run must not
+            make it.
         LedgerUnavailable: It could not be had in time.
     """
     place = parse_place(location)
@@ -269,6 +386,8 @@ def open_ledger(location: str, *, api: str, wait: float, is_stopped: Callable[[]
     waited_for: str | None = None
     while not is_stopped():
         try:
+            if not may_make:
+                judge_existence(place)
             opened = _try_open(place, api=api)
         except LedgerUnavailable as error:
             obstacle: str | LedgerUnavailable = error
@@ -302,6 +421,30 @@ def _try_open(place: Place, *, api: str) -> DurableLedger | str:
     return held_by
 
 
+def judge_existence(place: Place) -> None:
+    """Whether a run that must not make a ledger finds one there.
+
+    Raises:
+        SettingsInvalid: There is none, or the database says that the setting is wrong.
+        LedgerUnavailable: It cannot be reached at present.
+    """
+    if not has_ledger(place):
+        raise SettingsInvalid([_NONE_THERE.format(name=place.name)])
+
+
+def has_ledger(place: Place) -> bool:
+    """Whether a ledger lies there. Nothing is made.
+
+    Raises:
+        SettingsInvalid: The database says that the setting is wrong.
+        LedgerUnavailable: It cannot be reached at present.
+    """
+    if isinstance(place, Directory) and not place.file.is_file():
+        return False
+    with opening(place), engine(place, is_reader=True).connect() as connection:
+        return tables.version(connection) is not None
+
+
 def _let_go(connection: sa.Connection, lock: Lock) -> None:
     with contextlib.suppress(SQLAlchemyError):  # it was lost before
         connection.close()
@@ -318,6 +461,12 @@ def _tell_wait(obstacle: str | LedgerUnavailable, wait: float) -> None:
 def _warn_of_network(place: Place) -> None:
     if isinstance(place, Directory) and (kind := network_file_system(place.path)) is not None:
         log.warning("The ledger in %s lies on a network file system (%s): %s", place.name, kind, NETWORK_ADVICE)
+
+
+_NONE_THERE = (
+    "ledger: there is none in {name}, and new_ledger is `refuse`: check that the setting names the ledger of the runs "
+    "before, and that its disk is there. For a first run say new_ledger: allow."
+)
 
 
 def _locked(place: Place, held_by: str) -> LedgerUnavailable:

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, assert_never
 
 from target_driftrock.events.event import Event
-from target_driftrock.events.identity import identity
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Rejected
+from target_driftrock.events.outcome import AlreadyDelivered, ChangeCause, Changed, Delivered, Held, Invalid, Rejected
 from target_driftrock.ledger.interface import (
     Answered,
+    Arrived,
     Concluded,
     Forgotten,
     Intent,
@@ -18,17 +18,50 @@ from target_driftrock.ledger.interface import (
     Standing,
     Withdrawn,
 )
+from target_driftrock.ledger.likeness import TO_DECIDE, Release
 from target_driftrock.ledger.tables import CODES
 
 if TYPE_CHECKING:
     from target_driftrock.events.event import Refusal
-    from target_driftrock.ledger.digests import Digests
+    from target_driftrock.ledger.digests import Digests, WhoDigests
     from target_driftrock.ledger.interface import Change
+    from target_driftrock.ledger.interface import Row as Key
+    from target_driftrock.ledger.ways import Ways
 
 EXCERPT_CHARACTERS = 2_000
-_KINDS = {Invalid: "invalid", Rejected: "rejected", Held: "held"}
+_NOBODY: WhoDigests = (None, None, None)
 
 Row = dict[str, Any]
+
+
+class Keys:
+    """The digests of the events that are under way: made once, however many transactions are about them."""
+
+    def __init__(self, digests: Digests, *, api: str) -> None:
+        self._digests = digests
+        self._api = api
+        self._rows: dict[int, tuple[Event, Key]] = {}
+
+    def row(self, event: Event) -> Key | None:
+        """Which row of `deliveries` an event has; None where it has no identity."""
+        known = self._rows.get(id(event))
+        if known is not None:
+            return known[1]
+        if event.identity is None:
+            return None
+        identity = self._digests.identity(self._api, event.identity)
+        row = identity, self._digests.content(identity, event.content)
+        self._rows[id(event)] = event, row  # with the event, whose number in memory is its own as long as it lives
+        return row
+
+    def formers(self, event: Event) -> list[Key]:
+        """Which rows it may have had before its mapping was mended."""
+        identities = [self._digests.identity(self._api, former) for former in event.former]
+        return [(identity, self._digests.content(identity, event.content)) for identity in identities]
+
+    def forget(self, event: Event) -> None:
+        """Nothing more will be committed of an event."""
+        self._rows.pop(id(event), None)
 
 
 class Entry:
@@ -37,21 +70,29 @@ class Entry:
     Where the ledger `may_keep_rows` of earlier transactions, those of what is settled go.
     """
 
-    def __init__(self, digests: Digests, *, api: str, run: int, now: float, may_keep_rows: bool) -> None:
+    def __init__(
+        self, digests: Digests, keys: Keys, ways: Ways, *, api: str, run: int, now: float, may_keep_rows: bool
+    ) -> None:
         self._digests = digests
+        self._keys = keys
+        self._ways = ways
         self._api = api
         self._run = run
         self._may_keep_rows = may_keep_rows
-        self._identities: dict[int, bytes | None] = {}
         self.now = now
-        self.standings: dict[bytes, Row] = {}
-        """Where each event stands after all changes. `tries` is what they add to it."""
+        self.standings: dict[Key, Row] = {}
+        """Where each content stands after all changes. `tries` is what they add to it."""
+        self.others: dict[Key, Standing] = {}
+        """Where contents stand that the events of this transaction are not about."""
+        self.delivered: Counter[int] = Counter()
+        """How much was delivered, by way."""
         self.proven: set[bytes] = set()
         self.lost: list[Row] = []
         self.schemas: dict[bytes, bytes] = {}
         self.kept: dict[bytes, Row] = {}
-        self.released: dict[bytes, int | None] = {}
-        """Kept rows that go; those with a position only where they were not kept of this very record."""
+        self.forgotten: dict[bytes, bool] = {}
+        """Kept rows that were sent again and go; whether only if something was to be decided of them."""
+        self.releases: list[Release] = []
         self.counted: Counter[str] = Counter()
 
     def take(self, change: Change) -> None:
@@ -63,14 +104,18 @@ class Entry:
                 self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED, tries=-1)
             case Answered(event):
                 self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED)
-            case Lost(event):
-                self._lose(event)
+            case Lost(event, row):
+                self._lose(event, row)
+            case Arrived(event, row):
+                self._arrive(event, row)
             case Proven(capture):
                 self.proven.add(self._digests.capture(self._api, capture))
-            case Forgotten(row):
-                self._let_go(bytes.fromhex(row))
+            case Forgotten(row, is_change):
+                self._forget(bytes.fromhex(row), is_change=is_change)
             case Concluded():
                 self._conclude(change)
+                if isinstance(change.part, Event):
+                    self._keys.forget(change.part)
             case _:
                 assert_never(change)
 
@@ -79,24 +124,49 @@ class Entry:
         match outcome:
             case Delivered():
                 self.counted["delivered"] += 1
-                self._settle(part, Standing.DELIVERED)
+                self._deliver(part)
+            case AlreadyDelivered():
+                if outcome.as_former:
+                    self._deliver_as_former(part)
                 self._release(part)
-            case AlreadyDelivered() | Changed():
-                self._release(part)
+            case Changed():
+                self._change(part, outcome)
             case Invalid():
                 self.counted["invalid"] += 1
                 self._keep(part, outcome)
             case Rejected():
                 self.counted["rejected"] += 1
                 if not change.is_superseded:
-                    self._settle(part, Standing.REFUSED)
+                    self._settle(part, Standing.UNKNOWN if outcome.may_have_arrived else Standing.REFUSED)
                     self._keep(part, outcome)
             case Held():
                 self.counted["held"] += 1
-                self._settle(part, Standing.HELD_UNKNOWN if outcome.is_unknown else Standing.REFUSED)
-                self._keep(part, outcome)
+                self._hold(part, outcome)
             case _:
                 assert_never(outcome)
+
+    def _deliver(self, part: Event | Refusal) -> None:
+        self._settle(part, Standing.DELIVERED)
+        if isinstance(part, Event) and part.identity is not None:
+            self.delivered[self._ways.id(part)] += 1
+        self._release(part, is_now=True)
+
+    def _deliver_as_former(self, part: Event | Refusal) -> None:
+        """It is known under its new identity from now on."""
+        self._settle(part, Standing.DELIVERED)
+        if isinstance(part, Event):
+            self.delivered[self._ways.id(part)] += 1
+
+    def _change(self, part: Event | Refusal, outcome: Changed) -> None:
+        if outcome.cause is ChangeCause.CONFLICT:
+            self._settle(part, Standing.CHANGED)
+        if outcome.is_said:
+            self._release(part, is_decided=True)
+
+    def _hold(self, part: Event | Refusal, outcome: Held) -> None:
+        if outcome.was_sent and outcome.kind.value not in TO_DECIDE:  # else nothing was sent, and nothing else changes
+            self._settle(part, Standing.HELD_UNKNOWN if outcome.is_unknown else Standing.REFUSED)
+        self._keep(part, outcome)
 
     # Standings.
 
@@ -105,29 +175,50 @@ class Entry:
             self._stand(part, standing)
 
     def _stand(self, event: Event, standing: Standing, *, tries: int = 0) -> None:
-        key = self._identity(event)
+        key = self._keys.row(event)
         if key is None or event.event_id is None:
             return
         earlier = self.standings.get(key)
+        if earlier is not None:
+            if earlier["standing"] != CODES[Standing.DELIVERED]:  # nothing overwrites a delivery
+                earlier["standing"] = int(CODES[standing])
+            earlier["tries"] += tries
+            return
+        identity, content = key
+        person, email, phone = self._digests.who(identity, event.who)
         self.standings[key] = {
-            "identity": key,
-            "payload": self._digests.payload(event.body),
-            "event": self._digests.text("event", event.event_id),
+            "identity": identity,
+            "content": content,
+            "event": self._digests.event(event.event_id),
+            "person": person,
+            "email": email,
+            "phone": phone,
+            "record": self._digests.record(identity, event.origin.digest),
             "standing": int(CODES[standing]),
-            "tries": tries if earlier is None else earlier["tries"] + tries,
+            "tries": tries,
+            "way": self._ways.id(event),
             "run": self._run,
             "at": self.now,
         }
 
-    def _lose(self, event: Event) -> None:
-        self._stand(event, Standing.UNKNOWN)
+    def _arrive(self, event: Event, other: Key) -> None:
+        """It is delivered, and what was kept of it goes."""
+        self.others[other] = Standing.DELIVERED
+        self.delivered[self._ways.id(event)] += 1
+        self._apply(Release(contents=(other,), position=event.origin.position))
+
+    def _lose(self, event: Event, other: Key | None) -> None:
+        if other is None:
+            self._stand(event, Standing.UNKNOWN)
+        else:
+            self.others[other] = Standing.UNKNOWN
         self.counted["unknown"] += 1
-        key = self._identity(event)
+        key = self._keys.row(event)
         if key is None or event.event_id is None:
             return
         self.lost.append(
             {
-                "identity": key,
+                "identity": key[0],
                 "event_id": _writable(event.event_id),
                 "capture": _writable(event.capture.label),
                 "lost": 1,
@@ -136,48 +227,69 @@ class Entry:
             }
         )
 
-    def _identity(self, event: Event) -> bytes | None:
-        """Its digest, made once however many changes of this transaction are about it."""
-        if id(event) not in self._identities:
-            canonical = identity(event, api=self._api)
-            self._identities[id(event)] = None if canonical is None else self._digests.of(canonical)
-        return self._identities[id(event)]
-
     # Kept rows.
 
-    def _release(self, part: Event | Refusal) -> None:
-        """What was kept of this event, or of its record before anything was known of its event, goes.
+    def _release(self, part: Event | Refusal, *, is_now: bool = False, is_decided: bool = False) -> None:
+        """What was kept of this content goes, also under a former identity, and of its record without an event.
 
-        Not what was kept of another part of the same record just now: a record can be split in two, and
-        without key properties both parts have the record's digest.
+        What was delivered now also takes what it makes out of date: earlier contents, about the same person, of the
+        same event, or of an invalid record with the same key properties. One that was sent again from a kept row takes
+        none of these, since they may be later than it; and its own row goes with its last part: see `Forgotten`.
         """
-        if not (self._may_keep_rows or self.kept):
+        if not (self._may_keep_rows or self.kept) or not isinstance(part, Event):
             return
-        source = self._digests.source(part.origin)
-        own = self._identity(part) if isinstance(part, Event) else None
-        if own is not None and own.hex() != part.origin.row:  # that one goes with the last part: see `Forgotten`
-            self._let_go(own)
-        kept = self.kept.get(source)
-        is_of_this_record = kept is not None and kept["position"] == part.origin.position
-        if source.hex() != part.origin.row and not is_of_this_record:
-            self.kept.pop(source, None)
-            self.released.setdefault(source, part.origin.position)
+        row = self._keys.row(part)
+        takes_earlier = is_now and part.origin.row is None
+        source = self._digests.source(part.origin) if takes_earlier else None
+        release = Release(
+            contents=(*([] if row is None else [row]), *self._keys.formers(part)),
+            record=self._digests.kept_record(part.origin),
+            replayed=None if part.origin.row is None else bytes.fromhex(part.origin.row),
+            position=part.origin.position,
+            is_decided=is_decided,
+            identity=row[0] if row is not None and takes_earlier else None,
+            who=self._digests.who(row[0], part.who) if row is not None and takes_earlier else _NOBODY,
+            source=source,
+            source_who=_NOBODY if source is None else self._digests.who(source, part.who),
+        )
+        self._apply(release)
 
-    def _let_go(self, key: bytes) -> None:
-        self.kept.pop(key, None)
-        self.released[key] = None
+    def _apply(self, release: Release) -> None:
+        for key in [key for key, kept in self.kept.items() if release.takes(kept, run=self._run)]:
+            del self.kept[key]
+        self.releases.append(release)
+
+    def _forget(self, key: bytes, *, is_change: bool) -> None:
+        kept = self.kept.get(key)
+        if kept is not None and (not is_change or kept["kind"] in TO_DECIDE):
+            del self.kept[key]
+        self.forgotten[key] = is_change
 
     def _keep(self, part: Event | Refusal, outcome: Invalid | Rejected | Held) -> None:
         origin = part.origin
-        key = self._key(part)
+        event = part if isinstance(part, Event) else None
+        row = None if event is None else self._keys.row(event)
+        identity, content = (None, None) if row is None else row
+        source = self._digests.source(origin)
+        over = identity or source
+        who = _NOBODY if over is None else self._digests.who(over, part.who)
+        key = self._key(part, row)
         schema = self._digests.of(origin.schema)
         self.schemas[schema] = origin.schema
-        event = part if isinstance(part, Event) else None
         self.kept[key] = {
             "key": key,
+            "identity": identity,
+            "content": content,
+            "source": source,
+            "who_person": who[0],
+            "who_email": who[1],
+            "who_phone": who[2],
             "person": event and event.person_id and self._digests.text("person", event.person_id),
-            "event": event and event.event_id and self._digests.text("event", event.event_id),
-            "kind": _KINDS[type(outcome)],
+            "event": event and event.event_id and self._digests.event(event.event_id),
+            "event_id": event and event.event_id and _writable(event.event_id),
+            "digest": identity and self._digests.record(identity, origin.digest),
+            "way": None if event is None else self._ways.id(event),
+            "kind": _kind(outcome),
             "stream": _writable(origin.stream),
             "mapping": _writable(part.mapping),
             "reason": _writable(outcome.reason),
@@ -191,12 +303,23 @@ class Entry:
             "at": self.now,
         }
 
-    def _key(self, part: Event | Refusal) -> bytes:
-        """Where a part is kept: in the row that it was read from, else by its identity, else by its record."""
+    def _key(self, part: Event | Refusal, row: Key | None) -> bytes:
+        """Where a part is kept: in the row that it was read from, else by its event and content, else by its record."""
         if part.origin.row is not None:
             return bytes.fromhex(part.origin.row)
-        own = self._identity(part) if isinstance(part, Event) else None
-        return self._digests.source(part.origin) if own is None else own
+        return self._digests.kept_record(part.origin) if row is None else self._digests.kept(*row)
+
+
+def _kind(outcome: Invalid | Rejected | Held) -> str:
+    match outcome:
+        case Invalid():
+            return "invalid"
+        case Rejected():
+            return "rejected"
+        case Held():
+            return outcome.kind.value
+        case _:
+            assert_never(outcome)
 
 
 def _first_characters(excerpt: bytes) -> bytes:

@@ -1,10 +1,11 @@
-"""Taking kept rows away for good, under the run's lock: no byte of them stays in the ledger's files."""
+"""Taking kept rows away for good, under the run's lock, and whom deliveries were about.
+
+No byte of it stays in the ledger's files.
+"""
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,21 +15,20 @@ import sqlalchemy as sa
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
-from target_driftrock.ledger.durable import POLL_SECONDS
-from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.place import Directory, connect, engine, guarded, opening, parse_place
-from target_driftrock.ledger.reading import reading
+from target_driftrock.ledger.hold import holding
+from target_driftrock.ledger.likeness import ERASED
+from target_driftrock.ledger.place import Directory, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from target_driftrock.ledger.lock import Lock
+    from target_driftrock.events.identity import Who
     from target_driftrock.ledger.place import Place
-
-log = logging.getLogger(__name__)
 
 PAGE = 50
 """Rows that are read at once: each may hold a record of any size."""
+DELIVERIES_PAGE = 2_000
+"""These are small."""
 
 
 def _never(_: str) -> bool:
@@ -40,13 +40,14 @@ class Sought:
     """Whose rows go: those of a person or of an event, and those in which what is sought stands.
 
     With a `person` or an `event`, `is_in_record` is asked of those rows alone that have none. `is_in_text` is asked
-    of the API's answers and of the ids of lost answers.
+    of the API's answers and of the ids of events. `who` are those whom a delivery then no longer says it was about.
     """
 
     person: str | None = field(default=None, repr=False)
     event: str | None = field(default=None, repr=False)
     is_in_record: Callable[[bytes], bool] = field(repr=False)
     is_in_text: Callable[[str], bool] = field(default=_never, repr=False)
+    who: Sequence[Who] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class Erased:
 
     kept: int
     unknown: int
+    forgotten: int = 0
+    """Contents of events that stand as before, but no longer say whom they were about."""
 
 
 def erase(location: str, sought: Sought, *, wait: float) -> Erased:
@@ -64,17 +67,10 @@ def erase(location: str, sought: Sought, *, wait: float) -> Erased:
         SettingsInvalid: The location is wrong, or there is no ledger.
         LedgerUnavailable: It could not be had in time; or rows went, and the files still hold their bytes.
     """
-    place = parse_place(location)
-    with reading(location):
-        pass  # to look for it makes none
-    connection, lock = _take(place, wait=wait)
-    try:
+    with holding(location, wait=wait) as (place, connection):
         with guarded(place), connection.begin():
             erased = _Eraser(connection, sought).erase()
         _wipe(place, connection)
-    finally:
-        connection.close()
-        lock.release()
     return erased
 
 
@@ -82,17 +78,18 @@ class _Eraser:
     """One search through the ledger, in one transaction."""
 
     def __init__(self, connection: sa.Connection, sought: Sought) -> None:
-        digests = Digests(tables.fact(connection, "salt"))
+        self._digests = digests = Digests(tables.fact(connection, "salt"))
         self._connection = connection
         self._sought = sought
         self._person = sought.person and digests.text("person", sought.person)
-        self._event = sought.event and digests.text("event", sought.event)
+        self._event = sought.event and digests.event(sought.event)
         self._source = sought.event and digests.text("source", sought.event)
 
     def erase(self) -> Erased:
         return Erased(
             kept=self._delete(tables.kept.c.key, self._goes),
             unknown=self._delete(tables.unknown.c.identity, self._is_lost),
+            forgotten=sum(map(self._forget, self._deliveries())),
         )
 
     def _delete(self, key: sa.Column[Any], goes: Callable[[Any], bool]) -> int:
@@ -115,48 +112,50 @@ class _Eraser:
         if self._person is not None:
             return bool(row.person == self._person) or (row.person is None and self._stands_in(row))
         if self._event is not None:
-            is_same = row.event == self._event or row.key == self._source
-            return is_same or (row.event is None and self._stands_in(row))
+            if row.event is not None:
+                return bool(row.event == self._event)
+            return bool(row.source == self._source) or self._stands_in(row)
         return self._stands_in(row)
 
     def _stands_in(self, row: Any) -> bool:
-        excerpt = bytes(row.excerpt).decode(errors="replace")
-        return self._sought.is_in_record(bytes(row.record)) or self._sought.is_in_text(excerpt)
+        texts = bytes(row.excerpt).decode(errors="replace"), row.event_id or ""
+        return self._sought.is_in_record(bytes(row.record)) or any(map(self._sought.is_in_text, texts))
 
     def _is_lost(self, row: Any) -> bool:
         return self._sought.is_in_text(row.event_id)
 
+    def _deliveries(self) -> Iterator[Any]:
+        """What is known of deliveries that say by a kind that is sought whom they were about."""
+        table = tables.deliveries
+        kinds = {name for who in self._sought.who for name, value in zip(_KINDS, who, strict=True) if value is not None}
+        order = table.c.identity, table.c.content
+        names_somebody = sa.or_(sa.false(), *(table.c[name] != ERASED for name in kinds))
+        columns = [*order, *(table.c[name] for name in _KINDS)]
+        statement = sa.select(*columns).where(names_somebody).order_by(*order).limit(DELIVERIES_PAGE)
+        page = list(self._connection.execute(statement))
+        while page:
+            yield from page
+            last = [sa.literal(page[-1][index], column.type) for index, column in enumerate(order)]
+            page = list(self._connection.execute(statement.where(sa.tuple_(*order) > sa.tuple_(*last))))
 
-def _take(place: Place, *, wait: float) -> tuple[sa.Connection, Lock]:
-    """The ledger and its lock, as a run takes them."""
-    deadline = time.monotonic() + wait
-    told: str | None = None
-    while isinstance(taken := _try_take(place), str):
-        if time.monotonic() >= deadline:
-            raise LedgerUnavailable(f"The ledger in {place.name} is held by {taken}: wait for that run.")
-        if told != taken:
-            told = taken
-            log.warning("Waiting up to %d seconds for the ledger, held by %s.", wait, taken)
-        time.sleep(POLL_SECONDS)
-    return taken
+    def _forget(self, row: Any) -> bool:
+        """Erase whom a delivery was about, if that is sought. True if it was."""
+        met = {
+            name
+            for who in self._sought.who
+            for name, digest in zip(_KINDS, self._digests.who(row.identity, who), strict=True)
+            if digest is not None and digest == getattr(row, name)
+        }
+        if not met:
+            return False
+        table = tables.deliveries
+        is_this = table.c.identity == row.identity, table.c.content == row.content
+        self._connection.execute(table.update().where(*is_this).values(dict.fromkeys(met, ERASED)))
+        return True
 
 
-def _try_take(place: Place) -> tuple[sa.Connection, Lock] | str:
-    """The ledger and its lock, or who holds it."""
-    connection = connect(place, engine(place))
-    lock = lock_for(place, connection)
-    try:
-        if lock.try_take():
-            with opening(place), connection.begin():
-                tables.prepare(connection)
-            return connection, lock
-        held_by = lock.held_by()
-    except BaseException:
-        connection.close()
-        lock.release()
-        raise
-    connection.close()
-    return held_by
+_KINDS = ("person", "email", "phone")
+"""The columns of `deliveries` that say whom an event is about, in the order of `Who`."""
 
 
 def _wipe(place: Place, connection: sa.Connection) -> None:
@@ -167,7 +166,7 @@ def _wipe(place: Place, connection: sa.Connection) -> None:
     with guarded(place):
         autonomous = connection.execution_options(isolation_level="AUTOCOMMIT")
         autonomous.exec_driver_sql("SET statement_timeout = 0")
-        for table in (tables.kept, tables.unknown):
+        for table in (tables.kept, tables.unknown, tables.deliveries):
             autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
 
 

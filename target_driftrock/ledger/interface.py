@@ -14,24 +14,45 @@ if TYPE_CHECKING:
     from target_driftrock.events.event import Capture, Event, Refusal
     from target_driftrock.events.outcome import Settled
 
+Row = tuple[bytes, bytes]
+"""Which row of a ledger is meant: one content of one event. Opaque outside of the ledger."""
+
 
 class Standing(enum.Enum):
-    """What the ledger holds of an event that it has met before."""
+    """What the ledger holds of one content of an event."""
 
     DELIVERED = "delivered"
-    REFUSED = "invalid, rejected, or held as poisoned"
+    REFUSED = "rejected, or held as poisoned"
     ANSWERED = "open, every request answered or surely not sent"
     INTENDED = "open, an intent last: a run died before it could say what became of its request"
     UNKNOWN = "open, an answer lost, and nothing that settles it since"
     HELD_UNKNOWN = "held, its answer lost"
+    CHANGED = "not sent, since it is a change of what was delivered"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """One look-up that found something. `same_payload` compares the body with the one that was kept."""
+PERHAPS_ACCEPTED = frozenset({Standing.INTENDED, Standing.UNKNOWN, Standing.HELD_UNKNOWN})
+DEFENDING = PERHAPS_ACCEPTED | {Standing.DELIVERED}
+"""What was or may have been accepted: it defends its identity against other content."""
+
+
+class Likeness(enum.Enum):
+    """Whether two contents are about the same person, by the strongest kind of `Who` that both name."""
+
+    SAME = "the same"
+    OTHER = "another"
+    UNTOLD = "no kind in common"
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """One content that the ledger holds of an event, compared with the one that was asked about."""
 
     standing: Standing
-    same_payload: bool
+    row: Row
+    is_same_content: bool
+    is_same_record: bool = False
+    who: Likeness = Likeness.UNTOLD
+    is_former: bool = False
+    """It is held under the identity that the event had before its mapping was mended."""
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -60,6 +81,15 @@ class Lost(msgspec.Struct, frozen=True):
     """The last request was sent and its answer is lost: unknown."""
 
     event: Event
+    row: Row | None = None
+    """It was a request for other content of this event, whose run died."""
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """Other content of this event, whose answer was lost, was delivered: the API says so."""
+
+    event: Event
+    row: Row
 
 
 class Proven(msgspec.Struct, frozen=True):
@@ -72,6 +102,8 @@ class Forgotten(msgspec.Struct, frozen=True):
     """All that came of a kept row's record is delivered: the row goes. `row` is its key in hexadecimal."""
 
     row: str
+    is_change: bool = False
+    """Not all is delivered, but what is not was said to be a change: the row goes if that was to be decided."""
 
 
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,14 +115,17 @@ class Concluded(msgspec.Struct, frozen=True, kw_only=True):
     """A later request for the same event was begun: this outcome is only counted, and the later one's stands."""
 
 
-Change = Intent | Withdrawn | Answered | Lost | Proven | Forgotten | Concluded
+Change = Intent | Withdrawn | Answered | Lost | Arrived | Proven | Forgotten | Concluded
 
 
 class Ledger(Protocol):
     """One ledger, used from one thread at a time. Every method may raise `errors.LedgerUnavailable`."""
 
-    def recall(self, events: Sequence[Event]) -> list[Known | None]:
-        """What is held of each event; None for one never met, and for one without identity."""
+    def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
+        """All contents that are held of each event; none of one never met, and of one without identity.
+
+        An event with a `former` identity is looked up under that, too.
+        """
         ...
 
     def proven(self, captures: Sequence[Capture]) -> list[bool]:
@@ -99,6 +134,10 @@ class Ledger(Protocol):
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable together, in their order, or none."""
+        ...
+
+    def secure(self) -> None:
+        """Return when all that was committed lies on the disk: not even a loss of power takes it back."""
         ...
 
     def counts(self) -> Counts:

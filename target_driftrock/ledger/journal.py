@@ -23,7 +23,7 @@ Result = tuple[Got, None] | tuple[None, Exception]
 class Journal(Protocol):
     """What the dispatcher awaits. Every method may raise `errors.LedgerUnavailable`."""
 
-    async def recall(self, events: Sequence[Event]) -> list[Known | None]:
+    async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """See `Ledger.recall`."""
         ...
 
@@ -33,6 +33,10 @@ class Journal(Protocol):
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Return once the changes are durable, in the order of the calls."""
+        ...
+
+    async def secure(self) -> None:
+        """Return once the disk has all that was committed before this call."""
         ...
 
 
@@ -52,7 +56,7 @@ class GroupingJournal:
         self._is_busy = False
         self._error: Exception | None = None
 
-    async def recall(self, events: Sequence[Event]) -> list[Known | None]:
+    async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """See `Journal.recall`."""
         return await self._run(self._ledger.recall, events)
 
@@ -69,6 +73,10 @@ class GroupingJournal:
         self._waiters.append(waiter)
         self._start_soon()
         await waiter
+
+    async def secure(self) -> None:
+        """See `Journal.secure`."""
+        await self._run(lambda _: self._ledger.secure(), None)
 
     def close(self) -> None:
         """Return when all that was begun is done; what its caller still waits for may not be. May be called twice.

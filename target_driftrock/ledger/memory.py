@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, assert_never
 
 from target_driftrock.events.event import Event
-from target_driftrock.events.identity import identity
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, Invalid, Rejected
+from target_driftrock.events.outcome import (
+    AlreadyDelivered,
+    ChangeCause,
+    Changed,
+    Delivered,
+    Held,
+    HeldAs,
+    Invalid,
+    Rejected,
+)
 from target_driftrock.ledger.interface import (
     Answered,
+    Arrived,
     Concluded,
     Counts,
     Forgotten,
@@ -21,26 +31,43 @@ from target_driftrock.ledger.interface import (
     Standing,
     Withdrawn,
 )
+from target_driftrock.ledger.likeness import likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_driftrock.events.event import Capture
-    from target_driftrock.ledger.interface import Change
+    from target_driftrock.events.identity import Who
+    from target_driftrock.events.outcome import Settled
+    from target_driftrock.ledger.interface import Change, Row
+
+
+@dataclass(slots=True)
+class _Content:
+    """Where one content of an event stands."""
+
+    standing: Standing
+    who: Who
+    record: bytes
 
 
 class MemoryLedger:
-    """Keeps the standing and a payload digest for each event, and nothing personal in the clear."""
+    """Keeps where each content of each event stands. No rows, and so nothing to send again."""
 
-    def __init__(self, *, api: str) -> None:
-        self._api = api
-        self._standings: dict[bytes, tuple[Standing, bytes]] = {}
+    def __init__(self) -> None:
+        self._contents: dict[bytes, dict[bytes, _Content]] = {}
         self._proven: set[Capture] = set()
         self._counts: Counter[str] = Counter()
 
-    def recall(self, events: Sequence[Event]) -> list[Known | None]:
+    def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """See `Ledger.recall`."""
-        return [self._known(event) for event in events]
+        return [
+            [
+                *self._known(event, event.identity, is_former=False),
+                *chain(*(self._known(event, former, is_former=True) for former in event.former)),
+            ]
+            for event in events
+        ]
 
     def proven(self, captures: Sequence[Capture]) -> list[bool]:
         """See `Ledger.proven`."""
@@ -51,6 +78,9 @@ class MemoryLedger:
         for change in changes:
             self._apply(change)
 
+    def secure(self) -> None:
+        """There is no disk."""
+
     def counts(self) -> Counts:
         """See `Ledger.counts`."""
         return Counts(**self._counts)
@@ -58,13 +88,18 @@ class MemoryLedger:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _known(self, event: Event) -> Known | None:
-        key = self._key(event)
-        held = None if key is None else self._standings.get(key)
-        if held is None:
-            return None
-        standing, payload = held
-        return Known(standing=standing, same_payload=payload == _digest(event.body))
+    def _known(self, event: Event, identity: bytes | None, *, is_former: bool) -> Iterator[Known]:
+        if identity is None:
+            return
+        for content, held in self._contents.get(identity, {}).items():
+            yield Known(
+                standing=held.standing,
+                row=(identity, content),
+                is_same_content=content == event.content,
+                is_same_record=content != event.content and held.record == event.origin.digest,
+                who=likeness((), ()) if content == event.content else likeness(event.who, held.who),
+                is_former=is_former,
+            )
 
     def _apply(self, change: Change) -> None:
         match change:
@@ -72,9 +107,14 @@ class MemoryLedger:
                 self._stand(event, Standing.INTENDED)
             case Withdrawn(event) | Answered(event):
                 self._stand(event, Standing.UNKNOWN if change.was_unknown else Standing.ANSWERED)
-            case Lost(event):
-                self._stand(event, Standing.UNKNOWN)
+            case Lost(event, row):
                 self._counts["unknown"] += 1
+                if row is None:
+                    self._stand(event, Standing.UNKNOWN)
+                else:
+                    self._restate(row, Standing.UNKNOWN)
+            case Arrived(_, row):
+                self._restate(row, Standing.DELIVERED)
             case Proven(capture):
                 self._proven.add(capture)
             case Forgotten():
@@ -85,36 +125,44 @@ class MemoryLedger:
                 assert_never(change)
 
     def _conclude(self, change: Concluded) -> None:
-        match change.outcome:
-            case Delivered():
-                self._finish(change, "delivered", Standing.DELIVERED)
-            case Invalid():
-                self._counts["invalid"] += 1
-            case Rejected():
-                self._finish(change, "rejected", Standing.REFUSED)
-            case Held(is_unknown=True):
-                self._finish(change, "held", Standing.HELD_UNKNOWN)
-            case Held():
-                self._finish(change, "held", Standing.REFUSED)
-            case AlreadyDelivered() | Changed():
-                pass  # the look-up said so: nothing changes
-            case _:
-                assert_never(change.outcome)
-
-    def _finish(self, change: Concluded, count: str, standing: Standing) -> None:
-        self._counts[count] += 1
-        if isinstance(change.part, Event) and not change.is_superseded:
+        name = _COUNTED.get(type(change.outcome))
+        if name is not None:
+            self._counts[name] += 1
+        standing = _standing(change.outcome)
+        if standing is not None and isinstance(change.part, Event) and not change.is_superseded:
             self._stand(change.part, standing)
 
     def _stand(self, event: Event, standing: Standing) -> None:
-        key = self._key(event)
-        if key is not None:
-            self._standings[key] = standing, _digest(event.body)
+        if event.identity is None:
+            return
+        contents = self._contents.setdefault(event.identity, {})
+        held = contents.get(event.content)
+        if held is None:
+            contents[event.content] = _Content(standing, event.who, event.origin.digest)
+        elif held.standing is not Standing.DELIVERED:  # nothing overwrites a delivery
+            held.standing, held.record = standing, event.origin.digest
 
-    def _key(self, event: Event) -> bytes | None:
-        canonical = identity(event, api=self._api)
-        return None if canonical is None else _digest(canonical)
+    def _restate(self, row: Row, standing: Standing) -> None:
+        held = self._contents.get(row[0], {}).get(row[1])
+        if held is not None and held.standing is not Standing.DELIVERED:
+            held.standing = standing
 
 
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+def _standing(outcome: Settled) -> Standing | None:
+    """Where an event stands that has this outcome; None if it stands as before."""
+    match outcome:
+        case Delivered() | AlreadyDelivered(as_former=True):
+            return Standing.DELIVERED
+        case Rejected():
+            return Standing.UNKNOWN if outcome.may_have_arrived else Standing.REFUSED
+        case Held() if outcome.kind is HeldAs.FAILED and outcome.was_sent:
+            return Standing.HELD_UNKNOWN if outcome.is_unknown else Standing.REFUSED
+        case Changed(cause=ChangeCause.CONFLICT):
+            return Standing.CHANGED
+        case AlreadyDelivered() | Changed() | Invalid() | Held():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+_COUNTED: Mapping[type[Settled], str] = {Delivered: "delivered", Invalid: "invalid", Rejected: "rejected", Held: "held"}

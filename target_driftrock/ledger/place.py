@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import sqlalchemy as sa
@@ -79,6 +79,16 @@ class Server:
 
 
 Place = Directory | Server
+"""Where the setting points to."""
+
+
+class Named(Protocol):
+    """Any place of a ledger, one that no setting points to included."""
+
+    @property
+    def name(self) -> str:
+        """For errors."""
+        ...
 
 
 def parse_place(location: str) -> Place:
@@ -195,20 +205,34 @@ def _make_schema(place: Server, connection: sa.Connection) -> None:
             connection.execute(sa.schema.CreateSchema(place.schema))
 
 
-def inode(place: Place) -> tuple[int, int] | None:
+@contextlib.contextmanager
+def waiting_for_disk(place: Named, connection: sa.Connection) -> Iterator[None]:
+    """Have each commit of SQLite wait until the disk has it. Past SQLAlchemy, which would begin a transaction."""
+    if isinstance(place, Server):
+        yield
+        return
+    with guarded(place), contextlib.closing(connection.connection.cursor()) as cursor:
+        cursor.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA synchronous=NORMAL")
+
+
+def inode(place: Named) -> tuple[int, int] | None:
     """Which file the database is at present. SQLite goes on writing to one that was deleted.
 
     Raises:
         OSError: There is none.
     """
-    if isinstance(place, Server):
+    if not isinstance(place, Directory):
         return None
     found = os.stat(place.file)  # noqa: PTH116 - once a commit, and three times as fast
     return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager
-def guarded(place: Place) -> Iterator[None]:
+def guarded(place: Named) -> Iterator[None]:
     """Turn every error of the database into ours, by its code alone: their texts quote rows and URLs."""
     try:
         yield
@@ -219,7 +243,7 @@ def guarded(place: Place) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opening(place: Place) -> Iterator[None]:
+def opening(place: Named) -> Iterator[None]:
     """As `guarded`, while a ledger is opened: what only a change of the setting mends is said to be its fault."""
     with guarded(place):
         try:
@@ -230,7 +254,7 @@ def opening(place: Place) -> Iterator[None]:
             raise SettingsInvalid([_REFUSED.format(name=place.name, code=_code(error))]) from None
 
 
-def unavailable(place: Place, cause: str) -> LedgerUnavailable:
+def unavailable(place: Named, cause: str) -> LedgerUnavailable:
     """The ledger is not to be had at present."""
     return LedgerUnavailable(
         f"The ledger in {place.name} cannot be used at present ({cause}). Nothing more was sent than it has recorded: "

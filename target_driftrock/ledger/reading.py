@@ -12,21 +12,27 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.errors import SettingsInvalid
+from target_driftrock.events.outcome import HeldAs
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
+from target_driftrock.ledger.interface import DEFENDING, Standing
+from target_driftrock.ledger.likeness import TO_DECIDE
 from target_driftrock.ledger.lock import lock_for
 from target_driftrock.ledger.place import Directory, engine, guarded, opening, parse_place
-from target_driftrock.ledger.tables import STANDINGS
+from target_driftrock.ledger.tables import CODES, STANDINGS
+from target_driftrock.ledger.ways import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from target_driftrock.ledger.interface import Standing
+    from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.ledger.place import Place
 
 KEYS_PAGE = 2_000
 ROWS_PAGE = 50
 """Keys are small; a row may hold a record of any size."""
+HELD = TO_DECIDE | {HeldAs.FAILED.value}
+"""The kinds of kept rows that wait for a person's word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,20 @@ class Selection:
     """A part of the reason is enough, in capitals or not."""
     since: float | None = None
     """Refused or held at that time or later, for the last time."""
-    kind: str | None = None
+    kinds: frozenset[str] = frozenset()
+    """One of these; none for any."""
+    event: str | None = field(default=None, repr=False)
+    """Of this `event_id`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defender:
+    """Other content of the same event, which was or may have been accepted. What it was, the ledger does not hold."""
+
+    event_id: str = field(repr=False)
+    is_delivered: bool
+    at: float
+    run: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +68,8 @@ class KeptRow:
     stream: str
     record: bytes = field(repr=False)
     schema: bytes = field(repr=False)
+    known: Sequence[Defender] | None = None
+    """What it collides with, where a person has to say whether it is a change of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +84,18 @@ class KeptGroup:
     count: int
     first_at: float
     at: float
+    known_at: float | None = None
+    """When the latest of what they collide with was delivered, or tried."""
+    known_run: int | None = None
+    """By which run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedEvent:
-    """What became of one event, by the latest run that dealt with it. `tries` counts its requests, in all runs."""
+    """What became of one content of an event, by the latest run that dealt with it.
+
+    `tries` counts its requests, in all runs.
+    """
 
     standing: Standing
     tries: int
@@ -79,7 +107,7 @@ class TracedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedRow:
-    """A kept row of which no event is known: the record was refused before it became one, or by another mapping."""
+    """A kept row of which nothing was sent: it became no event, or one that is held since its identity is in doubt."""
 
     stream: str
     kind: str
@@ -153,32 +181,35 @@ class LedgerReader:
     def groups(self, selection: Selection) -> list[KeptGroup]:
         """How many rows wait for what, by stream, mapping, kind and reason."""
         table = tables.kept
-        shared = [table.c[name] for name in ("stream", "mapping", "kind", "reason", "status")]
+        shared = [table.c[name] for name in _SHARED]
         figures = [
             sa.func.count().label("count"),
             sa.func.min(table.c.first_at).label("first_at"),
             sa.func.max(table.c.at).label("at"),
         ]
-        statement = sa.select(*shared, *figures).where(*_fitting(selection)).group_by(*shared).order_by(*shared)
-        return [KeptGroup(**row) for row in self._all(statement)]
+        fitting = fitting_rows(selection, self._digests)
+        statement = sa.select(*shared, *figures).where(*fitting).group_by(*shared).order_by(*shared)
+        known = self._known_by_group(fitting)
+        return [KeptGroup(**row, **known.get(_group(row), {})) for row in self._all(statement)]
 
     def trace(self, event_id: str) -> tuple[list[TracedEvent], list[TracedRow]]:
-        """All events that bear this id, and the rows that wait without one."""
-        event, source = self._digests.text("event", event_id), self._digests.text("source", event_id)
-        known = self._all(sa.select(tables.deliveries).where(tables.deliveries.c.event == event))
-        kept = self._all(
-            sa.select(*(column for column in tables.kept.c if column.name not in _PERSONAL))
-            .where(sa.or_(tables.kept.c.event == event, tables.kept.c.key == source))
-            .order_by(tables.kept.c.first_at)
+        """All contents of the events that bear this id, the oldest in front; and the rows of which nothing was sent."""
+        event, source = self._digests.event(event_id), self._digests.text("source", event_id)
+        deliveries, kept = tables.deliveries, tables.kept
+        known = self._all(
+            sa.select(*(deliveries.c[name] for name in ("identity", "content", "standing", "tries", "run", "at")))
+            .where(deliveries.c.event == event)
+            .order_by(deliveries.c.at)
         )
-        waiting = {bytes(row["key"]) for row in kept}
-        events = [_traced(row, is_kept=bytes(row["identity"]) in waiting) for row in known]
-        identities = {bytes(row["identity"]) for row in known}
-        rows = [
-            TracedRow(**{name: row[name] for name in ("stream", "kind", "reason", "run", "at")})
-            for row in kept
-            if bytes(row["key"]) not in identities
-        ]
+        is_without_event = sa.and_(kept.c.event.is_(None), kept.c.source == source)
+        waiting = self._all(
+            sa.select(*(kept.c[name] for name in ("identity", "content", *_TRACED)))
+            .where(sa.or_(kept.c.event == event, is_without_event))
+            .order_by(kept.c.first_at, kept.c.position)
+        )
+        sent, kept_contents = set(map(_content, known)), set(map(_content, waiting))
+        events = [_traced(row, is_kept=_content(row) in kept_contents) for row in known]
+        rows = [TracedRow(**{name: row[name] for name in _TRACED}) for row in waiting if _content(row) not in sent]
         return events, rows
 
     def runs(self, *, last: int | None = None, between: tuple[float, float] | None = None) -> list[Run]:
@@ -196,6 +227,10 @@ class LedgerReader:
         statement = sa.select(*columns).where(table.c.run.in_(runs)).order_by(table.c.at, table.c.event_id)
         return [UnknownEvent(**row) for row in self._all(statement)]
 
+    def ways(self, api: str) -> dict[Way, KnownWay]:
+        """How identities were made at an API, and how much was delivered so."""
+        return remembered(self._all(sa.select(tables.ways).where(tables.ways.c.api == api)))
+
     def _all(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
         with guarded(self._place), self._connection.begin():
             return [dict(row) for row in self._connection.execute(statement).mappings()]
@@ -207,7 +242,7 @@ class LedgerReader:
         newest = self._all(sa.select(sa.func.max(table.c.first_at).label("at")))[0]["at"]
         if newest is None:
             return
-        fitting = sa.select(*order).where(*_fitting(selection), table.c.first_at <= newest)
+        fitting = sa.select(*order).where(*fitting_rows(selection, self._digests), table.c.first_at <= newest)
         ordered = fitting.order_by(*order).limit(KEYS_PAGE)
         page = self._all(ordered)
         while page:
@@ -219,31 +254,72 @@ class LedgerReader:
         """The rows of these keys, in their order, but for those that have gone meanwhile."""
         kept, schemas = tables.kept, tables.schemas
         statement = (
-            sa.select(kept.c.key, kept.c.stream, kept.c.record, schemas.c.line)
+            sa.select(kept.c.key, kept.c.stream, kept.c.record, kept.c.kind, schemas.c.line)
             .join(schemas, schemas.c.digest == kept.c.schema)
             .where(kept.c.key.in_(keys))
         )
         found = {row["key"]: row for row in self._all(statement)}
+        known = self._known([key for key, row in found.items() if row["kind"] in TO_DECIDE])
         for key in keys:
             if (row := found.get(key)) is not None:
                 yield KeptRow(
-                    key=bytes(key).hex(), stream=row["stream"], record=bytes(row["record"]), schema=bytes(row["line"])
+                    key=bytes(key).hex(),
+                    stream=row["stream"],
+                    record=bytes(row["record"]),
+                    schema=bytes(row["line"]),
+                    known=known.get(key),
                 )
+
+    def _known(self, keys: Sequence[bytes]) -> dict[bytes, list[Defender]]:
+        """What each of these rows collides with, the oldest in front."""
+        known: dict[bytes, list[Defender]] = {key: [] for key in keys}
+        kept, deliveries = tables.kept, tables.deliveries
+        columns = [kept.c.key, kept.c.event_id, *(deliveries.c[name] for name in ("standing", "at", "run"))]
+        statement = sa.select(*columns).join(deliveries, _DEFENDS).where(kept.c.key.in_(keys)).order_by(deliveries.c.at)
+        for row in self._all(statement) if keys else ():
+            is_delivered = row["standing"] == CODES[Standing.DELIVERED]
+            defender = Defender(event_id=row["event_id"], is_delivered=is_delivered, at=row["at"], run=row["run"])
+            known[row["key"]].append(defender)
+        return known
+
+    def _known_by_group(self, fitting: Sequence[sa.ColumnElement[bool]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """When and by which run the latest was dealt with of what a group's rows collide with."""
+        kept, deliveries = tables.kept, tables.deliveries
+        shared = [kept.c[name] for name in _SHARED]
+        latest = [sa.func.max(deliveries.c.at).label("known_at"), sa.func.max(deliveries.c.run).label("known_run")]
+        statement = (
+            sa.select(*shared, *latest)
+            .join(deliveries, _DEFENDS)
+            .where(*fitting, kept.c.kind.in_(TO_DECIDE))
+            .group_by(*shared)
+        )
+        return {_group(row): {name: row[name] for name in _KNOWN} for row in self._all(statement)}
 
     def _run(self, row: dict[str, Any]) -> Run:
         holder = row.pop("holder")
         return Run(**row, is_running=row["ended_at"] is None and _is_held(self._place, self._connection, by=holder))
 
 
-def _fitting(selection: Selection) -> list[sa.ColumnElement[bool]]:
+def fitting_rows(selection: Selection, digests: Digests) -> list[sa.ColumnElement[bool]]:
+    """What a kept row must fulfil to be selected."""
     table = tables.kept
     said = [
         selection.stream and table.c.stream == selection.stream,
         selection.reason and sa.func.lower(table.c.reason).contains(selection.reason.lower(), autoescape=True),
         selection.since and table.c.at >= selection.since,
-        selection.kind and table.c.kind == selection.kind,
+        selection.kinds and table.c.kind.in_(selection.kinds),
+        selection.event and table.c.event == digests.event(selection.event),
     ]
     return [condition for condition in said if isinstance(condition, sa.ColumnElement)]
+
+
+def _content(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Which content of which event."""
+    return row["identity"], row["content"]
+
+
+def _group(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _SHARED)
 
 
 def _traced(row: dict[str, Any], *, is_kept: bool) -> TracedEvent:
@@ -285,7 +361,16 @@ def _missing(place: Place) -> SettingsInvalid:
     return SettingsInvalid([f"ledger: there is none in {place.name} yet: the first run makes it."])
 
 
-_PERSONAL = {"record", "excerpt"}
+_SHARED = ("stream", "mapping", "kind", "reason", "status")
+"""What kept rows of one group have in common."""
+_KNOWN = ("known_at", "known_run")
+_TRACED = ("stream", "kind", "reason", "run", "at")
+_DEFENDS = sa.and_(
+    tables.deliveries.c.identity == tables.kept.c.identity,
+    tables.deliveries.c.content != tables.kept.c.content,
+    tables.deliveries.c.standing.in_([int(CODES[standing]) for standing in DEFENDING]),
+)
+"""Of a content and a kept row: it stands against that row's event."""
 _COUNTED = ("delivered", "invalid", "rejected", "held", "unknown")
 _RUN = ("id", "holder", "started_at", "ended_at", "exit_code", *_COUNTED, "receipt")
 _OTHER_VERSION = (

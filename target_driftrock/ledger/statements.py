@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.interface import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,32 @@ class Statements:
         self._look_ups: dict[int, tuple[str, list[str]]] = {}
         standing, unknown = insert(tables.deliveries), insert(tables.unknown)
         self.standing = text(
-            _replacing(standing, tables.deliveries, also={"tries": tables.deliveries.c.tries + standing.excluded.tries})
+            _replacing(
+                standing,
+                tables.deliveries,
+                but=("event", "person", "email", "phone"),
+                also={"tries": tables.deliveries.c.tries + standing.excluded.tries},
+                where=tables.deliveries.c.standing != _DELIVERED,  # nothing overwrites a delivery
+            )
+        )
+        deliveries = tables.deliveries
+        self.other = text(
+            deliveries.update()
+            .where(
+                deliveries.c.identity == sa.bindparam("of"),
+                deliveries.c.content == sa.bindparam("with_content"),
+                deliveries.c.standing != _DELIVERED,
+            )
+            .values(standing=sa.bindparam("now"), run=sa.bindparam("by_run"), at=sa.bindparam("moment"))
+        )
+        self.way = text(insert(tables.ways))
+        self.followed = text(
+            tables.ways.update().where(tables.ways.c.id == sa.bindparam("gone")).values(successor=sa.bindparam("by"))
+        )
+        self.delivered = text(
+            tables.ways.update()
+            .where(tables.ways.c.id == sa.bindparam("way"))
+            .values(delivered=tables.ways.c.delivered + sa.bindparam("more"))
         )
         self.unknown = text(
             _replacing(unknown, tables.unknown, also={"lost": tables.unknown.c.lost + unknown.excluded.lost})
@@ -45,7 +71,7 @@ class Statements:
         )
 
     def look_up(self, keys: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:
-        """What finds identity, standing and payload of each key that is there, and its parameters.
+        """What finds the contents of each identity that is there, and its parameters.
 
         There is one statement for each power of two; the last key fills it up.
         """
@@ -59,8 +85,12 @@ class Statements:
         names = [f"key_{number}" for number in range(size)]
         table = tables.deliveries
         wanted = table.c.identity.in_([sa.bindparam(name) for name in names])
-        found = sa.select(table.c.identity, table.c.standing, table.c.payload).where(wanted)
+        columns = ("identity", "content", "standing", "person", "email", "phone", "record")
+        found = sa.select(*(table.c[name] for name in columns)).where(wanted)
         return _text(found, dialect=self._dialect), names
+
+
+_DELIVERED: sa.ColumnElement[int] = sa.literal_column(str(int(tables.CODES[Standing.DELIVERED])))
 
 
 def _text(statement: Any, *, dialect: sa.Dialect) -> str:
@@ -68,11 +98,17 @@ def _text(statement: Any, *, dialect: sa.Dialect) -> str:
 
 
 def _replacing(
-    statement: Any, table: sa.Table, *, but: Sequence[str] = (), also: Mapping[str, Any] | None = None
+    statement: Any,
+    table: sa.Table,
+    *,
+    but: Sequence[str] = (),
+    also: Mapping[str, Any] | None = None,
+    where: Any = None,
 ) -> Any:
     """On conflict, all columns take the new values, but the key and some; some take another value."""
     names = [column.name for column in table.columns if not column.primary_key and column.name not in but]
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_={name: statement.excluded[name] for name in names} | dict(also or {}),
+        where=where,
     )

@@ -13,9 +13,9 @@ from target_driftrock.errors import SettingsInvalid
 from target_driftrock.ledger.interface import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-VERSION = 1
+VERSION = 2
 
 metadata = sa.MetaData()
 
@@ -33,6 +33,7 @@ runs = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("secured_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("exit_code", sa.Integer),
     sa.Column("delivered", sa.Integer, nullable=False, server_default="0"),
@@ -42,21 +43,43 @@ runs = sa.Table(
     sa.Column("unknown", sa.Integer, nullable=False, server_default="0"),
     sa.Column("receipt", sa.Text),
 )
-"""One row for each run. The counters are added to by the transactions that they count."""
+"""One row for each run. The counters are added to by the transactions that they count. `secured_at`: all that was
+committed before lies on the disk."""
 
 deliveries = sa.Table(
     "deliveries",
     metadata,
     sa.Column("identity", sa.LargeBinary, primary_key=True),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("content", sa.LargeBinary, primary_key=True),
     sa.Column("event", sa.LargeBinary, nullable=False),
+    sa.Column("person", sa.LargeBinary),
+    sa.Column("email", sa.LargeBinary),
+    sa.Column("phone", sa.LargeBinary),
+    sa.Column("record", sa.LargeBinary, nullable=False),
     sa.Column("standing", sa.SmallInteger, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("way", sa.Integer, nullable=False),
     sa.Column("run", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
-"""One row for each event with an identity. All keys are salted digests; `event` is that of its `event_id`, for a
-person who asks by it; an index on it would double what a commit costs. `tries` counts its requests, in all runs."""
+"""One row for each content of each event with an identity. All but the last five columns are salted digests: `event` is
+that of its `event_id`, for a person who asks by it; an index on it would double what a commit costs. `person`, `email`
+and `phone` say whom it is about, over its identity; no bytes at all stand for one that was erased. `tries` counts the
+requests for this content, in all runs; `way` is how its identity was made."""
+
+ways = sa.Table(
+    "ways",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("api", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("templates", sa.Text, nullable=False),
+    sa.Column("delivered", sa.Integer, nullable=False),
+    sa.Column("successor", sa.Integer),
+)
+"""How the mappings of a stream, or of a stream map, make identities: templates and names, no values. `delivered`
+counts the rows of `deliveries` that are delivered and were made so; `successor` is the way that took its place, by the
+word of a mapping's `formerly`."""
 
 captures = sa.Table(
     "captures",
@@ -78,8 +101,17 @@ kept = sa.Table(
     "kept",
     metadata,
     sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("identity", sa.LargeBinary, index=True),
+    sa.Column("content", sa.LargeBinary),
+    sa.Column("source", sa.LargeBinary, index=True),
+    sa.Column("who_person", sa.LargeBinary),
+    sa.Column("who_email", sa.LargeBinary),
+    sa.Column("who_phone", sa.LargeBinary),
     sa.Column("person", sa.LargeBinary),
     sa.Column("event", sa.LargeBinary),
+    sa.Column("event_id", sa.Text),
+    sa.Column("digest", sa.LargeBinary),
+    sa.Column("way", sa.Integer),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("mapping", sa.Text, nullable=False),
@@ -93,7 +125,11 @@ kept = sa.Table(
     sa.Column("first_at", sa.Float, nullable=False, index=True),
     sa.Column("at", sa.Float, nullable=False),
 )
-"""What was refused or held: personal data, until it is delivered after all or deleted."""
+"""What was refused or held: personal data, until it is delivered after all or deleted.
+
+`identity` and `content` are as in `deliveries`, `source` is the record's stream and key properties. Whom it is about
+(`who_…`) is digested over `identity`, where there is none over `source`. `digest` is `deliveries.record`.
+"""
 
 unknown = sa.Table(
     "unknown",
@@ -117,32 +153,27 @@ class Code(enum.IntEnum):
     UNKNOWN = 4
     HELD_UNKNOWN = 5
     INTENDED = 6
+    CHANGED = 7
 
 
 CODES: Mapping[Standing, Code] = {standing: Code[standing.name] for standing in Standing}
 STANDINGS: Mapping[int, Standing] = {code: standing for standing, code in CODES.items()}
 
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {}
-"""From a version of the tables to the next one, forward only. The first version needs none."""
-
 
 def prepare(connection: sa.Connection) -> bool:
-    """Make the tables, or bring them to this version. True if the ledger is new.
+    """Make the tables, if there are none. True if the ledger is new.
 
     Raises:
-        SettingsInvalid: A newer version of this program made the ledger.
+        SettingsInvalid: Another version of this program made the ledger.
     """
     found = version(connection)
     judge_version(found)
-    if found is None:
-        metadata.create_all(connection)
-        made = {"version": str(VERSION), "salt": secrets.token_hex(32), "made_at": str(time.time())}
-        connection.execute(facts.insert(), [{"name": name, "value": value} for name, value in made.items()])
-        return True
-    for step in range(found, VERSION):
-        STEPS[step](connection)
-    connection.execute(facts.update().where(facts.c.name == "version").values(value=str(VERSION)))
-    return False
+    if found is not None:
+        return False
+    metadata.create_all(connection)
+    made = {"version": str(VERSION), "salt": secrets.token_hex(32), "made_at": str(time.time())}
+    connection.execute(facts.insert(), [{"name": name, "value": value} for name, value in made.items()])
+    return True
 
 
 def fact(connection: sa.Connection, name: str) -> str:
@@ -159,10 +190,14 @@ def judge_version(found: int | None) -> None:
     """Whether this program can use such tables.
 
     Raises:
-        SettingsInvalid: They are newer than it.
+        SettingsInvalid: They are another version's.
     """
-    if found is not None and found > VERSION:
-        raise SettingsInvalid([_NEWER])
+    if found is not None and found != VERSION:
+        raise SettingsInvalid([_NEWER if found > VERSION else _OLDER])
 
 
 _NEWER = "ledger was made by a newer version of target-driftrock: install that version, or name another ledger."
+_OLDER = (
+    "ledger was made by an older version of target-driftrock, and cannot be used by this one: name another ledger, and "
+    "have the tap go on from its bookmark, since a new ledger does not know what was delivered before."
+)

@@ -11,7 +11,8 @@ from typing import Any
 
 from target_driftrock.mapping import timestamps
 from target_driftrock.mapping.path import Reader, Record
-from target_driftrock.mapping.writing import Wrong, as_text
+from target_driftrock.mapping.values import is_blank, is_nothing
+from target_driftrock.mapping.writing import Wrong, as_identifier
 
 EVENT_TYPES = ("lead", "conversion", "action")
 
@@ -24,23 +25,23 @@ NO_OBJECT = Wrong("is not an object")
 
 
 def required(read: Reader) -> Reader:
-    """`read`, where null and empty are wrong."""
+    """`read`, where null and blank are wrong."""
 
     def given(record: Record) -> Any:
         value = read(record)
         if value is None:
             return IS_NULL
-        return IS_EMPTY if value == "" else value
+        return IS_EMPTY if type(value) is str and is_blank(value) else value
 
     return given
 
 
 def optional(read: Reader) -> Reader:
-    """`read`, where an empty text is left out, as null is: taps of CSV files know no other null."""
+    """`read`, where a blank is left out, as null is: taps of CSV files know no other null."""
 
     def given(record: Record) -> Any:
         value = read(record)
-        return None if value == "" else value
+        return None if type(value) is str and is_blank(value) else value
 
     return given
 
@@ -56,14 +57,14 @@ def event_type(read: Reader) -> Reader:
 
 
 def identifier(read: Reader) -> Reader:
-    """A text; of a number, its digits as JSON writes them."""
+    """A text; of a number, its digits, however it is spelled: `42.0` is `42`."""
 
     def checked(record: Record) -> str | Wrong | None:
         value = read(record)
         if type(value) is str or value is None or isinstance(value, Wrong):
             return value
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            return as_text(value)
+            return as_identifier(value)
         return NO_IDENTIFIER
 
     return checked
@@ -72,23 +73,28 @@ def identifier(read: Reader) -> Reader:
 def key(stream: str, parts: Sequence[Reader]) -> Reader:
     """The stream and the key properties, `leads:42`; a `:` or `%` within a part is percent-encoded.
 
-    No two keys of a stream share one text unless their parts differ in type alone. A null part is wrong, and
-    so are an object, a list, and a key whose every part is empty.
+    No two keys of a stream share one text unless their parts differ in type alone, or are null and blank, which are
+    both nothing. Wrong are an object, a list, and a key of which every part is nothing.
     """
-    start = _encoded(stream)
-    nothing = start + ":" * len(parts)
+    start = encoded(stream)
 
     def checked(record: Record) -> str | Wrong:
         text = start
+        is_empty, is_null = True, True
         for read in parts:
             value = read(record)
-            if value is None:
-                return IS_NULL
-            part = NO_IDENTIFIER if isinstance(value, dict | list) else as_text(value)
+            if is_nothing(value):
+                is_null = is_null and value is None
+                text += ":"
+                continue
+            part = NO_IDENTIFIER if isinstance(value, dict | list) else as_identifier(value)
             if isinstance(part, Wrong):
                 return part
-            text += f":{_encoded(part)}"
-        return IS_EMPTY if text == nothing else text
+            is_empty = False
+            text += f":{encoded(part)}"
+        if is_empty:
+            return IS_NULL if is_null else IS_EMPTY
+        return text
 
     return checked
 
@@ -116,14 +122,14 @@ def an_object(read: Reader) -> Reader:
 
 
 def named(readers: Mapping[str, Reader]) -> Reader:
-    """An object of what the readers give, without nulls."""
+    """An object of what the readers give, without nulls and blanks."""
     items = tuple(readers.items())
 
     def gather(record: Record) -> dict[str, Any]:
         found = {}
         for name, read in items:
             value = read(record)
-            if value is not None:
+            if not (value is None or (type(value) is str and is_blank(value))):
                 found[name] = value
         return found
 
@@ -131,8 +137,12 @@ def named(readers: Mapping[str, Reader]) -> Reader:
 
 
 def every_property(record: Record) -> dict[str, Any]:
-    """All of the record but nulls and what the SDK adds (`_sdc_*`)."""
-    return {name: value for name, value in record.items() if value is not None and not name.startswith("_sdc_")}
+    """All of the record but nulls, blanks, and what the SDK adds (`_sdc_*`)."""
+    return {
+        name: value
+        for name, value in record.items()
+        if not (value is None or (type(value) is str and is_blank(value)) or name.startswith("_sdc_"))
+    }
 
 
 def _required_text(read: Reader) -> Reader:
@@ -156,6 +166,9 @@ CHECKS: Mapping[str, Callable[[Reader], Reader]] = {
 }
 """How what a template gives is judged, by attribute."""
 
+IDENTITY = frozenset({"event_type", "event_name", "source_id", "affiliate_id", "event_id"})
+"""What makes an event itself; all else is its content."""
+
 SENT_IN_ORDER = (
     "event_type",
     "event_name",
@@ -170,5 +183,6 @@ SENT_IN_ORDER = (
 )
 
 
-def _encoded(part: str) -> str:
+def encoded(part: str) -> str:
+    """A part of a key, so that no `:` in it is taken for one between parts."""
     return part.replace("%", "%25").replace(":", "%3A")

@@ -7,9 +7,48 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from target_driftrock.events.event import Capture, Endpoint, Event, Origin, Part, Refusal
+from target_driftrock.events.identity import Way, Who, identity
+from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
 from target_driftrock.mapping.path import Reader, Record
+from target_driftrock.mapping.values import content_digest
+from target_driftrock.mapping.who import who
 from target_driftrock.mapping.writing import UNWRITABLE, Wrong, write
+from target_driftrock.settings import OnChanged
+
+
+def capture_of(values: Mapping[str, Any], *, label: str) -> Capture:
+    """The capture that these attributes name."""
+    affiliate_id = values.get("affiliate_id")
+    return Capture(
+        endpoint=Endpoint.WEBHOOK if affiliate_id is None else Endpoint.AFFILIATE,
+        source_id=values["source_id"],
+        affiliate_id=affiliate_id,
+        label=label,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerIdentity:
+    """How the identities of a mapping were made before it was mended."""
+
+    way: Way
+    attributes: tuple[tuple[str, Reader], ...] = field(repr=False)
+
+    def of(self, record: Record) -> bytes | None:
+        """The identity that the record's event had then; None if it could have none."""
+        values: dict[str, str] = {}
+        for name, read in self.attributes:
+            value = read(record)
+            if not isinstance(value, str):  # null, or wrong: no event came of it
+                return None
+            values[name] = value
+        return identity(
+            capture_of(values, label=""),
+            event_type=values["event_type"],
+            event_name=values["event_name"],
+            event_id=values["event_id"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +60,12 @@ class CompiledMapping:
     fits: Condition = field(repr=False)
     attributes: tuple[tuple[str, Reader], ...] = field(default=(), repr=False)
     """In the order in which they are sent."""
+    way: Way | None = None
+    """How its identities are made; None where its events have none."""
+    formers: tuple[FormerIdentity, ...] = ()
+    former_ways: tuple[Way, ...] = ()
+    forgets_former: bool = False
+    on_changed: OnChanged | None = None
 
     def part(self, record: Record, origin: Origin) -> Part:
         """The event that the record becomes, or the first rule that it breaks."""
@@ -30,38 +75,54 @@ class CompiledMapping:
             if value is None:
                 continue
             if type(value) is Wrong:
-                return self._refusal(origin, f"{name} {value.rule}")
+                return self._refusal(origin, f"{name} {value.rule}", record)
             body[name] = value
         written = write(body)
-        if written is None:
-            return self._refusal(origin, f"{_unwritable(body)} {UNWRITABLE.rule}")
-        return self._event(origin, body, written=written)
+        content = (
+            None if written is None else content_digest({name: body[name] for name in body if name not in IDENTITY})
+        )
+        if written is None or content is None:
+            return self._refusal(origin, f"{_unwritable(body)} {UNWRITABLE.rule}", record)
+        return self._event(origin, record, body, written=written, content=content)
 
-    def _event(self, origin: Origin, body: Mapping[str, Any], *, written: bytes) -> Event:
-        created_at = body.get("created_at")
+    def _event(
+        self, origin: Origin, record: Record, body: Mapping[str, Any], *, written: bytes, content: bytes
+    ) -> Event:
+        created_at, event_id, person_id = body.get("created_at"), body.get("event_id"), body.get("person_id")
+        capture = capture_of(body, label=self.capture_label)
+        own = identity(capture, event_type=body["event_type"], event_name=body["event_name"], event_id=event_id)
         return Event(
             origin=origin,
             mapping=self.label,
-            capture=self._capture(body),
+            capture=capture,
             event_type=body["event_type"],
             event_name=body["event_name"],
-            event_id=body.get("event_id"),
-            person_id=body.get("person_id"),
+            event_id=event_id,
+            person_id=person_id,
             day=created_at and created_at[:10],
             body=written,
+            identity=own,
+            content=content,
+            who=who(person_id, body["fields"]),
+            way=self.way,
+            former=self._former(record, but=own) if self.formers else (),
+            former_ways=self.former_ways,
+            on_changed=self.on_changed,
         )
 
-    def _capture(self, body: Mapping[str, Any]) -> Capture:
-        affiliate_id = body.get("affiliate_id")
-        return Capture(
-            endpoint=Endpoint.WEBHOOK if affiliate_id is None else Endpoint.AFFILIATE,
-            source_id=body["source_id"],
-            affiliate_id=affiliate_id,
-            label=self.capture_label,
-        )
+    def _former(self, record: Record, *, but: bytes | None) -> tuple[bytes, ...]:
+        """The other identities under which the event may be known from before, each once."""
+        found = dict.fromkeys(former.of(record) for former in self.formers)
+        return tuple(each for each in found if each is not None and each != but)
 
-    def _refusal(self, origin: Origin, reason: str) -> Refusal:
-        return Refusal(origin=origin, mapping=self.label, reason=reason)
+    def _refusal(self, origin: Origin, reason: str, record: Record) -> Refusal:
+        return Refusal(origin=origin, mapping=self.label, reason=reason, who=self._who(record))
+
+    def _who(self, record: Record) -> Who:
+        """Whom the event would have been about, as far as that can be read."""
+        found = {name: read(record) for name, read in self.attributes if name in {"person_id", "fields"}}
+        person_id, fields = found.get("person_id"), found.get("fields")
+        return who(person_id if isinstance(person_id, str) else None, fields if isinstance(fields, dict) else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +133,8 @@ class CompiledStream:
     mappings: tuple[CompiledMapping, ...]
     warnings: tuple[str, ...] = ()
     """What a person should know before anything is sent, a sentence each."""
+    scope: str = ""
+    """The tap's stream, or the stream map's key: what the ways of its mappings are remembered by."""
 
     def map(self, record: Record, origin: Origin) -> Part | None:
         """What the record becomes under the first mapping that fits it.

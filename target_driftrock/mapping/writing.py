@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from target_driftrock.mapping.values import number
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
 
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -44,6 +46,15 @@ def as_text(value: Any) -> str | Wrong:
         return value
     written = write(value)
     return UNWRITABLE if written is None else written.decode().strip('"')
+
+
+def as_identifier(value: Any) -> str | Wrong:
+    """The value as it stands within an identity: as a text, but all spellings of one number give one text."""
+    if type(value) is str:
+        return value
+    if isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool):
+        return as_text(number(value))
+    return as_text(value)
 
 
 def _has_a_form(value: Any) -> bool:

@@ -110,6 +110,20 @@ class Patience:
     max_outage: float = 900.0
 
 
+class OnChanged(enum.Enum):
+    """What becomes of an event that was delivered before, with other content."""
+
+    SKIP = "skip"
+    SEND = "send"
+
+
+class NewLedger(enum.Enum):
+    """Whether a run may make the ledger."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
 class OnUnknown(enum.Enum):
     """What becomes of an event whose answer was lost."""
 
@@ -122,6 +136,7 @@ class Keeping:
     """What a run leaves behind, and where. `ledger` is a directory or a PostgreSQL URL, which holds credentials."""
 
     ledger: str = field(repr=False)
+    new_ledger: NewLedger = NewLedger.ALLOW
     ledger_retention_days: int | None = None
     on_unknown: OnUnknown = OnUnknown.RETRY
     max_reject_percent: float = 5.0
@@ -132,7 +147,8 @@ class StreamMapping:
     """One item of `streams`, its templates as text.
 
     `index` is its place, from 0. An attribute that is None was not given. Without `has_identity` the
-    mapping said `event_id: null`. `fields` is `"*"` or templates (or constants) by name.
+    mapping said `event_id: null`. `fields` is `"*"` or templates (or constants) by name. `formerly` are the attributes
+    of its identity as they were before it was mended; `forgets_former` says that all may be sent again.
     """
 
     index: int
@@ -150,6 +166,9 @@ class StreamMapping:
     created_at: str | None = None
     metadata: str | Mapping[str, Scalar] | None = None
     fields: Literal["*"] | Mapping[str, Scalar] | None = None
+    on_changed: OnChanged | None = None
+    formerly: tuple[Mapping[str, str | None], ...] = ()
+    forgets_former: bool = False
 
     @property
     def label(self) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,6 +23,8 @@ from target_driftrock.settings.groups import (
     Credentials,
     Environment,
     Keeping,
+    NewLedger,
+    OnChanged,
     OnUnknown,
     Pace,
     Patience,
@@ -31,6 +34,8 @@ from target_driftrock.settings.groups import (
 )
 from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row
 
+_CHANGED = {choice.value for choice in OnChanged}
+_CHOICES: Mapping[str, type[Enum]] = {"on_unknown": OnUnknown, "new_ledger": NewLedger}
 _LOCAL = "localhost, 127.0.0.1 or [::1]"
 
 
@@ -89,8 +94,8 @@ def _slots(group: type[Pace | Patience | Keeping | Settings], values: Mapping[st
 
 
 def _converted(row: Row, value: Any) -> Any:
-    if row.name == "on_unknown":
-        return OnUnknown(value)
+    if row.name in _CHOICES:
+        return _CHOICES[row.name](value)
     return float(value) if row.kind is Kind.DECIMAL else value
 
 
@@ -248,8 +253,9 @@ def _mappings(given: Mapping[str, Any]) -> list[StreamMapping]:
     source_id = given.get("source_id")
     if not isinstance(source_id, str | None):  # told already, and no template
         return []
+    on_changed = given.get("on_changed")
     return [
-        items.mapping(item, index, source_id=source_id)
+        items.mapping(item, index, source_id=source_id, on_changed=on_changed if on_changed in _CHANGED else None)
         for index, item in enumerate(streams)
         if not items.mapping_faults(item, index, source_id=source_id)
     ]

@@ -7,12 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from target_driftrock.settings.groups import StreamMapping
+from target_driftrock.settings.groups import OnChanged, StreamMapping
 from target_driftrock.settings.table import MAPPING_SCHEMAS
 
 EVENT_TYPES = ("lead", "conversion", "action")
 _TEXTS = ("event_name", "source_id", "affiliate_id", "event_id", "person_id", "ga_client_id", "created_at")
 _SCALARS = (str, int, float, Decimal, bool)
+_FORMER = ("event_type", "event_name", "source_id", "affiliate_id", "event_id")
+_ALWAYS = ("event_type", "source_id")
+"""What every event has, by a mapping's own word or a setting's."""
+_FORMERLY = (
+    'formerly must be an object of the attributes as they were, such as {"event_id": "{id}"}, an array of these, or '
+    "null to send all again."
+)
 _BESIDE_SKIP = ("stream", "skip", "when")
 _EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
 
@@ -43,9 +50,12 @@ def mapping_faults(item: object, index: int, *, source_id: object) -> list[str]:
     return [f"{label}: {fault}" for fault in _faults(given, source_id)]
 
 
-def mapping(item: Mapping[str, Any], index: int, *, source_id: str | None) -> StreamMapping:
-    """The mapping of an item without faults."""
+def mapping(
+    item: Mapping[str, Any], index: int, *, source_id: str | None, on_changed: str | None = None
+) -> StreamMapping:
+    """The mapping of an item without faults. `source_id` and `on_changed` hold where it does not say them."""
     given = _given(item)
+    changed = given.get("on_changed", on_changed)
     texts = {name: given.get(name) for name in _TEXTS} | {"source_id": given.get("source_id", source_id)}
     return StreamMapping(
         index=index,
@@ -56,6 +66,9 @@ def mapping(item: Mapping[str, Any], index: int, *, source_id: str | None) -> St
         has_identity="event_id" in given or "event_id" not in item,
         metadata=given.get("metadata"),
         fields=given.get("fields"),
+        on_changed=None if changed is None else OnChanged(changed),
+        formerly=_alternatives(given["formerly"]) if "formerly" in given else (),
+        forgets_former="formerly" in item and item["formerly"] is None,
         **texts,
     )
 
@@ -92,6 +105,8 @@ def _faults(given: Mapping[str, Any], source_id: object) -> Iterator[str]:
         yield from _text_faults(name, given)
     yield from _metadata_faults(given)
     yield from _fields_faults(given)
+    yield from _on_changed_faults(given)
+    yield from _formerly_faults(given)
 
 
 def _unknown_attributes(given: Mapping[str, Any]) -> Iterator[str]:
@@ -174,6 +189,36 @@ def _fields_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if not fields:
         yield f"fields is empty: give {either}."
     yield from _constant_faults("fields", fields)
+
+
+def _on_changed_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    choices = [choice.value for choice in OnChanged]
+    if given.get("on_changed", choices[0]) not in choices:
+        yield f"on_changed must be {' or '.join(choices)}."
+
+
+def _formerly_faults(given: Mapping[str, Any]) -> Iterator[str]:
+    if "formerly" not in given:
+        return
+    for former in _alternatives(given["formerly"]):
+        yield from _former_faults(former)
+    if not _alternatives(given["formerly"]):
+        yield _FORMERLY
+
+
+def _former_faults(former: Any) -> Iterator[str]:
+    if not isinstance(former, Mapping) or not former:
+        yield _FORMERLY
+        return
+    for name in sorted(former.keys() - set(_FORMER)):
+        meant = nearest(name, _FORMER)
+        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(_FORMER)}."
+        yield f"formerly.{name} is no part of an identity: {hint}"
+    for name in _FORMER:
+        if former.get(name) is not None:
+            yield from (f"formerly.{fault}" for fault in _text_faults(name, former))
+        elif name in former and name in _ALWAYS:
+            yield f"formerly.{name} is null, and no event was without: give it as it was, or take it away."
 
 
 def _constant_faults(attribute: str, values: Mapping[str, Any]) -> Iterator[str]:

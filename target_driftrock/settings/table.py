@@ -9,7 +9,16 @@ import enum
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 
-from target_driftrock.settings.groups import Environment, Keeping, OnUnknown, Pace, Patience, Settings
+from target_driftrock.settings.groups import (
+    Environment,
+    Keeping,
+    NewLedger,
+    OnChanged,
+    OnUnknown,
+    Pace,
+    Patience,
+    Settings,
+)
 
 _GROUPS = (Pace, Patience, Keeping, Settings)
 _DEFAULTS = {slot.name: slot.default for group in _GROUPS for slot in fields(group) if slot.default is not MISSING}
@@ -110,6 +119,14 @@ TABLE = (
         secret_mark="://",  # noqa: S106 - where credentials may be, not what they are
     ),
     Row(
+        name="new_ledger",
+        title="A new ledger",
+        description="Whether a run may make the ledger: `refuse` ends it (2) where there is none, so that a mistyped or"
+        " lost one does not send everything again.",
+        kind=Kind.OPTIONS,
+        options=tuple(choice.value for choice in NewLedger),
+    ),
+    Row(
         name="source_id",
         title="Source ID",
         description="The capture of every mapping that names none.",
@@ -170,10 +187,20 @@ TABLE = (
         options=tuple(choice.value for choice in OnUnknown),
     ),
     Row(
+        name="on_changed",
+        title="On changed content",
+        description="What becomes of an event that was delivered before, with other content: `skip` does not send it,"
+        " `send` does, each content once. Not said, it is not sent where it is surely the same person's or the same"
+        " record, and else held for a person to decide. A mapping may say otherwise.",
+        kind=Kind.OPTIONS,
+        options=tuple(choice.value for choice in OnChanged),
+    ),
+    Row(
         name="max_reject_percent",
         title="Most rejects",
         description="Percent of a stream's or a capture's events that may be refused; above it, and from ten refused"
-        " events on, a run ends with exit 6. 100 turns it off.",
+        " events on, a run ends with exit 6; however few there are, where all of them are refused. What is held for its"
+        " identity counts as refused. 100 turns it off.",
         kind=Kind.DECIMAL,
         minimum=0,
         maximum=100,
@@ -263,6 +290,13 @@ DROPPED = {
 _TEMPLATE = {"type": ["string", "null"]}
 _TEMPLATES = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
+_FORMER = {
+    "type": "object",
+    "properties": dict.fromkeys(("event_type", "event_name", "source_id", "affiliate_id", "event_id"), _TEMPLATE),
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+
 MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
     "stream": {"type": "string", "description": "The stream's name, or a glob."},
     "skip": {"type": ["boolean", "null"], "description": "true: no event comes of these records."},
@@ -276,6 +310,15 @@ MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
     "ga_client_id": _TEMPLATE | {"description": "The Google Analytics client id."},
     "created_at": _TEMPLATE | {"description": "When it happened. Default: when it arrives."},
     "metadata": {"anyOf": [_TEMPLATE, _TEMPLATES], "description": "An object of templates, or a template for one."},
+    "on_changed": {
+        "type": ["string", "null"],
+        "enum": [*(choice.value for choice in OnChanged), None],
+        "description": "What becomes of changed events. Default: the setting on_changed.",
+    },
+    "formerly": {
+        "anyOf": [{"type": "null"}, _FORMER, {"type": "array", "items": _FORMER, "minItems": 1}],
+        "description": "The attributes of the identity as they were before it was mended; null: send all again.",
+    },
     "fields": {"anyOf": [{"const": "*"}, _TEMPLATES], "description": "Templates by field name, or * for all."},
 }
 """The attributes of an item of `streams`, in the order of the docs."""

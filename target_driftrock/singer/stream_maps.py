@@ -1,10 +1,24 @@
-"""What the SDK's stream maps are silent about: a key whose stream never came."""
+"""What the SDK's stream maps are silent about: a key whose stream never came, and which map made which stream."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
+
+
+def scopes(stream_maps: Mapping[str, Any], stream: str) -> list[str]:
+    """By what to tell the streams apart that the maps make of one of the tap's: its name, then each other map's key.
+
+    In the order in which the SDK applies them: the map of the stream itself, which may rename it, comes first. A map
+    whose source is a glob makes a stream of each of several, so with its key stands the tap's name.
+    """
+    others = (
+        key if rules["__source__"] == stream else f"{key}.{stream}"
+        for key, rules in stream_maps.items()
+        if isinstance(rules, Mapping) and "__source__" in rules and _is_met(rules["__source__"], [stream])
+    )
+    return [stream, *others]
 
 
 def unmet(stream_maps: Mapping[str, Any], streams: Collection[str]) -> list[str]:

@@ -66,6 +66,12 @@ CASES = {
         told="nearest is email",
         changes={"streams": [{"stream": "leads", "event_type": "lead", "fields": {"e": "{emial}"}}]},
     ),
+    "a-key-that-is-a-place-in-a-file": Case(
+        code=2,
+        told="event_id is missing",
+        tap=singer([{**SCHEMA, "key_properties": ["_sdc_source_lineno"]}, *FIVE[1:]]),
+    ),
+    "a-ledger-that-is-not-there": Case(code=2, told="new_ledger", changes={"new_ledger": "refuse"}),
     "an-api-key-that-is-refused": Case(
         code=3, told="api_key", changes={"api_key": f"{CANARY}-key", "client_id": None, "client_secret": None}
     ),
@@ -124,6 +130,26 @@ CASES = {
         delivered=[1, 2, 4],
         states=[4],
     ),
+    "an-id-of-two-people": Case(
+        code=0,
+        told="All is settled but 1 event held for your decision",
+        tap=singer([SCHEMA, record(1), record(1, email="another@example.com"), state(1)]),
+        delivered=[1],
+        states=[1],
+    ),
+    "few-records-and-all-of-them-invalid": Case(
+        code=6,
+        told="2 of 2 of stream leads",
+        tap=singer([SCHEMA, record(1, email=7), record(2, email=7), state(2)]),
+        states=[2],
+    ),
+    "the-same-and-nobody-minds": Case(
+        code=0,
+        told="All is resolved",
+        tap=singer([SCHEMA, record(1, email=7), record(2, email=7), state(2)]),
+        changes={"max_reject_percent": 100},
+        states=[2],
+    ),
     "many-invalid-records": Case(
         code=6,
         told="10 of 20 of stream leads",
@@ -162,6 +188,22 @@ def test_the_exit_code_tells_the_cause_when_a_run_ends(case: Case, command: Comm
     assert case.told in ended.last_line
     assert sorted(accepted(double)) == list(case.delivered)
     assert [bookmark(value) for value in ended.states] == list(case.states)
+
+
+def test_nothing_is_sent_when_a_mended_id_would_send_all_again(command: Command, double: Wire) -> None:
+    """The run before knew the leads by another id: it says what to type, and with that the next one goes on."""
+    given = settings(double.url)
+    mended = {**given["streams"][0], "event_id": "lead-{id}"}
+    six = leads(range(1, 7))
+    command.deliver(given, FIVE)
+
+    told = command.deliver({**given, "streams": [mended]}, six)
+    done = command.deliver({**given, "streams": [{**mended, "formerly": {"event_id": "leads:{id}"}}]}, six)
+
+    assert (told.code, told.out) == (2, "")
+    assert 'formerly: {"event_id": "leads:{id}"}' in told.last_line
+    assert done.code == 0
+    assert sorted(accepted(double)) == list(range(1, 7))
 
 
 def test_settings_are_all_told_when_they_are_wrong(command: Command) -> None:

@@ -58,6 +58,22 @@ CASES = {
     "a-number-is-none": Case(told="NaN", tap=singer([SCHEMA, record(1, id=float("nan"))])),
     "a-text-is-none": Case(told="surrogate", tap=singer([SCHEMA, record(1, name=f"{CANARY}\ud800")])),
     "a-date-is-none": Case(told="created_at is not a time", changes={"streams": [{**MAPPED, "created_at": "{name}"}]}),
+    "an-id-is-another-person-s": Case(
+        told="another person's event", tap=singer([SCHEMA, record(1), record(1, email=f"{CANARY}@example.org")])
+    ),
+    "a-lead-has-changed": Case(
+        told="changed after delivery", tap=singer([SCHEMA, record(1), record(1, name=f"{CANARY} Lovelace")])
+    ),
+    "nobody-is-named": Case(
+        told="say on_changed",
+        changes={"streams": [{**MAPPED, "fields": {"name": "{name}"}}]},
+        tap=singer([SCHEMA, record(1), record(1, name=f"{CANARY} Lovelace")]),
+    ),
+    "a-cell-of-an-id-is-blank": Case(
+        told="event_id is empty",
+        changes={"streams": [{**MAPPED, "event_id": "{email}:{name}"}]},
+        tap=singer([SCHEMA, record(1, name=" ")]),
+    ),
     "an-event-type-is-none": Case(told="event_type", changes={"streams": [{**MAPPED, "event_type": "{name}"}]}),
     "the-api-refuses-a-capture-out-of-a-record": Case(
         told="source_id", changes={"streams": [{**MAPPED, "source_id": "{name}"}]}, faults={"refuse_share": 1}

@@ -195,8 +195,9 @@ def in_a_commit(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def in_a_commit_without_end(scene: Scene) -> Iterator[None]:
-    """The same, but the database stays locked."""
+    """The same, but the database stays locked, and only what the disk had kept before can be passed by STATE."""
     scene.deliver_first()
+    scene.running.next_state()
     scene.wire.post("/_sandbox/faults", {"slow_share": 1, "slow_seconds": LOCKED / 3})
     scene.feed_rest()
     until(lambda: scene.count("accepted") > FIRST)

@@ -16,6 +16,12 @@ LEADS: Mapping[str, Any] = {
     "fields": {"email": "{email}"},
 }
 
+NOBODY: Mapping[str, Any] = {**LEADS, "fields": {"note": "{email}"}}
+"""Its events name no person, as far as a name of a field can tell."""
+ANOTHER = "grace@example.com"
+"""An address that is not the one that `record` makes of a number."""
+LATER = "2026-05-06T07:08:09Z"
+
 
 def schema(stream: str = "leads", **properties: Any) -> dict[str, Any]:
     """A SCHEMA with a key, an e-mail address and a time."""

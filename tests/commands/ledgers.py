@@ -12,13 +12,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from msgspec import structs
 from psycopg import sql
 
+from target_driftrock.delivery.admission import COLLISION, UNDECIDED
 from target_driftrock.events.event import Event, Origin, Refusal
-from target_driftrock.events.outcome import Rejected
+from target_driftrock.events.identity import digest
+from target_driftrock.events.outcome import Delivered, Held, HeldAs, Rejected
 from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from target_driftrock.ledger.interface import Change, Concluded
+from target_driftrock.mapping.who import who
 from tests.delivery import examples
 from tests.stage import schema
 
@@ -75,18 +77,48 @@ def origin(number: int, stream: str = "leads", **values: Any) -> Origin:
     """Where a lead came from: its line and its SCHEMA's, as a tap writes them."""
     line = json.dumps({"type": "RECORD", "stream": stream, "record": {"id": number, **values}}).encode()
     lines = json.dumps(schema(stream)).encode()
-    return Origin(position=number, stream=stream, record=line, schema=lines, key=f"{stream}:{number}")
+    return Origin(
+        position=number, stream=stream, record=line, schema=lines, key=f"{stream}:{number}", digest=digest(line)
+    )
 
 
-def lead(number: int, stream: str = "leads", /, *, person: str | None = None, **values: Any) -> Event:
-    """The event of such a lead: its id is `leads:7`."""
-    made = examples.event(number, event_id=f"{stream}:{number}", person=person)
-    return structs.replace(made, origin=origin(number, stream, **values))
+def lead(
+    number: int,
+    stream: str = "leads",
+    /,
+    *,
+    event_id: str | None = None,
+    source: str = "capture-1",
+    person: str | None = None,
+    **values: Any,
+) -> Event:
+    """The event of such a lead, about whom its values name. Without an `event_id` of its own its id is `leads:7`."""
+    read = origin(number, stream, **values)
+    return examples.event(
+        number,
+        event_id=f"{stream}:{number}" if event_id is None else event_id,
+        source=source,
+        person=person,
+        who=who(person, values),
+        content_of=read.record,
+        read=read,
+    )
 
 
 def invalid(number: int, stream: str = "leads", /, **values: Any) -> Refusal:
     """Such a lead, refused before it could become an event."""
-    return structs.replace(examples.refusal(number), origin=origin(number, stream, **values))
+    return examples.refusal(number, who=who(None, values), read=origin(number, stream, **values))
+
+
+def delivered(event: Event) -> Concluded:
+    """The API took it."""
+    return Concluded(part=event, outcome=Delivered())
+
+
+def collided(event: Event, kind: HeldAs = HeldAs.COLLISION) -> Concluded:
+    """It is held, since its identity is in doubt."""
+    reason = COLLISION if kind is HeldAs.COLLISION else UNDECIDED
+    return Concluded(part=event, outcome=Held(reason=reason, kind=kind))
 
 
 def rejected(event: Event, status: int = 422, excerpt: bytes = b"no") -> Concluded:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from target_driftrock.commands.check import Finding, findings, gravest
+from target_driftrock.events.outcome import Delivered
+from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.interface import Concluded
 from target_driftrock.sandbox.access import Keys
 from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.server import Sandbox, Setup
+from target_driftrock.singer.decoding import decode
+from target_driftrock.singer.messages import Record, Schema
 from target_driftrock.target import TargetDriftrock
-from tests.commands.inputs import LEADS, record, schema, settings, singer
+from tests.commands.inputs import ANOTHER, LATER, LEADS, NOBODY, record, schema, settings, singer
 from tests.sandbox.wire import Wire
 
 
@@ -53,6 +59,7 @@ def test_everything_is_ok_when_a_run_would_start(wire: Wire) -> None:
         "ok: The host answers.",
         "ok: The credentials are right: a token was granted.",
         "ok: Stream leads: its SCHEMA lists everything that its mapping names.",
+        "ok: Each event_id in the input stands for one event.",
     ]
     assert code == 0
     assert (wire.counts()["token_requests"], wire.counts()["requests"]) == (1, 0)
@@ -225,3 +232,135 @@ def test_the_exit_code_is_that_of_the_gravest_when_several_things_are_wrong(wire
     _, with_mapping = looked_at(wire.url, client_secret="wrong", ledger=ledger, source=singer(schema("deals")))
 
     assert (without_mapping, with_mapping) == (3, 2)
+
+
+# Identities.
+
+
+@pytest.mark.parametrize(
+    ("mapping", "second", "told", "expected"),
+    [
+        pytest.param(
+            LEADS,
+            record(1, email=ANOTHER),
+            "error: 1 event of streams[0] (leads) under the event_id of another person's event",
+            6,
+            id="another person's",
+        ),
+        pytest.param(
+            NOBODY,
+            record(1, email=ANOTHER),
+            "error: 1 event of streams[0] (leads) with other content under an event_id that came before",
+            6,
+            id="perhaps another's",
+        ),
+        pytest.param(
+            LEADS,
+            record(1, at=LATER),
+            "warning: 1 event of streams[0] (leads) changed, both contents in this input: is the key too short?",
+            0,
+            id="the same person's",
+        ),
+        pytest.param(LEADS, record(1), "ok: Each event_id in the input stands for one event.", 0, id="a repeat"),
+        pytest.param(LEADS, record(1, email=7), "ok: Each event_id in the input", 0, id="an invalid record"),
+    ],
+)
+def test_the_events_are_held_against_each_other_when_an_input_is_given(
+    wire: Wire, mapping: dict[str, Any], second: dict[str, Any], told: str, expected: int
+) -> None:
+    """One finding for all of a mapping, and no value in it."""
+    lines, code = looked_at(wire.url, mapping, source=singer(schema(), record(1), second))
+
+    assert lines[-1].startswith(told)
+    assert "@" not in "".join(lines)
+    assert (code, wire.counts()["requests"]) == (expected, 0)
+
+
+def test_records_are_passed_over_when_their_schema_has_a_fault() -> None:
+    """The fault is told, and what the records would have become is nobody's guess."""
+    lines, code = looked_at(nobody(), source=singer(schema("deals"), record(1, "deals"), record(1, "deals", at=LATER)))
+
+    assert lines[-1].startswith("error: streams: no mapping names the stream deals")
+    assert code == 2
+
+
+def test_it_is_an_error_when_a_record_comes_before_its_schema(wire: Wire) -> None:
+    """A run would end there."""
+    lines, code = looked_at(wire.url, source=singer(schema(), record(1, "deals")))
+
+    assert [line for line in lines if line.startswith("error: ")] == [
+        "error: Line 2: a RECORD came before any SCHEMA of its stream. Mend the tap, then run again."
+    ]
+    assert code == 5
+
+
+def delivered(api_url: str, *streams: Mapping[str, Any], source: io.BytesIO) -> None:
+    """Have the ledger remember all events of an input as delivered."""
+    target = TargetDriftrock(config=settings(*streams, api_url=api_url, ledger="ledger", api_key="right"))
+    for number, line in enumerate(source, 1):
+        match decode(line, number):
+            case Schema() as message:
+                target.take_schema(message)
+            case Record() as message:
+                target.map_record(message)
+    ledger = open_ledger("ledger", api=target.settings.api.name, wait=0, is_stopped=lambda: False)
+    assert ledger is not None
+    with closing(ledger):
+        ledger.commit([Concluded(part=part, outcome=Delivered()) for part in target.batch.take()])
+        ledger.finish(exit_code=0, receipt="{}")
+
+
+MENDED = {**LEADS, "event_id": "lead-{id}"}
+
+
+def test_it_is_an_error_when_a_mended_identity_would_send_everything_again(wire: Wire) -> None:
+    """What a run would say, once, and before it is begun."""
+    delivered(wire.url, LEADS, source=singer(schema(), record(1), record(2)))
+
+    lines, code = looked_at(wire.url, MENDED, source=singer(schema(), record(1), schema()))
+
+    told = [line for line in lines if line.startswith("error: ")]
+    assert len(told) == 1
+    assert told[0].startswith("error: streams[0] (leads): event_id made other identities before, so 2 events of stream")
+    assert 'Add `formerly: {"event_id": "leads:{id}"}`' in told[0]
+    assert code == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        pytest.param("the same", {**MENDED, "formerly": {"event_id": "leads:{id}"}}, id="it says how they were made"),
+        pytest.param("the same", {**MENDED, "formerly": None}, id="all may be sent again"),
+        pytest.param("the same", LEADS, id="nothing was mended"),
+        pytest.param("http://127.0.0.1:1", MENDED, id="they were delivered to another API"),
+    ],
+)
+def test_nothing_is_said_of_identities_when_nothing_would_be_sent_again_unasked(
+    wire: Wire, before: str, now: dict[str, Any]
+) -> None:
+    """As in a run."""
+    delivered(wire.url if before == "the same" else before, LEADS, source=singer(schema(), record(1)))
+
+    lines, code = looked_at(wire.url, now, source=singer(schema(), record(1)))
+
+    assert (code, [line for line in lines if not line.startswith("ok: ")]) == (0, [])
+
+
+def test_it_is_an_error_when_there_is_no_ledger_and_none_may_be_made(wire: Wire) -> None:
+    """A mistyped place is found before the run that would end by it; still none is made."""
+    lines, code = looked_at(wire.url, new_ledger="refuse")
+
+    assert lines[1].startswith("error: ledger: there is none in the directory ")
+    assert "say new_ledger: allow" in lines[1]
+    assert code == 2
+    assert not Path("ledger").exists()
+
+
+def test_all_is_well_when_there_is_a_ledger_and_none_may_be_made(wire: Wire) -> None:
+    """That is what the setting is for."""
+    delivered(wire.url, LEADS, source=singer(schema(), record(1)))
+
+    lines, code = looked_at(wire.url, new_ledger="refuse")
+
+    assert lines[1] == "ok: The ledger can be kept where the setting says."
+    assert code == 0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from target_driftrock.commands.preview import Preview
+from target_driftrock.commands.search import GROUP
 from target_driftrock.target import TargetDriftrock
-from tests.commands.inputs import LEADS, record, schema, singer, target
+from tests.commands.inputs import ANOTHER, LATER, LEADS, NOBODY, record, schema, singer, target
 
 INVALID = record(9, email=7)
 
@@ -239,3 +242,149 @@ def test_the_exit_code_is_that_of_the_gravest_when_several_things_are_wrong(sour
 
     assert preview.exit_code == code
     assert f"(exit {code})" in list(preview.summary())[-1]
+
+
+# Identities.
+
+
+@pytest.mark.parametrize(
+    ("mapping", "second", "marks", "told", "code"),
+    [
+        pytest.param(
+            LEADS,
+            record(1, email=ANOTHER),
+            {"collision": "its event_id is another's"},
+            "error: 1 event of streams[0] (leads) under the event_id of another person's event: a run would hold",
+            6,
+            id="another person's",
+        ),
+        pytest.param(
+            NOBODY,
+            record(1, email=ANOTHER),
+            {"undecided": "other content under a known event_id: say on_changed, or mend event_id"},
+            "error: 1 event of streams[0] (leads) with other content under an event_id that came before, and nothing "
+            "says whether",
+            6,
+            id="perhaps another's",
+        ),
+        pytest.param(
+            LEADS,
+            record(1, at=LATER),
+            {"changed": "the same person"},
+            "warning: 1 event of streams[0] (leads) changed, both contents in this input: is the key too short?",
+            0,
+            id="the same person's",
+        ),
+    ],
+)
+def test_an_event_is_marked_when_a_run_would_not_send_it_for_its_identity(
+    mapping: dict[str, Any], second: dict[str, Any], marks: dict[str, str], told: str, code: int
+) -> None:
+    """Beside the event, which is shown all the same; the summary says what to do, and shows no value."""
+    preview, lines = previewed(singer(schema(), record(1), second), target(mapping))
+
+    assert [line["line"] for line in lines] == [2, 3]
+    assert {name: value for name, value in lines[1].items() if name not in lines[0]} == marks
+    summary = list(preview.summary())
+    assert len([line for line in summary if line.startswith(told)]) == 1
+    assert "@" not in "".join(summary)
+    assert preview.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("on_changed", "marks", "events"),
+    [
+        pytest.param("skip", [{}, {"changed": "the same person"}], "Events: 2, of them 1 changed.", id="skip"),
+        pytest.param("send", [{}, {}], "Events: 2.", id="send"),
+    ],
+)
+def test_a_change_is_no_fault_when_the_settings_say_what_becomes_of_it(
+    on_changed: str, marks: list[dict[str, str]], events: str
+) -> None:
+    """It is shown whether it would be sent, and nobody is warned."""
+    preview, lines = previewed(singer(schema(), record(1), record(1, at=LATER)), target(on_changed=on_changed))
+
+    assert [{name: line[name] for name in line if name == "changed"} for line in lines] == marks
+    assert list(preview.summary()) == [
+        "Records: 2 read = 2 mapped + 0 invalid + 0 filtered + 0 unmapped.",
+        f"{events} Nothing was sent (exit 0).",
+    ]
+
+
+def test_repeats_are_counted_when_their_content_is_the_very_same() -> None:
+    """Taps read the last rows again each time: nothing is wrong with that."""
+    source = singer(schema(), record(1), record(1), record(2), record(2), record(2, at=LATER))
+
+    preview, lines = previewed(source)
+
+    assert [set(line) & {"changed", "collision", "undecided"} for line in lines] == [*[set()] * 4, {"changed"}]
+    assert list(preview.summary())[-1] == "Events: 5, of them 2 repeats and 1 changed. Nothing was sent (exit 0)."
+
+
+def test_what_is_wrong_is_counted_by_mapping_when_several_have_it() -> None:
+    """Each mapping has its own `event_id` to mend."""
+    twice = [record(1, email=ANOTHER), record(1, email="jose@example.com")]
+    source = singer(
+        schema(), record(1), *twice, schema("deals"), record(1, "deals"), record(1, "deals", email="jose@example.com")
+    )
+
+    preview, _ = previewed(source, target(LEADS, {**LEADS, "stream": "deals"}))
+
+    assert [line.partition(" under")[0] for line in preview.summary() if line.startswith("error: ")] == [
+        "error: 2 events of streams[0] (leads)",
+        "error: 1 event of streams[1] (deals)",
+    ]
+
+
+def test_two_persons_collide_when_hundreds_of_events_lie_between() -> None:
+    """Events are judged in groups, and remembered from each to the next."""
+    between = [record(number) for number in range(2, 2 * GROUP)]
+
+    preview, lines = previewed(singer(schema(), record(1), *between, record(1, email=ANOTHER)))
+
+    assert [line["line"] for line in lines] == list(range(2, 2 * GROUP + 2))
+    assert [line["line"] for line in lines if "collision" in line] == [2 * GROUP + 1]
+    assert preview.exit_code == 6
+
+
+def test_lines_keep_their_order_when_some_wait_for_what_is_known_of_them() -> None:
+    """Invalid records, faults and events stand as they were read."""
+    source = singer(
+        *[schema(), record(1), INVALID, record(1, email=ANOTHER), schema("deals"), INVALID, record(2)],
+        *[record(2), record(3, "lost")],
+    )
+
+    _, lines = previewed(source)
+
+    kinds = [next(kind for kind in ("collision", "event", "invalid", "error") if kind in line) for line in lines]
+    assert [line["line"] for line in lines] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert kinds == ["event", "invalid", "collision", "error", "invalid", "event", "event", "error"]
+
+
+class Unfinished(io.BytesIO):
+    """An input after which blank lines follow until `is_over()`."""
+
+    def __init__(self, source: io.BytesIO, is_over: Callable[[], bool]) -> None:
+        super().__init__(source.getvalue())
+        self._is_over = is_over
+
+    def __next__(self) -> bytes:
+        line = self.readline() or (b"" if self._is_over() else b"\n")
+        if not line:
+            raise StopIteration
+        return line
+
+
+def test_a_line_is_printed_when_a_tap_has_more_to_say() -> None:
+    """Within about a second, however few there are."""
+    printed: list[bytes] = []
+    deadline = time.monotonic() + 30
+    printed_at_last_line: list[int] = []
+
+    def is_over() -> bool:
+        printed_at_last_line.append(len(printed))
+        return bool(printed) or time.monotonic() > deadline
+
+    Preview(target(), write=printed.append).read(Unfinished(singer(schema(), record(1)), is_over))
+
+    assert printed_at_last_line[-1] == 1

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.console import Console
 from singer_sdk.sinks import RecordSink
 from singer_sdk.target_base import Target
@@ -24,14 +26,30 @@ from singer_sdk.target_base import Target
 from target_driftrock.commands import erasure
 from target_driftrock.commands.rejects import marked, table, write_stream
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
-from target_driftrock.events.outcome import Held, Invalid
-from target_driftrock.ledger.erasing import Erased, Sought, erase
-from target_driftrock.ledger.interface import Concluded, Forgotten, Lost
+from target_driftrock.events.event import Event
+from target_driftrock.events.outcome import Held, HeldAs, Invalid
+from target_driftrock.ledger import tables
+from target_driftrock.ledger.digests import Digests
+from target_driftrock.ledger.erasing import DELIVERIES_PAGE, Erased, Sought, erase
+from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost
 from target_driftrock.ledger.place import holder
-from target_driftrock.ledger.reading import KEYS_PAGE, KeptRow, Selection, reading
+from target_driftrock.ledger.reading import HELD as TO_DECIDE
+from target_driftrock.ledger.reading import KEYS_PAGE, Defender, KeptRow, Selection, reading
 from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import Record, Schema
-from tests.commands.ledgers import PLACES, SERVER, invalid, lead, rejected, server, write, writing
+from tests.commands.ledgers import (
+    PLACES,
+    SERVER,
+    collided,
+    delivered,
+    invalid,
+    lead,
+    rejected,
+    server,
+    write,
+    writing,
+)
+from tests.ledger.rows import rows as rows_of
 from tests.stage import Stage, captured, record, schema, staged, written
 
 KEY = "0f" * 16
@@ -43,6 +61,11 @@ over_both = pytest.mark.parametrize("place", PLACES)
 
 
 # The line that says which row it is.
+
+KNOWN = Defender(event_id='leads:"1"\\', is_delivered=True, at=0.0, run=7)
+KNOWN_MARK = (
+    b'"driftrock_known":[{"event_id":"leads:\\"1\\"\\\\","standing":"delivered","at":"1970-01-01T00:00:00Z","run":7}]'
+)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +103,32 @@ def test_a_line_tells_its_row_when_it_is_printed(line: bytes, expected: bytes) -
     line, expected = (text.replace(b"KEY", KEY.encode()).replace(b"LATER", LATER.encode()) for text in (line, expected))
 
     assert marked(line, KEY) == expected
+
+
+COLLIDED = {
+    "JSON": b'{"type":"RECORD","stream":"leads","record":{"id":1}}',
+    "what is not quite JSON": b'{"type":"RECORD","stream":"leads","record":{"id":NaN}}',
+    "members that look like ours": b'{"type":"RECORD","stream":"a","record":{"n":NaN,"driftrock_known":[{"run":1}]}}',
+}
+
+
+@pytest.mark.parametrize("line", COLLIDED.values(), ids=COLLIDED)
+def test_a_line_tells_what_it_collides_with_when_that_is_known(line: bytes) -> None:
+    """Beside the record; a target reads the same record, and the row."""
+    told = marked(line, KEY, known=[KNOWN])
+
+    message = decode(told + b"\n", 1)
+    assert told == line[:-1] + b',"driftrock_row":"' + KEY.encode() + b'",' + KNOWN_MARK + b"}"
+    assert message == replace(decode(line + b"\n", 1), raw=told, row=KEY)  # type: ignore[arg-type] # a Record
+
+
+@pytest.mark.parametrize("line", COLLIDED.values(), ids=COLLIDED)
+@pytest.mark.parametrize("known", [None, [], [KNOWN], [KNOWN, KNOWN]], ids=["a row", "nothing known", "one", "two"])
+def test_a_line_is_marked_once_when_it_was_marked_before(line: bytes, known: list[Defender] | None) -> None:
+    """What is kept of a row that was sent again is its line with our marks in it, which may be out of date."""
+    before = marked(line, LATER, known=[KNOWN, KNOWN, replace(KNOWN, is_delivered=False)])
+
+    assert marked(before, KEY, known=known) == marked(line, KEY, known=known)
 
 
 @given(
@@ -165,12 +214,13 @@ def test_no_transaction_stays_open_when_rows_are_read_slowly(tmp_path: Path) -> 
 
 
 SELECTIONS = {
-    "all": (Selection(), {1, 2, 3, 4}),
+    "all": (Selection(), {1, 2, 3, 4, 5, 6}),
     "stream": (Selection(stream="deals"), {3}),
     "a part of the reason": (Selection(reason="Status 4"), {1, 3}),
     "a sign that SQL knows": (Selection(reason="%"), set()),
-    "held": (Selection(kind="held"), {4}),
-    "since long ago": (Selection(since=1.0), {1, 2, 3, 4}),
+    "held": (Selection(kinds=TO_DECIDE), {4, 5, 6}),
+    "of an event": (Selection(event="leads:5"), {5}),
+    "since long ago": (Selection(since=1.0), {1, 2, 3, 4, 5, 6}),
     "since tomorrow": (Selection(since=time.time() + 86_400), set()),
     "several": (Selection(stream="leads", reason="422"), {1}),
 }
@@ -190,6 +240,8 @@ def test_only_what_is_meant_comes_when_it_is_selected(
                 Concluded(part=invalid(2), outcome=Invalid(reason="schema: /email type")),
                 rejected(lead(3, "deals"), status=400),
                 Concluded(part=lead(4), outcome=HELD),
+                collided(lead(5)),
+                collided(lead(6), HeldAs.UNDECIDED),
             ],
         )
         with reading(location) as ledger:
@@ -200,25 +252,78 @@ def test_only_what_is_meant_comes_when_it_is_selected(
     assert sum(group.count for group in groups) == len(expected)
 
 
+def printed(place: str) -> tuple[list[list[str]], str]:
+    """The cells of the table, and all of it as text."""
+    with reading(place) as ledger:
+        shown = table(ledger.groups(Selection()))
+    out = io.StringIO()
+    Console(width=300, file=out).print(shown)
+    text = out.getvalue()
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "│" in line], text
+
+
 def test_the_table_counts_rows_when_they_wait_for_the_same(tmp_path: Path) -> None:
     """By stream, mapping, kind, reason and status; nothing of a record is in it, and no markup is made of a name."""
     place = str(tmp_path / "ledger")
     write(place, [*(rejected(lead(number, "[b]x", email="ada@example.com")) for number in (1, 2)), rejected(lead(3))])
 
-    with reading(place) as ledger:
-        shown = table(ledger.groups(Selection()))
-    console = Console(width=200, file=io.StringIO())
-    console.print(shown)
+    cells, text = printed(place)
 
-    assert [list(column.cells) for column in shown.columns[:6]] != []
-    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
-    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "│" in line]
     today = time.strftime("%Y-%m-%d", time.gmtime())
     assert cells == [
         ["[b]x", "streams[0] (leads)", "rejected", "status 422", "422", "2", today, today],
         ["leads", "streams[0] (leads)", "rejected", "status 422", "422", "1", today, today],
     ]
     assert "3 rows wait" in text
+
+
+@over_both
+def test_the_table_tells_of_what_rows_collide_with_when_they_do(place: Place, tmp_path: Path) -> None:
+    """Since when the latest of it is known, and by which run; no id of an event is in it."""
+    one, other = lead(1, email="ada@example.com"), lead(1, email="bob@example.com")
+    with place(tmp_path) as location:
+        write(location, [delivered(lead(2)), collided(lead(2, n=1), HeldAs.UNDECIDED)])
+        write(location, [delivered(one), collided(other), rejected(lead(3))])
+
+        cells, text = printed(location)
+
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    start = ["leads", "streams[0] (leads)"]
+    undecided = "other content under a known event_id: say on_changed, or mend event_id"
+    assert cells == [
+        [*start, "collision", "its event_id is another's", "", "1", today, today, today, "2"],
+        [*start, "rejected", "status 422", "422", "1", today, today, "", ""],
+        [*start, "undecided", undecided, "", "1", today, today, today, "1"],
+    ]
+    assert "leads:" not in text
+
+
+def defended(location: str) -> dict[int, list[Defender] | None]:
+    """What each kept row collides with, by the record's number; times are left out."""
+    with reading(location) as ledger:
+        return {
+            json.loads(row.record)["record"]["n"]: None
+            if row.known is None
+            else [replace(each, at=0.0) for each in row.known]
+            for row in ledger.kept(Selection())
+        }
+
+
+@over_both
+def test_a_row_tells_what_it_collides_with_when_it_is_to_be_decided(place: Place, tmp_path: Path) -> None:
+    """All that was or may have been accepted under its identity, its own content and what was refused left out."""
+    contents = [lead(1, n=number, email=f"{number}@example.com") for number in range(5)]
+    with place(tmp_path) as location:
+        write(location, [delivered(contents[0]), rejected(contents[1])])
+        write(location, [Intent(contents[2]), Lost(contents[2]), collided(contents[3]), collided(lead(2, n=9))])
+        write(location, [Concluded(part=contents[4], outcome=HELD), delivered(lead(1, source="capture-2", n=8))])
+        write(location, [delivered(lead(3, n=7)), collided(lead(3, n=7))])
+
+        known = defended(location)
+
+    one = Defender(event_id="leads:1", is_delivered=True, at=0.0, run=1)
+    perhaps = [replace(one, is_delivered=False, run=run) for run in (2, 3)]
+    assert known == {1: None, 3: [one, *perhaps], 9: [], 4: None, 7: []}
 
 
 @pytest.mark.parametrize("leaves", [pytest.param(None, id="nothing"), pytest.param("empty", id="an empty file")])
@@ -294,22 +399,41 @@ def test_a_value_is_not_looked_for_when_it_would_fit_too_much(search: Callable[[
     assert value not in str(fault.value)
 
 
-ERASED = {
-    "person": (erasure.person("p-1"), {1, 6}, 0),
-    "email": (erasure.email("ada@example.com"), {2, 5}, 1),
-    "phone": (erasure.phone("020 7946 0018"), {3}, 0),
-    "event": (erasure.event("leads:4"), {4}, 1),
-    "event of an invalid record": (erasure.event("leads:7"), {7}, 0),
-    "nobody": (erasure.person("nobody"), set(), 0),
+ERASED: dict[str, tuple[Sought, set[int], tuple[int, set[tuple[int, str]]]]] = {
+    "person": (erasure.person("p-1"), {1, 6}, (0, {(1, "person"), (10, "person")})),
+    "email": (erasure.email("ADA@example.com"), {2, 5}, (1, {(2, "email"), (10, "email"), (11, "person")})),
+    "phone": (erasure.phone("020 7946 0018"), {3}, (0, {(3, "phone"), (10, "phone")})),
+    "event": (erasure.event("leads:4"), {4}, (1, set())),
+    "event of an invalid record": (erasure.event("leads:7"), {7}, (0, set())),
+    "nobody": (erasure.person("nobody"), set(), (0, set())),
 }
+"""What is sought, the kept rows that go, the lost answers that go, and what is forgotten of deliveries."""
+
+
+def nobodies(location: str) -> set[tuple[int, str]]:
+    """The numbers of the leads of which is erased whom they were about, and by which kinds."""
+    (salt,) = (row["value"] for row in rows_of(location, tables.facts) if row["name"] == "salt")
+    numbers = {Digests(salt).event(f"leads:{number}"): number for number in range(20)}
+    return {
+        (numbers[row["event"]], kind)
+        for row in rows_of(location, tables.deliveries)
+        for kind in ("person", "email", "phone")
+        if row[kind] == b""
+    }
+
+
+def standings(location: str) -> dict[tuple[bytes, bytes], int]:
+    """Where each content stands."""
+    return {(row["identity"], row["content"]): row["standing"] for row in rows_of(location, tables.deliveries)}
 
 
 @over_both
-@pytest.mark.parametrize(("sought", "gone", "unknown"), ERASED.values(), ids=ERASED)
+@pytest.mark.parametrize(("sought", "gone", "others"), ERASED.values(), ids=ERASED)
 def test_only_the_rows_of_one_go_when_they_are_erased(
-    place: Place, tmp_path: Path, sought: Sought, gone: set[int], unknown: int
+    place: Place, tmp_path: Path, sought: Sought, gone: set[int], others: tuple[int, set[tuple[int, str]]]
 ) -> None:
-    """The others stay, and so does what is known of deliveries."""
+    """The others stay, and so does what is known of deliveries, but for whom they were about."""
+    unknown, forgotten = others
     by_address = lead(5, email="someone@example.com")
     with place(tmp_path) as location:
         write(
@@ -324,37 +448,111 @@ def test_only_the_rows_of_one_go_when_they_are_erased(
                 Concluded(part=invalid(7), outcome=Invalid(reason="schema: /email type")),
                 *(Lost(event) for event in (lead(4), lead(8))),
                 Lost(lead(9, "ada@example.com")),
+                delivered(lead(10, person="p-1", email="ada@example.com", phone="+44 20 7946 0018")),
+                delivered(lead(11, person="ada@example.com")),
             ],
         )
+        before = standings(location)
 
         erased = erase(location, sought, wait=0)
 
         with reading(location) as ledger:
             left = {json.loads(row.record)["record"]["id"] for row in ledger.kept(Selection())}
             lost = ledger.unknown([1])
-    assert erased == Erased(kept=len(gone), unknown=unknown)
+        assert nobodies(location) == forgotten
+        assert standings(location) == before
+        assert erase(location, sought, wait=0) == Erased(kept=0, unknown=0, forgotten=0)
+    assert erased == Erased(kept=len(gone), unknown=unknown, forgotten=len(forgotten))
     assert left == {1, 2, 3, 4, 5, 6, 7} - gone
     assert len(lost) == 3 - unknown
 
 
+@over_both
+def test_all_of_one_person_is_forgotten_when_there_is_more_than_a_page(place: Place, tmp_path: Path) -> None:
+    """By pages of what is known of deliveries, those about others and about nobody between them."""
+    count = 2 * DELIVERIES_PAGE + 1
+    with place(tmp_path) as location:
+        write(location, [delivered(lead(number, email="ada@example.com")) for number in range(count)])
+        write(location, [delivered(lead(number, email="bob@example.com")) for number in range(count, count + 9)])
+        write(location, [delivered(lead(number)) for number in range(count + 9, count + 18)])
+
+        erased = erase(location, erasure.email("ada@example.com"), wait=0)
+
+        emails = [row["email"] for row in rows_of(location, tables.deliveries)]
+    assert erased == Erased(kept=0, unknown=0, forgotten=count)
+    assert (emails.count(b""), emails.count(None)) == (count, 9)
+
+
+def test_an_erased_person_is_another_when_the_record_comes_again(stage: Stage) -> None:
+    """The very content is still known; a change of it cannot be told from another person's, and is held."""
+    stage.run(schema(), record(1, email="ada@example.com"))
+    erase(str(stage.folder / "ledger"), erasure.email("ada@example.com"), wait=0)
+
+    same = stage.run(schema(), record(1, email="ada@example.com"))
+    stage.run(schema(), record(1, email="ada@example.com", id=1.0), record(1, email=" ADA@example.com"))
+
+    assert "1 already delivered" in same.log
+    assert [reason for _, reason, _ in stage.kept()] == ["its event_id is another's"]
+
+
 def test_no_file_holds_the_value_when_its_rows_are_erased(tmp_path: Path) -> None:
-    """Neither the database nor what lies beside it, after rows of all sizes were kept, and moved by larger ones."""
+    """Neither the database nor what lies beside it, after rows of all sizes were kept, and moved by larger ones.
+
+    Nor the digest of whom a delivery was about.
+    """
     place = tmp_path / "ledger"
+    contents: set[bytes] = set()
     for growth in (1, 3, 7):
         events = [
             lead(number, email=f"{'ada' if number % 2 else 'bob'}@example.com", text="x" * (37 * number * growth % 300))
             for number in range(0, 600, 1 if growth == 1 else 3)
         ]
-        write(str(place), [Lost(lead(growth, "ada@example.com")), *map(rejected, events)])
+        contents |= {event.content for event in events if event.who.email == "ada@example.com"}
+        write(str(place), [Lost(lead(growth, "ada@example.com")), *map(rejected, replayed(place, events))])
     write(str(place), [rejected(lead(1, email="ada@example.com", text="ada@example.com " * 1000))])
+    about = {row["email"] for row in rows_of(str(place), tables.deliveries)} - {None}
     assert any(b"ada@example.com" in file.read_bytes() for file in place.iterdir())
 
     erased = erase(str(place), erasure.email("ada@example.com"), wait=0)
 
-    assert erased == Erased(kept=300, unknown=3)
-    assert not [file.name for file in place.iterdir() if b"ada@example.com" in file.read_bytes()]
+    gone = about - {row["email"] for row in rows_of(str(place), tables.deliveries)}
+    files = {file.name: file.read_bytes() for file in place.iterdir()}
+    assert erased == Erased(kept=301, unknown=3, forgotten=len(contents) + 1)
+    assert not [name for name, held in files.items() if b"ada@example.com" in held]
+    assert len(gone) == 300
+    assert not [name for name, held in files.items() for digest in gone if digest in held]
     with reading(str(place)) as ledger:
         assert sum(1 for _ in ledger.kept(Selection())) == 300
+
+
+def replayed(place: Path, events: list[Event]) -> list[Event]:
+    """These events as they are when they are sent again from the rows that are kept of their records, if there are."""
+    if not place.exists():
+        return events
+    with reading(str(place)) as ledger:
+        rows = {json.loads(row.record)["record"]["id"]: row.key for row in ledger.kept(Selection())}
+    return [
+        structs.replace(event, origin=structs.replace(event.origin, row=rows[event.origin.position]))
+        for event in events
+    ]
+
+
+@pytest.mark.postgres
+def test_a_server_writes_its_tables_anew_when_something_is_erased(tmp_path: Path) -> None:
+    """All of those in which it stood: what a row was before an update stays there until then."""
+    names = ["deliveries", "kept", "unknown"]
+    files = "SELECT relfilenode FROM pg_class WHERE oid = ANY(%s::regclass[]) ORDER BY relname"
+    with server(tmp_path) as location, psycopg.connect(SERVER, autocommit=True) as connection:
+        write(location, [delivered(lead(1, email="ada@example.com"))])
+        _, space = location.split("?schema=")
+        those = [f"{space}.{name}" for name in names]
+        before = connection.execute(files, [those]).fetchall()
+
+        erase(location, erasure.email("ada@example.com"), wait=0)
+
+        after = connection.execute(files, [those]).fetchall()
+    assert len(before) == len(after) == len(names)
+    assert all(one != other for one, other in zip(before, after, strict=True))
 
 
 def test_it_is_said_when_somebody_reads_while_rows_are_erased(tmp_path: Path) -> None:
@@ -464,7 +662,7 @@ def test_a_value_is_read_from_the_input_when_it_is_a_dash(stage: Stage) -> None:
     code, out, err = command(stage, stage.config(), "--delete", "--email", "-", given=b"ADA@example.com\r\n")
 
     assert (code, err) == (0, "")
-    assert out == b"Erased: 1 kept row, 0 ids of events whose answer was lost.\n"
+    assert out == (b"Erased: 1 kept row, 0 ids of events whose answer was lost, 1 note of whom an event was about.\n")
     assert [reason for _, reason, _ in stage.kept()] == ["status 422"]
 
 

@@ -24,7 +24,12 @@ from tests.stage import Stage, record, schema
 Place = Callable[[Path], AbstractContextManager[str]]
 over_both = pytest.mark.parametrize("place", PLACES)
 
-RECEIPT = {"events": {"delivered": 1, "already_delivered": 2, "changed": 3, "open": 4}, "answers_lost": 5}
+RECEIPT = {
+    "events": {"delivered": 1, "already_delivered": 2, "changed": 3, "open": 4},
+    "changes": [{"mapping": "streams[0] (leads)", "cause": "the same person", "count": 3}],
+    "changes_sent": {"streams[0] (leads)": 1},
+    "answers_lost": 5,
+}
 
 
 def run(number: int = 1, **others: Any) -> Run:
@@ -218,6 +223,27 @@ def test_the_receipts_are_printed_when_runs_have_ended(stage: Stage) -> None:
     assert report(stage, config, "--json", "--last", "1")[1].count("\n") == 1
     assert report(stage, config, "--json", "--month", this_month)[1].count("\n") == 2
     assert report(stage, config, "--json", "--month", "2001-01") == (0, "", "")
+
+
+def test_changes_are_counted_when_events_came_with_other_content(stage: Stage) -> None:
+    """Those that were not sent in the table; by mapping and cause in the receipt, and those that were sent."""
+    before, *after = (record(1, email="ada@example.com", note=note) for note in ("", "moved", "moved again"))
+    stage.run(schema(), before)
+    stage.run(schema(), after[0])
+    stage.run(schema(), after[1], on_changed="send")
+    config = stage.config()
+
+    _, out, _ = report(stage, config)
+    receipts = [json.loads(line)["receipt"] for line in report(stage, config, "--json")[1].splitlines()]
+
+    assert re.search(r"│ 2 .*│ 0 +│ +0 │ +0 │ +1 │ +0 │ +0 │ +0 │ +0 │ +0 │", out)
+    assert re.search(r"│ 3 .*│ 0 +│ +1 │ +0 │ +0 │ +0 │ +0 │ +0 │ +0 │ +0 │", out)
+    mapping = "streams[0] (leads)"
+    assert [receipt["changes"] for receipt in receipts[1:]] == [
+        [{"mapping": mapping, "cause": "the same person", "count": 1}],
+        [],
+    ]
+    assert [receipt["changes_sent"] for receipt in receipts] == [{}, {}, {mapping: 1}]
 
 
 def test_the_ids_are_printed_when_answers_were_lost(stage: Stage) -> None:

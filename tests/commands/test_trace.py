@@ -11,15 +11,18 @@ import pytest
 from msgspec import structs
 
 from target_driftrock.commands.trace import lines
-from target_driftrock.events.outcome import AlreadyDelivered, Delivered, Held, Invalid
+from target_driftrock.events.outcome import AlreadyDelivered, Delivered, Held, HeldAs, Invalid
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Intent, Lost, Standing, Withdrawn
-from target_driftrock.ledger.reading import TracedEvent, TracedRow, reading
-from tests.commands.ledgers import PLACES, invalid, lead, rejected, write
-from tests.delivery import examples
+from target_driftrock.ledger.reading import Selection, TracedEvent, TracedRow, reading
+from target_driftrock.ledger.settling import settle
+from tests.commands.ledgers import PLACES, collided, delivered, invalid, lead, rejected, write
 from tests.stage import Stage, record, schema
 
 ONE = lead(1)
-OTHER = structs.replace(ONE, capture=examples.capture("capture-2"))
+OTHER = lead(1, source="capture-2")
+CHANGE = lead(1, email="ada@example.com")
+REPLAYED = structs.replace(ONE, origin=structs.replace(ONE.origin, row="0f" * 16))
+UNDECIDED = "other content under a known event_id: say on_changed, or mend event_id"
 POISONED = Held(reason="it fails while others do well")
 UNKNOWN = Held(reason="its answer was lost", is_unknown=True)
 
@@ -65,9 +68,28 @@ CASES: dict[str, tuple[list[Change], list[str]]] = {
         [Intent(ONE), Lost(ONE), Concluded(part=ONE, outcome=UNKNOWN)],
         [f"Unknown, the answer was lost, held for a person to decide: {WHEN} 1, tried once; {WAITS}"],
     ),
+    "rejected when it was sent again": (
+        [Intent(REPLAYED), rejected(REPLAYED)],
+        [f"Not delivered, refused or held: {WHEN} 1, tried once; {WAITS}"],
+    ),
+    "a collision": (
+        [delivered(ONE), collided(CHANGE)],
+        [
+            f"Delivered: {WHEN} 1, tried 0 times; {NONE}",
+            f"Kept as collision (its event_id is another's): {WHEN} 1, stream leads; {ROW}",
+        ],
+    ),
+    "an undecided one": (
+        [collided(CHANGE, HeldAs.UNDECIDED)],
+        [f"Kept as undecided ({UNDECIDED}): {WHEN} 1, stream leads; {ROW}"],
+    ),
     "invalid": (
         [Concluded(part=invalid(1), outcome=Invalid(reason="schema: /email type"))],
         [f"Kept as invalid (schema: /email type): {WHEN} 1, stream leads; {ROW}"],
+    ),
+    "another id of the same record": (
+        [rejected(lead(1, event_id="e-1"))],
+        ["Not known: the ledger remembers no event with this id, and no row of it waits."],
     ),
     "another id": (
         [Intent(lead(2)), Concluded(part=lead(2), outcome=AlreadyDelivered())],
@@ -96,6 +118,44 @@ def test_the_latest_run_is_told_when_several_dealt_with_it(tmp_path: Path) -> No
 
     with reading(place) as ledger:
         assert told(ledger.trace("leads:1")) == [f"Delivered: {WHEN} 2, tried 2 times; {NONE}"]
+
+
+def test_each_content_has_its_line_when_an_event_has_several(tmp_path: Path) -> None:
+    """What was dealt with longest ago stands in front, and what waits without a request behind all."""
+    place = str(tmp_path / "ledger")
+    write(place, [collided(lead(1, email="eve@example.com"))])
+    write(place, [Intent(ONE), rejected(ONE)])
+    write(place, [Intent(CHANGE), Lost(CHANGE)])
+    write(place, [Intent(ONE), rejected(ONE)])
+
+    with reading(place) as ledger:
+        assert told(ledger.trace("leads:1")) == [
+            f"Unknown, the answer was lost: {WHEN} 3, tried once; {NONE}",
+            f"Not delivered, refused or held: {WHEN} 4, tried 2 times; {WAITS}",
+            f"Kept as collision (its event_id is another's): {WHEN} 1, stream leads; {ROW}",
+        ]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("is_sent", "waits"), [(False, NONE), (True, WAITS)], ids=["settled", "to be sent again"])
+def test_a_change_is_told_when_a_person_said_that_it_is_one(
+    place: Place,
+    tmp_path: Path,
+    is_sent: bool,  # noqa: FBT001 - a table's column
+    waits: str,
+) -> None:
+    """Beside what was delivered; whether a row waits to be sent again."""
+    with place(tmp_path) as location:
+        write(location, [delivered(ONE), collided(CHANGE)])
+        settle(location, Selection(), sends=lambda _: is_sent, wait=0)
+
+        with reading(location) as ledger:
+            found = told(ledger.trace("leads:1"))
+
+    assert found == [
+        f"Delivered: {WHEN} 1, tried 0 times; {NONE}",
+        f"Not sent, as a change of what was delivered: {WHEN} 1, tried 0 times; {waits}",
+    ]
 
 
 def test_each_event_has_its_line_when_they_share_an_id(tmp_path: Path) -> None:

@@ -10,22 +10,15 @@ from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.interface import Ledger
 from target_driftrock.ledger.memory import MemoryLedger
 from tests.contract.places import new_schema, opened
-from tests.delivery.examples import API
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
-
-
-@pytest.fixture(params=["sqlite", POSTGRES])
-def durable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DurableLedger]:
-    """A new ledger in a database."""
-    yield from _durable(request.param, tmp_path_factory)
 
 
 @pytest.fixture(params=["memory", "sqlite", POSTGRES])
 def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A new ledger of any kind."""
     if request.param == "memory":
-        yield MemoryLedger(api=API)
+        yield MemoryLedger()
     else:
         yield from _durable(request.param, tmp_path_factory)
 

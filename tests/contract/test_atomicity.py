@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import psycopg
 import pytest
 
 from target_driftrock.errors import LedgerUnavailable
+from target_driftrock.events.identity import KnownWay, Way
 from target_driftrock.events.outcome import Delivered, Rejected
-from target_driftrock.ledger.interface import Concluded, Counts, Known, Proven, Standing
+from target_driftrock.ledger.interface import Concluded, Counts, Proven, Standing
 from tests.contract.places import SERVER, new_schema, opened, server
+from tests.contract.recalling import standings
 from tests.delivery.examples import capture, event
 
 BREAK = "ALTER TABLE kept RENAME TO kept_elsewhere"
@@ -76,16 +78,37 @@ def test_nothing_of_a_transaction_stays_when_a_part_of_it_fails(place: SqlitePla
             ledger.commit([delivered, Proven(capture("a")), rejected])
 
         place.alter(MEND)
-        for call in (ledger.counts, lambda: ledger.commit([delivered]), lambda: ledger.finish(exit_code=0, receipt="")):
+        calls: list[Callable[[], object]] = [
+            ledger.counts,
+            ledger.secure,
+            lambda: ledger.recall([event(1)]),
+            lambda: ledger.commit([delivered]),
+            lambda: ledger.finish(exit_code=0, receipt=""),
+        ]
+        for call in calls:
             with pytest.raises(LedgerUnavailable) as again:
                 call()
             assert again.value is failed.value
 
     with opened(place.location) as later:
-        assert later.recall([event(1), event(2), event(3)]) == [
-            Known(standing=Standing.DELIVERED, same_payload=True),
-            None,
-            None,
-        ]
+        assert standings(later, event(1), event(2), event(3)) == [Standing.DELIVERED, None, None]
         assert later.proven([capture("a")]) == [False]
         assert later.counts() == Counts()
+
+
+def test_nothing_of_a_way_stays_when_its_transaction_fails(place: SqlitePlace | PostgresPlace) -> None:
+    """The way, what was delivered in it, and whose place it took are written together, or not at all."""
+    old, new = Way("leads", '{"event_id": "{id}"}'), Way("leads", '{"event_id": "{id}-{stage}"}')
+    with opened(place.location) as ledger:
+        ledger.commit([Concluded(part=event(1, way=old), outcome=Delivered())])
+    with opened(place.location) as ledger:
+        place.alter(BREAK)
+        mended = event(2, way=new, former=[event(1, way=old)])
+        with pytest.raises(LedgerUnavailable):
+            ledger.commit(
+                [Concluded(part=mended, outcome=Delivered()), Concluded(part=event(3), outcome=Rejected(status=400))]
+            )
+        place.alter(MEND)
+
+    with opened(place.location) as later:
+        assert later.ways == {old: KnownWay(delivered=1)}

@@ -15,7 +15,6 @@ from target_driftrock.events.answer import Answer, Reply
 from target_driftrock.events.event import Endpoint
 from target_driftrock.ledger.interface import Change, Concluded
 from target_driftrock.ledger.memory import MemoryLedger
-from tests.delivery.examples import API
 
 ACCEPTED = Answer(status=201)
 LATENCY = 0.1
@@ -154,8 +153,10 @@ class RecordingLedger(MemoryLedger):
     """Keeps what was committed, transaction by transaction. From call number `fails_from` on it is lost."""
 
     def __init__(self, *, fails_from: int | None = None) -> None:
-        super().__init__(api=API)
+        super().__init__()
         self.commits: list[list[Change]] = []
+        self.secured: list[int] = []
+        """How many transactions lay on the disk, each time that it was waited for."""
         self.fails_from = fails_from
 
     def earlier(self, *changes: Change) -> None:
@@ -164,10 +165,14 @@ class RecordingLedger(MemoryLedger):
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Make them durable, or fail."""
-        if self.fails_from is not None and len(self.commits) >= self.fails_from:
-            raise LedgerUnavailable("The ledger is gone.")
+        self._fail_if_lost()
         super().commit(changes)
         self.commits.append(list(changes))
+
+    def secure(self) -> None:
+        """Note what the disk has, or fail."""
+        self._fail_if_lost()
+        self.secured.append(len(self.commits))
 
     def changes(self, serial: int) -> list[str]:
         """What was committed of a record, in order, by the names of the changes and outcomes."""
@@ -177,6 +182,10 @@ class RecordingLedger(MemoryLedger):
             for change in commit
             if _position(change) == serial
         ]
+
+    def _fail_if_lost(self) -> None:
+        if self.fails_from is not None and len(self.commits) >= self.fails_from:
+            raise LedgerUnavailable("The ledger is gone.")
 
 
 class InLoopExecutor(Executor):

@@ -141,7 +141,7 @@ def test_nothing_is_waited_for_when_stopped_twice() -> None:
     assert handoff.failure is None
 
 
-@pytest.mark.parametrize("call", ["submit", "end_input", "stop", "wait_for_room"])
+@pytest.mark.parametrize("call", ["submit", "end_input", "stop", "secure", "wait_for_room"])
 def test_a_call_is_harmless_when_the_thread_has_ended(call: str) -> None:
     """The reader may be a step behind; what it still hands over comes back open, so that the sums close."""
     handoff = handoff_to(accept)
@@ -176,7 +176,7 @@ def test_every_part_comes_back_when_the_delivery_stops_while_parts_are_handed_ov
     assert sorted(position for position, _ in ended(handoff)) == list(range(1, submitted + 2))
 
 
-@pytest.mark.parametrize("call", ["submit", "end_input", "stop", "wait_for_room"])
+@pytest.mark.parametrize("call", ["submit", "end_input", "stop", "secure", "wait_for_room"])
 def test_a_call_is_harmless_when_the_thread_was_not_started(call: str) -> None:
     """A run can end before it begins."""
     handoff = handoff_to(accept)
@@ -219,6 +219,37 @@ def test_the_wait_ends_when_the_thread_dies() -> None:
     began = time.monotonic()
     handoff.wait(0.01)
     assert time.monotonic() - began < PATIENCE / 2
+
+
+def test_the_disk_has_what_was_reported_when_the_reader_has_asked() -> None:
+    """Not before it asked, and anew for each time that it asks."""
+    ledger = RecordingLedger()
+    handoff = handoff_to(lambda _: After(0.001, Answer(status=201)), ledger=ledger)
+    handoff.start()
+
+    for number in (1, 2):
+        handoff.submit([event(number)])
+        until(lambda: len(handoff.take_outcomes()) == 1, handoff)
+        committed = len(ledger.commits)
+        assert len(ledger.secured) == number - 1
+        handoff.secure()
+        until(lambda: handoff.is_secured, handoff)
+        assert ledger.secured[-1] == committed
+
+    handoff.end_input()
+    ended(handoff)
+
+
+def test_the_disk_has_nothing_new_when_the_ledger_is_lost() -> None:
+    """Whoever asked sees the failure instead."""
+    handoff = handoff_to(accept, ledger=RecordingLedger(fails_from=0))
+    handoff.start()
+
+    handoff.secure()
+
+    assert ended(handoff) == []
+    assert isinstance(handoff.failure, LedgerUnavailable)
+    assert not handoff.is_secured
 
 
 def test_the_thread_is_no_obstacle_when_the_process_ends() -> None:

@@ -9,8 +9,10 @@ import pytest
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage, CaptureRefused, RejectsAboveLimit
 from target_driftrock.events.answer import Fault
-from target_driftrock.events.outcome import Delivered
-from target_driftrock.ledger.interface import Concluded, Known, Standing
+from target_driftrock.events.event import Event
+from target_driftrock.events.outcome import Delivered, Held, HeldAs, Rejected
+from target_driftrock.ledger.interface import Concluded, Standing
+from tests.contract.recalling import standings
 from tests.delivery.doubles import ACCEPTED, After, Reaction, Sent, always, script, status
 from tests.delivery.examples import event
 from tests.delivery.stage import Stage
@@ -110,7 +112,7 @@ def test_refusals_stay_open_when_the_run_is_stopped() -> None:
 
     assert ending.error is None
     assert set(ending.kinds().values()) == {"Open"}
-    assert ending.ledger.recall([event(1)]) == [Known(standing=Standing.ANSWERED, same_payload=True)]
+    assert standings(ending.ledger, event(1)) == [Standing.ANSWERED]
 
 
 def test_refusals_are_judged_when_only_they_keep_the_reader_waiting() -> None:
@@ -224,7 +226,14 @@ def test_a_delivered_event_is_not_sent_again_when_its_first_version_was_refused(
     assert again.kinds() == {2: "AlreadyDelivered"}
 
 
-def test_an_unknown_stays_unknown_when_its_first_version_is_judged_meanwhile() -> None:
+CONTENTS = pytest.mark.parametrize(
+    "content", [pytest.param(b"the same", id="the same content"), pytest.param(None, id="other content")]
+)
+"""Of the second of two events with one identity."""
+
+
+@CONTENTS
+def test_an_unknown_stays_unknown_when_its_first_version_is_judged_meanwhile(content: bytes | None) -> None:
     """The late judgement of a refusal must not make the ledger forget that a later request may have arrived."""
 
     def react(sent: Sent) -> Reaction:
@@ -243,13 +252,15 @@ def test_an_unknown_stays_unknown_when_its_first_version_is_judged_meanwhile() -
         dispatcher.stop()
 
     stage = Stage(react=react, proven=(), roll=lambda: 0.999)
-    ending = stage.play([event(1, event_id="x"), event(2, event_id="x")], prove_and_stop)
+    parts = [event(1, event_id="x", content_of=content), event(2, event_id="x", content_of=content)]
+    ending = stage.play(parts, prove_and_stop)
 
     assert ending.kinds() == {1: "Rejected", 2: "Open", 3: "Delivered"}
-    assert ending.ledger.recall([event(2, event_id="x")]) == [Known(standing=Standing.UNKNOWN, same_payload=True)]
+    assert standings(ending.ledger, parts[1]) == [Standing.UNKNOWN]
 
 
-def test_a_held_unknown_stays_held_when_its_first_version_is_judged_later() -> None:
+@CONTENTS
+def test_a_held_unknown_stays_held_when_its_first_version_is_judged_later(content: bytes | None) -> None:
     """What a person has to decide is not sent by the next run."""
 
     async def prove(dispatcher: Dispatcher) -> None:
@@ -258,7 +269,7 @@ def test_a_held_unknown_stays_held_when_its_first_version_is_judged_later() -> N
         dispatcher.end_input()
 
     react = script({1: [status(400)], 2: [Fault.NO_ANSWER]})
-    parts = [event(1, event_id="x"), event(2, event_id="x")]
+    parts = [event(1, event_id="x", content_of=content), event(2, event_id="x", content_of=content)]
 
     ending = Stage(react=react, proven=(), holds_unknown=True).play(parts, prove)
     again = Stage(ledger=ending.ledger, holds_unknown=True).play([parts[1]])
@@ -268,9 +279,10 @@ def test_a_held_unknown_stays_held_when_its_first_version_is_judged_later() -> N
     assert again.transport.sent == []
 
 
-def test_both_are_judged_together_when_one_event_is_refused_twice() -> None:
+@CONTENTS
+def test_both_are_judged_together_when_one_event_is_refused_twice(content: bytes | None) -> None:
     """The second of two same events follows the first's refusal, and shares its judgement."""
-    parts = [event(1, event_id="x"), event(2, event_id="x")]
+    parts = [event(1, event_id="x", content_of=content), event(2, event_id="x", content_of=content)]
 
     ending = Stage(react=always({}, otherwise=status(400)), proven=()).play(parts)
 
@@ -278,3 +290,50 @@ def test_both_are_judged_together_when_one_event_is_refused_twice() -> None:
     assert ending.transport.serials() == [1, 2]
     assert isinstance(ending.error, RejectsAboveLimit)
     assert Delivered() not in [outcome for _, outcome in ending.outcomes]
+
+
+@pytest.mark.parametrize(
+    ("second", "is_superseded", "standing"),
+    [
+        pytest.param(event(2, event_id="x", content_of=b"x"), True, Standing.DELIVERED, id="the same content"),
+        pytest.param(
+            event(2, event_id="x", person="p"), False, Standing.REFUSED, id="other content of the same person"
+        ),
+        pytest.param(event(2, event_id="x", person="q"), False, Standing.REFUSED, id="another person's"),
+    ],
+)
+def test_an_unjudged_refusal_is_superseded_when_a_later_request_is_for_the_same_content(
+    second: Event,
+    is_superseded: bool,  # noqa: FBT001 - of the table
+    standing: Standing,
+) -> None:
+    """Other content says nothing of it: it defends nothing meanwhile, and is kept in a row of its own."""
+    first = event(1, event_id="x", content_of=b"x", person="p")
+
+    ending = Stage(react=script({1: [status(400)]}), proven=()).play([first, second])
+
+    (judged,) = [
+        change
+        for commit in ending.ledger.commits
+        for change in commit
+        if isinstance(change, Concluded) and isinstance(change.outcome, Rejected)
+    ]
+    assert ending.kinds() == {1: "Rejected", 2: "Delivered"}
+    assert judged.is_superseded is is_superseded
+    assert standings(ending.ledger, first, second) == [standing, Standing.DELIVERED]
+
+
+def test_an_open_refusal_is_a_collision_when_another_person_took_its_identity_meanwhile() -> None:
+    """Refused and never judged it defends nothing; read again it is held, and not sent over the other's event."""
+    first, second = event(1, event_id="x", person="p"), event(2, event_id="x", person="q")
+    react = always({1: status(400)}, otherwise=Fault.NOT_SENT)
+    before = Stage(react=react, proven=(), max_outage=20).play([first, event(3)])
+
+    between = Stage(ledger=before.ledger).play([second])
+    after = Stage(ledger=before.ledger).play([first])
+
+    assert before.kinds() == {1: "Open", 3: "Open"}
+    assert between.kinds() == {2: "Delivered"}
+    assert after[1] == Held(reason="its event_id is another's", kind=HeldAs.COLLISION)
+    assert after.transport.sent == []
+    assert standings(after.ledger, first, second) == [Standing.ANSWERED, Standing.DELIVERED]

@@ -13,6 +13,7 @@ from target_driftrock.events.answer import Fault
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.interface import Known, Standing
+from tests.contract.recalling import standings
 from tests.delivery.doubles import ACCEPTED, After, RecordingLedger, always, script, status
 from tests.delivery.examples import event, refusal
 from tests.delivery.stage import GRACE, Meanwhile, Stage
@@ -79,7 +80,7 @@ def test_the_run_ends_at_once_when_all_are_in_backoff() -> None:
 
     assert ending.ended_at == pytest.approx(100, abs=0.1)
     assert set(ending.outcomes) == {(1, Open(reason="to be tried again")), (2, Open(reason="to be tried again"))}
-    assert ending.ledger.recall([event(1)]) == [Known(standing=Standing.ANSWERED, same_payload=True)]
+    assert standings(ending.ledger, event(1)) == [Standing.ANSWERED]
 
 
 def test_an_answer_to_the_retry_counts_when_it_comes_in_the_grace() -> None:
@@ -199,7 +200,7 @@ class ForgetfulLedger(RecordingLedger):
         super().__init__()
         self._left = asked_at_most
 
-    def recall(self, events: Sequence[Event]) -> list[Known | None]:
+    def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """Answer, or fail."""
         self._left -= 1
         if self._left < 0:

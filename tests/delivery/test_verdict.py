@@ -1,12 +1,11 @@
-"""What an answer means, and what the ledger's memory means for sending: the tables."""
+"""What an answer means: the tables."""
 
 from __future__ import annotations
 
 import pytest
 
-from target_driftrock.delivery.verdict import Admission, Step, admit, is_poisoned, judge
+from target_driftrock.delivery.verdict import Rival, Step, is_poisoned, judge
 from target_driftrock.events.answer import Answer, Fault, Reply
-from target_driftrock.ledger.interface import Known, Standing
 
 
 def html(status: int) -> Answer:
@@ -47,37 +46,29 @@ def test_a_reply_means_this_step_when_judged(reply: Reply, step: Step, *, was_un
     assert judge(reply, was_unknown=was_unknown) is expected
 
 
-def known(standing: Standing, *, same_payload: bool = True) -> Known:
-    """What the ledger holds."""
-    return Known(standing=standing, same_payload=same_payload)
-
-
-ADMISSIONS: list[tuple[Known | None, Admission, Admission]] = [  # held, under retry, under hold
-    (None, Admission.SEND, Admission.SEND),
-    (known(Standing.DELIVERED), Admission.ALREADY, Admission.ALREADY),
-    (known(Standing.DELIVERED, same_payload=False), Admission.CHANGED, Admission.CHANGED),
-    (known(Standing.REFUSED), Admission.SEND, Admission.SEND),
-    (known(Standing.REFUSED, same_payload=False), Admission.SEND, Admission.SEND),
-    (known(Standing.ANSWERED), Admission.SEND, Admission.SEND),
-    (known(Standing.ANSWERED, same_payload=False), Admission.SEND, Admission.SEND),
-    (known(Standing.UNKNOWN), Admission.SEND_UNKNOWN, Admission.HOLD),
-    (known(Standing.UNKNOWN, same_payload=False), Admission.SEND_UNKNOWN, Admission.HOLD),
-    (known(Standing.HELD_UNKNOWN), Admission.HOLD, Admission.HOLD),
-    (known(Standing.HELD_UNKNOWN, same_payload=False), Admission.HOLD, Admission.HOLD),
+CONFLICTS: list[tuple[Rival, bool, Step]] = [  # other content, an own lost answer, what follows
+    (Rival.NONE, False, Step.REFUSE),
+    (Rival.NONE, True, Step.DELIVER),
+    (Rival.PERHAPS, False, Step.SETTLE_RIVAL),
+    (Rival.PERHAPS, True, Step.SETTLE_RIVAL),
+    (Rival.DELIVERED, False, Step.REFUSE),
+    (Rival.DELIVERED, True, Step.REFUSE),
 ]
 
 
-@pytest.mark.parametrize(
-    ("held", "under_retry", "under_hold"),
-    ADMISSIONS,
-    ids=lambda value: f"{value.standing.name} {value.same_payload}" if isinstance(value, Known) else name(value),
-)
-def test_an_event_is_admitted_by_the_table_when_the_ledger_holds(
-    held: Known | None, under_retry: Admission, under_hold: Admission
+@pytest.mark.parametrize(("rival", "was_unknown", "step"), CONFLICTS, ids=name)
+def test_a_409_is_about_another_request_when_other_content_may_be_there(
+    rival: Rival, step: Step, *, was_unknown: bool
 ) -> None:
-    """What the ledger decides of an event that comes again, under both settings of `on_unknown`."""
-    assert admit(held, holds_unknown=False, is_replay=False) is under_retry
-    assert admit(held, holds_unknown=True, is_replay=False) is under_hold
+    """Never delivered on its account alone: only where no other content can have caused it."""
+    assert judge(Answer(status=409), was_unknown=was_unknown, rival=rival) is step
+
+
+@pytest.mark.parametrize("rival", Rival, ids=name)
+@pytest.mark.parametrize(("reply", "step"), [row for row in ANSWERS if row[0] != Answer(status=409)], ids=name)
+def test_a_reply_means_the_same_when_other_content_is_known(reply: Reply, step: Step, rival: Rival) -> None:
+    """All but 409: nothing else speaks of an event that was there before."""
+    assert judge(reply, was_unknown=False, rival=rival) is step
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,13 @@ def test_repeats_are_counted_when_an_event_arrived_again() -> None:
     found = witness.twice([_arrival(1), _arrival(2), _arrival(1), _arrival(1)])
 
     assert found == Counter({"leads:1": 2})
+
+
+def test_a_change_is_no_repeat_when_it_bears_the_same_id() -> None:
+    """It comes of another record."""
+    changes = [replace(_arrival(serial), event_id="leads:1") for serial in (1, 2, 2)]
+
+    assert witness.twice(changes) == Counter({"leads:1": 1})
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,11 @@ def lost(accepted: Iterable[Arrival], expected: Iterable[Entry], *, kept: Iterab
 
 
 def twice(accepted: Iterable[Arrival]) -> Counter[str]:
-    """The ids of events accepted more than once, each with how often too many."""
-    return Counter({event_id: n - 1 for event_id, n in Counter(each.event_id for each in accepted).items() if n > 1})
+    """The ids of events accepted more than once with the same record, each with how often too many."""
+    repeats = Counter[str]()
+    for (event_id, _), times in Counter((each.event_id, each.serial) for each in accepted).items():
+        repeats[event_id] += times - 1
+    return +repeats
 
 
 def out_of_order(accepted: Iterable[Arrival], *, late: Collection[int] = ()) -> set[str]:

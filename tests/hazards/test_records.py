@@ -31,7 +31,7 @@ PERSONAL = "canary@example.com"
         pytest.param(
             {"type": "string", "format": "date-time"}, '"2026-01-31T10:00"', "2026-01-31T10:00", id="a-naive-time"
         ),
-        pytest.param({"type": "string", "format": "date-time"}, '""', "", id="an-empty-date"),
+        pytest.param({"type": "string", "format": "date-time"}, '""', None, id="an-empty-date"),
         pytest.param(
             {"type": ["integer", "string"], "format": "date-time"}, "1769853600", 1769853600, id="an-epoch-for-a-date"
         ),
@@ -46,13 +46,14 @@ PERSONAL = "canary@example.com"
 def test_a_value_arrives_as_the_tap_wrote_it_when_the_sdk_would_change_or_refuse_it(
     listed: Mapping[str, Any], literal: str, sent: Any, stage: Stage
 ) -> None:
-    """Dates stay text, numbers stay exact, and a schema of any draft is read as it was meant."""
+    """Dates stay text, numbers stay exact, and a schema of any draft is read as it was meant. A blank is left out."""
     line = f'{{"type": "RECORD", "stream": "leads", "record": {{"id": 1, "value": {literal}}}}}\n'
 
     done = stage.run(schema(properties={"id": {"type": "integer"}, "value": listed}), line.encode())
 
     assert done.code == ExitCode.RESOLVED
-    assert [(event["fields"]["value"], type(event["fields"]["value"])) for event in done.events] == [(sent, type(sent))]
+    (value,) = (event["fields"].get("value") for event in done.events)
+    assert (value, type(value)) == (sent, type(sent))
 
 
 @pytest.mark.parametrize(

@@ -149,12 +149,17 @@ def test_everything_is_delivered_when_the_schema_changes_two_hundred_times(stage
     assert done.states[-1] == b'{"at": 199}'
 
 
-def test_a_batch_is_as_large_as_asked_when_the_setting_says_so(stage: Stage) -> None:
+@pytest.mark.parametrize(("rows", "waiting"), [(6, 6), (7, 0), (8, 1)])
+def test_a_batch_is_as_large_as_asked_when_the_setting_says_so(rows: int, waiting: int, stage: Stage) -> None:
     """A `max_size` on the sink's class, as templates have it, turns `batch_size_rows` off."""
     target = stage.target(batch_size_rows=7)
-    target.process_lines(io.StringIO(written([schema()]).decode()))
 
-    assert target.get_sink("leads").max_size == 7
+    target.process_lines(io.StringIO(written([schema(), *map(record, range(rows))]).decode()))
+    in_batch = len(target.batch)
+    target.process_endofpipe()
+
+    assert in_batch == waiting
+    assert len(stage.accepted()) == rows
     assert target.max_parallelism == 1
 
 

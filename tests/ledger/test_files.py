@@ -15,11 +15,13 @@ import pytest
 from msgspec import structs
 
 from target_driftrock.errors import LedgerUnavailable
+from target_driftrock.events.identity import Who
 from target_driftrock.events.outcome import Delivered, Invalid, Rejected
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger, open_ledger
-from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost
+from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost, Standing
 from tests.contract.places import opened
+from tests.contract.recalling import standings
 from tests.delivery.examples import API, event, origin, refusal
 from tests.ledger.rows import kept, rows
 
@@ -69,14 +71,50 @@ def test_nobody_else_may_read_when_a_ledger_was_copied_here(tmp_path: Path) -> N
 
 
 def test_nobody_is_named_when_events_are_delivered_or_open(tmp_path: Path) -> None:
-    """Who was delivered is known by digests alone, of the person, the event and the payload."""
-    someone = event(1, event_id=f"id {CANARY}", person=CANARY, source=CANARY, body=f'{{"email": "{CANARY}"}}'.encode())
+    """Who was delivered is known by digests alone, of the event, its content, its record, and whom it is about."""
+    someone = event(
+        1,
+        event_id=f"id {CANARY}",
+        person=CANARY,
+        who=Who(person=CANARY, email=CANARY, phone=CANARY),
+        source=CANARY,
+        body=f'{{"email": "{CANARY}"}}'.encode(),
+        former=[event(1, event_id=CANARY)],
+        read=origin(1, record=CANARY.encode(), key=CANARY),
+    )
     with opened(str(tmp_path)) as ledger:
         ledger.commit([Intent(someone)])
         ledger.commit([Concluded(part=someone, outcome=Delivered())])
-        assert ledger.recall([someone]) != [None]
+        assert standings(ledger, someone) == [Standing.DELIVERED]
         assert holding(tmp_path, CANARY) == []
     assert holding(tmp_path, CANARY) == []
+
+
+def test_no_two_events_can_be_linked_when_they_are_about_one_person(tmp_path: Path) -> None:
+    """Nor when they have the same content, or came of one record: each digest is made over its own event."""
+    who = Who(person="ada", email="ada@example.com", phone="555123456")
+    parts = [event(1, event_id=f"id {number}", who=who, content_of=b"as ever") for number in range(3)]
+    with opened(str(tmp_path)) as ledger:
+        ledger.commit([Concluded(part=part, outcome=Delivered()) for part in parts])
+
+    digests = [
+        row[name]
+        for row in rows(str(tmp_path), tables.deliveries)
+        for name in ("identity", "content", "person", "email", "phone", "record")
+    ]
+    assert len(set(digests)) == len(digests) == 3 * 6
+
+
+def test_nothing_can_be_linked_when_two_ledgers_know_one_event(tmp_path: Path) -> None:
+    """Each has a salt of its own."""
+    digests: list[bytes] = []
+    for name in ("one", "another"):
+        with opened(str(tmp_path / name)) as ledger:
+            ledger.commit([Concluded(part=event(1, person="ada"), outcome=Delivered())])
+        (row,) = rows(str(tmp_path / name), tables.deliveries)
+        digests += [row[name] for name in ("identity", "content", "event", "person", "record")]
+
+    assert len(set(digests)) == 2 * 5
 
 
 def test_the_id_of_a_lost_answer_is_all_that_is_named_when_an_answer_is_lost(tmp_path: Path) -> None:

@@ -32,10 +32,15 @@ class ThreadedLedger(RecordingLedger):
         self.threads.add(threading.get_ident())
         super().commit(changes)
 
-    def recall(self, events: Sequence[Event]) -> list[Known | None]:
+    def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """Note, and answer."""
         self.threads.add(threading.get_ident())
         return super().recall(events)
+
+    def secure(self) -> None:
+        """Note, and do."""
+        self.threads.add(threading.get_ident())
+        super().secure()
 
     def close(self) -> None:
         """Count."""
@@ -136,9 +141,14 @@ def test_everything_is_refused_when_a_commit_failed() -> None:
         recall = asyncio.create_task(journal.recall([event(1)]))
         errors: list[object] = await asyncio.gather(*failing, recall, return_exceptions=True)
         ledger.fails_from = None  # it would work again, but the lock may be gone
-        for work in (journal.commit([Intent(event(4))]), journal.recall([event(1)]), journal.proven([capture()])):
+        for work in (
+            journal.commit([Intent(event(4))]),
+            journal.recall([event(1)]),
+            journal.proven([capture()]),
+            journal.secure(),
+        ):
             errors.extend(await asyncio.gather(work, return_exceptions=True))
-        assert len(errors) == 6
+        assert len(errors) == 7
         assert all(error is errors[0] for error in errors)
         assert isinstance(errors[0], LedgerUnavailable)
 
@@ -184,6 +194,46 @@ def test_everything_is_refused_when_a_look_up_failed() -> None:
     assert ledger.commits == []
 
 
+def test_the_disk_is_waited_for_after_what_was_committed_when_it_is_asked_for() -> None:
+    """In the order of the calls, so that what was asked for before lies there, and what comes after need not wait."""
+    ledger = RecordingLedger()
+
+    async def secure() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        await journal.commit([Intent(event(1))])
+        second = asyncio.create_task(journal.commit([Intent(event(2))]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await journal.secure()
+        await second
+        await journal.commit([Intent(event(3))])
+
+    virtual_time.run(secure())
+
+    assert ledger.secured == [2]
+    assert numbers(ledger) == [[1], [2], [3]]
+
+
+def test_everything_is_refused_when_the_disk_fails() -> None:
+    """What STATE would pass may be lost: nothing may build on it."""
+
+    class Unsafe(RecordingLedger):
+        def secure(self) -> None:
+            raise LedgerUnavailable("The disk is gone.")
+
+    ledger = Unsafe()
+
+    async def secure() -> None:
+        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        waiters = [journal.secure(), journal.commit([Intent(event(1))]), journal.recall([event(1)])]
+        errors = await asyncio.gather(*waiters, journal.secure(), return_exceptions=True)
+        assert [str(error) for error in errors] == ["The disk is gone."] * 4
+
+    virtual_time.run(secure())
+
+    assert ledger.commits == []
+
+
 def test_the_ledger_is_used_on_one_thread_of_its_own_when_the_loop_is_real() -> None:
     """Never on the event loop; `close` returns after all that was asked."""
     ledger = ThreadedLedger()
@@ -194,6 +244,7 @@ def test_the_ledger_is_used_on_one_thread_of_its_own_when_the_loop_is_real() -> 
             journal.commit([Proven(capture())]), journal.recall([event(1)]), journal.commit([Intent(event(1))])
         )
         assert await journal.proven([capture()]) == [True]
+        await journal.secure()
         journal.close()
         journal.close()
 
@@ -203,3 +254,4 @@ def test_the_ledger_is_used_on_one_thread_of_its_own_when_the_loop_is_real() -> 
     assert threading.get_ident() not in ledger.threads
     assert not ledger.closed  # it is its owner's to close
     assert numbers(ledger)[-1] == [1]
+    assert len(ledger.secured) == 1

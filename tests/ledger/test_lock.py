@@ -11,8 +11,9 @@ import pytest
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger.durable import open_ledger
-from target_driftrock.ledger.interface import Known, Standing
+from target_driftrock.ledger.interface import Standing
 from tests.contract.places import new_schema, opened
+from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
 from tests.ledger.holding import held_by_another
 
@@ -47,10 +48,8 @@ def test_a_second_run_goes_on_when_the_first_is_killed(location: str, caplog: py
         )
 
     assert ledger is not None
-    assert ledger.recall([event(1), event(2), event(3)]) == [
-        Known(standing=standing, same_payload=True)
-        for standing in (Standing.DELIVERED, Standing.UNKNOWN, Standing.INTENDED)
-    ]
+    known = standings(ledger, event(1), event(2), event(3))
+    assert known == [Standing.DELIVERED, Standing.UNKNOWN, Standing.INTENDED]
     assert not ledger.is_new
     ledger.close()
     (told,) = [record.getMessage() for record in caplog.records]
@@ -77,7 +76,7 @@ def test_the_next_run_has_the_ledger_when_one_has_closed_it(location: str) -> No
 def test_two_runs_go_side_by_side_when_each_has_a_ledger(location: str, tmp_path: Path) -> None:
     """Two pipelines take a directory, or a schema, each."""
     with opened(location), opened(str(tmp_path / "another")) as another:
-        assert another.recall([event(1)]) == [None]
+        assert standings(another, event(1)) == [None]
 
 
 @pytest.mark.postgres

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from target_driftrock.errors import SettingsInvalid
-from target_driftrock.events.outcome import Delivered, Held, Invalid, Rejected
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.events.event import Event
+from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, HeldAs, Invalid, Rejected, Settled
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from target_driftrock.ledger.inspection import doubts
-from target_driftrock.ledger.interface import Answered, Change, Concluded, Counts, Intent, Lost, Withdrawn
+from target_driftrock.ledger.interface import Answered, Change, Concluded, Counts, Intent, Lost, Standing, Withdrawn
+from target_driftrock.ledger.place import parse_place
 from tests.contract.places import opened
-from tests.delivery.examples import event, refusal
+from tests.contract.recalling import standings
+from tests.delivery.examples import API, event, refusal
 from tests.ledger.holding import held_by_another
 from tests.ledger.rows import alter, rows
 
@@ -28,7 +34,7 @@ def test_a_ledger_is_new_when_nothing_was_remembered_before(location: str) -> No
         ledger.commit([Concluded(part=event(1), outcome=Delivered())])
     with opened(location) as ledger:
         assert not ledger.is_new
-        assert ledger.recall([event(1)]) != [None]
+        assert standings(ledger, event(1)) == [Standing.DELIVERED]
         assert ledger.counts() == Counts()
 
 
@@ -131,7 +137,7 @@ def test_only_delivered_events_and_ids_of_lost_answers_go_when_they_are_old(loca
 
         assert not ledger.prune(days=30)
 
-        known = ledger.recall([event(position) for position in range(1, 8)])
+        known = standings(ledger, *(event(position) for position in range(1, 8)))
         assert [each is not None for each in known] == [False, True, True, True, True, True, True]
     assert [row["event_id"] for row in rows(location, tables.unknown)] == ["leads:9"]
     assert len(rows(location, tables.kept)) == 3
@@ -145,7 +151,7 @@ def test_nothing_goes_when_it_is_younger_than_the_retention(location: str) -> No
     _age(location, days=29)
     with opened(location) as ledger:
         assert not ledger.prune(days=30)
-        assert None not in ledger.recall([event(1), event(2)])
+        assert standings(ledger, event(1), event(2)) == [Standing.DELIVERED, Standing.UNKNOWN]
     assert len(rows(location, tables.unknown)) == 1
 
 
@@ -161,28 +167,105 @@ def test_old_events_go_in_steps_when_there_are_many(location: str) -> None:
             left.append(len(rows(location, tables.deliveries)))
 
         assert left == [15, 5]
-        assert ledger.recall(events) == [None] * 25
+        assert standings(ledger, *events) == [None] * 25
         assert not ledger.prune(days=1, step=10)
+
+
+def _content(number: int) -> Event:
+    """One of several contents of one event."""
+    return event(number, event_id="x")
+
+
+SETTLED: list[Settled] = [Delivered(), Changed(cause=ChangeCause.CONFLICT, is_said=True)]
+UNSETTLED: dict[str, Change] = {
+    "answered": Answered(_content(2)),
+    "unknown": Lost(_content(2)),
+    "intended": Intent(_content(2)),
+    "rejected": Concluded(part=_content(2), outcome=Rejected(status=400)),
+    "held": Concluded(part=_content(2), outcome=HELD),
+}
+
+
+def test_all_contents_of_an_event_go_together_when_they_are_old(location: str) -> None:
+    """Delivered, and changed by a conflict; a collision has nothing to forget."""
+    collision = Held(reason="its event_id is another's", kind=HeldAs.COLLISION)
+    with opened(location) as ledger:
+        ledger.commit(
+            [Concluded(part=_content(number), outcome=outcome) for number, outcome in enumerate([*SETTLED, collision])]
+        )
+    _age(location, days=31)
+
+    with opened(location) as ledger:
+        assert not ledger.prune(days=30)
+    assert rows(location, tables.deliveries) == []
+    assert len(rows(location, tables.kept)) == 1
+
+
+@pytest.mark.parametrize("unsettled", list(UNSETTLED.values()), ids=list(UNSETTLED))
+def test_no_content_of_an_event_goes_when_one_is_unsettled(location: str, unsettled: Change) -> None:
+    """Forgotten, the delivered one could no longer defend the identity, and the other would go out over it."""
+    with opened(location) as ledger:
+        ledger.commit([Concluded(part=_content(1), outcome=Delivered()), unsettled])
+        ledger.commit([Concluded(part=event(3), outcome=Delivered())])
+    _age(location, days=31)
+
+    with opened(location) as ledger:
+        ledger.prune(days=30)
+        assert standings(ledger, event(3)) == [None]
+    assert len(rows(location, tables.deliveries)) == 2
+
+
+@pytest.mark.parametrize("outcome", SETTLED, ids=["delivered", "changed"])
+def test_no_content_of_an_event_goes_when_one_is_younger_than_the_retention(location: str, outcome: Settled) -> None:
+    """An event that still changes is remembered as a whole."""
+    with opened(location) as ledger:
+        ledger.commit([Concluded(part=_content(1), outcome=Delivered())])
+    _age(location, days=31)
+
+    with opened(location) as ledger:
+        ledger.commit([Concluded(part=_content(2), outcome=outcome)])
+        ledger.prune(days=30)
+    assert len(rows(location, tables.deliveries)) == 2
+
+
+def test_no_event_is_parted_when_old_ones_go_in_steps(location: str) -> None:
+    """A step ends with a whole event, however many contents it has."""
+    events = [event(number, event_id=f"id {number % 7}") for number in range(49)]
+    with opened(location) as ledger:
+        ledger.commit([Concluded(part=each, outcome=Delivered()) for each in events])
+    _age(location, days=2)
+
+    left = []
+    with opened(location) as ledger:
+        while ledger.prune(days=1, step=3):
+            left.append(sorted(Counter(row["identity"] for row in rows(location, tables.deliveries)).values()))
+
+    assert left == [[7] * events for events in range(6, -1, -1)]
 
 
 # Versions.
 
 
-def test_a_ledger_is_refused_in_one_sentence_when_a_newer_version_made_it(location: str) -> None:
+@pytest.mark.parametrize(
+    ("other", "by"),
+    [pytest.param(tables.VERSION + 1, "a newer", id="newer"), pytest.param(1, "an older", id="older")],
+)
+def test_a_ledger_is_refused_in_one_sentence_when_another_version_made_it(location: str, other: int, by: str) -> None:
     """Nothing in it is touched, `check` says the same, and the lock is free again."""
     with opened(location):
         pass
-    alter(location, tables.facts.update().where(tables.facts.c.name == "version").values(value="2"))
+    alter(location, tables.facts.update().where(tables.facts.c.name == "version").values(value=str(other)))
     alter(location, tables.unknown.delete(), tables.runs.delete())
 
     for look in (lambda: opened(location).__enter__(), lambda: doubts(location)):
         with pytest.raises(SettingsInvalid) as invalid:
             look()
-        assert str(invalid.value).startswith("ledger was made by a newer version of target-driftrock: ")
+        assert str(invalid.value).startswith(f"ledger was made by {by} version of target-driftrock")
         assert str(invalid.value).count(".") == 1
     assert rows(location, tables.runs) == []
 
-    alter(location, tables.facts.update().where(tables.facts.c.name == "version").values(value="1"))
+    made = tables.facts.update().where(tables.facts.c.name == "version").values(value=str(tables.VERSION))
+    alter(location, made)
     with opened(location) as ledger:
         assert not ledger.is_new
 
@@ -193,3 +276,53 @@ def test_a_ledger_is_new_when_its_making_was_interrupted(tmp_path: Path) -> None
 
     with opened(str(tmp_path)) as ledger:
         assert ledger.is_new
+
+
+# Whether a run may make one.
+
+
+def _open_one_that_is_there(location: str, *, wait: float = 0) -> DurableLedger:
+    opened = open_ledger(location, api=API, wait=wait, is_stopped=lambda: False, may_make=False)
+    assert opened is not None
+    return opened
+
+
+def test_a_run_ends_when_there_is_no_ledger_and_it_may_not_make_one(location: str) -> None:
+    """It waits for nothing, says where it looked and what to do, and makes nothing."""
+    for _ in range(2):
+        with pytest.raises(SettingsInvalid) as invalid:
+            _open_one_that_is_there(location, wait=600)
+        assert str(invalid.value).startswith(f"ledger: there is none in {parse_place(location).name}")
+        assert "new_ledger: allow" in str(invalid.value)
+
+
+def test_a_run_goes_on_when_the_ledger_is_there_that_it_may_not_make(location: str) -> None:
+    """As it does from then on, once one run was allowed to."""
+    with opened(location) as ledger:
+        ledger.commit([Concluded(part=event(1), outcome=Delivered())])
+
+    with closing(_open_one_that_is_there(location)) as ledger:
+        assert not ledger.is_new
+        assert standings(ledger, event(1)) == [Standing.DELIVERED]
+
+
+def test_nothing_is_made_when_a_run_may_not_make_a_ledger(tmp_path: Path) -> None:
+    """A directory that appears by mistake would look like the right one next time."""
+    with pytest.raises(SettingsInvalid):
+        _open_one_that_is_there(str(tmp_path / "mistyped"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_without_tables_is_no_ledger_when_a_run_may_not_make_one(tmp_path: Path) -> None:
+    """What was interrupted while it was made remembers nothing."""
+    (tmp_path / "ledger.sqlite3").touch()
+
+    with pytest.raises(SettingsInvalid):
+        _open_one_that_is_there(str(tmp_path))
+
+
+def test_a_server_is_waited_for_when_it_is_away_and_a_run_may_not_make_a_ledger() -> None:
+    """Whether one lies there cannot be told."""
+    with pytest.raises(LedgerUnavailable):
+        _open_one_that_is_there("postgresql://u@127.0.0.1:1/d")

@@ -13,10 +13,11 @@ from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.outcome import Delivered, Rejected
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger
-from target_driftrock.ledger.interface import Concluded, Intent
+from target_driftrock.ledger.interface import Concluded, Intent, Standing
 from target_driftrock.ledger.lock import lock_for
 from target_driftrock.ledger.place import connect, engine, parse_place
 from tests.contract.places import new_schema, opened, server
+from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
 from tests.ledger.rows import rows
 from tests.sandbox.wire import until
@@ -66,7 +67,12 @@ def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture)
             for ours in processes(another) - before:
                 another.execute("SELECT pg_terminate_backend(%s, 5000)", (ours,))
 
-            for call in (lambda: ledger.commit([rejected]), ledger.counts, lambda: ledger.recall([event(2)])):
+            for call in (
+                lambda: ledger.commit([rejected]),
+                ledger.counts,
+                lambda: ledger.recall([event(2)]),
+                ledger.secure,
+            ):
                 with pytest.raises(LedgerUnavailable) as lost:
                     call()
                 assert CANARY not in str(lost.value)
@@ -74,8 +80,7 @@ def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture)
             assert processes(another) <= before
             assert rows(location, tables.kept) == []
             with opened(location) as next_run:
-                assert next_run.recall([event(1), event(2)])[0] is None
-                assert next_run.recall([event(2)]) != [None]
+                assert standings(next_run, event(1), event(2)) == [None, Standing.DELIVERED]
     assert CANARY not in caplog.text
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 

@@ -35,12 +35,16 @@ def lead_mapping(**attributes: Any) -> StreamMapping:
 
 
 def compiled(
-    *mappings: StreamMapping, schema: Mapping[str, Any] = OPEN, key_properties: Sequence[str] = ("id",)
+    *mappings: StreamMapping,
+    stream: str = "leads",
+    scope: str | None = None,
+    schema: Mapping[str, Any] = OPEN,
+    key_properties: Sequence[str] = ("id",),
 ) -> CompiledStream:
-    """The mappings of `leads`, which must be right."""
-    stream = compile_stream(mappings, stream="leads", schema=schema, key_properties=key_properties)
-    assert isinstance(stream, CompiledStream), stream
-    return stream
+    """The mappings of a stream, which must be right."""
+    found = compile_stream(mappings, stream=stream, schema=schema, key_properties=key_properties, scope=scope)
+    assert isinstance(found, CompiledStream), found
+    return found
 
 
 def faults(

@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_driftrock.mapping import attribute
+from target_driftrock.mapping.compiler import key_template
 from target_driftrock.mapping.path import reader
+from target_driftrock.mapping.template import Template
 from target_driftrock.mapping.writing import Wrong
 
 REQUIRED_TEXTS = ("event_name", "source_id", "affiliate_id", "event_id")
 OPTIONAL_TEXTS = ("person_id", "ga_client_id")
+BLANKS = ("", " ", "\t\u00a0\u200b")
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -28,7 +31,10 @@ def _checked(name: str, value: Any) -> Any:
         pytest.param("a-1", "a-1", id="a text"),
         pytest.param(42, "42", id="an integer"),
         pytest.param(12345678901234567890, "12345678901234567890", id="twenty digits"),
-        pytest.param(Decimal("42.0"), "42.0", id="a decimal as it is written"),
+        pytest.param(Decimal("42.0"), "42", id="a decimal by its value"),
+        pytest.param(42.0, "42", id="a float by its value"),
+        pytest.param(Decimal("1.10"), "1.1", id="a fraction by its value"),
+        pytest.param("42.0", "42.0", id="the digits of a text"),
         pytest.param(True, attribute.NO_IDENTIFIER, id="a boolean"),
         pytest.param({"a": 1}, attribute.NO_IDENTIFIER, id="an object"),
         pytest.param(["a"], attribute.NO_IDENTIFIER, id="a list"),
@@ -44,12 +50,12 @@ def test_is_text_when_identifier_is_given(name: str, value: Any, text: Any) -> N
     ("name", "value", "expected"),
     [
         *((name, None, attribute.IS_NULL) for name in (*REQUIRED_TEXTS, "event_type")),
-        *((name, "", attribute.IS_EMPTY) for name in (*REQUIRED_TEXTS, "event_type")),
-        *((name, value, None) for name in (*OPTIONAL_TEXTS, "created_at", "metadata") for value in (None, "")),
+        *((name, blank, attribute.IS_EMPTY) for name in (*REQUIRED_TEXTS, "event_type") for blank in BLANKS),
+        *((name, value, None) for name in (*OPTIONAL_TEXTS, "created_at", "metadata") for value in (None, *BLANKS)),
     ],
 )
-def test_judges_want_when_value_is_null_or_empty(name: str, value: Any, expected: Wrong | None) -> None:
-    """Null and empty are wrong where the API requires the attribute, and left out where it does not."""
+def test_judges_want_when_value_is_null_or_blank(name: str, value: Any, expected: Wrong | None) -> None:
+    """Null and blank are wrong where the API requires the attribute, and left out where it does not."""
     assert _checked(name, value) == expected
 
 
@@ -84,10 +90,25 @@ def _key(stream: str, *parts: Any) -> Any:
         pytest.param((42, "a b/c"), "leads:42:a b/c", id="two keys"),
         pytest.param(("a:b", "50%"), "leads:a%3Ab:50%25", id="only colon and percent are encoded"),
         pytest.param(("", "a"), "leads::a", id="one empty part"),
+        pytest.param((" \u200b", "a"), "leads::a", id="one blank part"),
+        pytest.param((1, None), "leads:1:", id="one null part"),
+        pytest.param((None, 1, ""), "leads::1:", id="one part that is neither"),
+        pytest.param((" a ", "b"), "leads: a :b", id="white space around a part"),
         pytest.param((1, True), "leads:1:true", id="a boolean part"),
+        pytest.param((0, None), "leads:0:", id="zero is no null"),
+        pytest.param((False, None), "leads:false:", id="false is no null"),
+        pytest.param((Decimal("42.00"), 42.0), "leads:42:42", id="numbers by their value"),
+        pytest.param((Decimal("1e2"),), "leads:100", id="an exponent"),
+        pytest.param(("42.00",), "leads:42.00", id="the digits of a text"),
         pytest.param(("",), attribute.IS_EMPTY, id="an empty key"),
+        pytest.param(("\u00a0",), attribute.IS_EMPTY, id="a blank key"),
+        pytest.param((None,), attribute.IS_NULL, id="a null key"),
         pytest.param(("", ""), attribute.IS_EMPTY, id="all parts empty"),
-        pytest.param((1, None), attribute.IS_NULL, id="a null part"),
+        pytest.param(("", None), attribute.IS_EMPTY, id="all parts empty or null"),
+        pytest.param((None, None), attribute.IS_NULL, id="all parts null"),
+        pytest.param((), attribute.IS_NULL, id="no parts"),
+        pytest.param(([1],), attribute.NO_IDENTIFIER, id="a list"),
+        pytest.param((1, {}), attribute.NO_IDENTIFIER, id="an object beside a part"),
         pytest.param(({},), attribute.NO_IDENTIFIER, id="an object"),
         pytest.param((float("nan"),), Wrong("cannot be written as JSON"), id="NaN"),
     ],
@@ -114,8 +135,28 @@ def test_differs_when_keys_differ(streams: tuple[str, str], left: tuple[str, str
     assert (left_name == right_name) is ((streams[0], left) == (streams[1], right))
 
 
-def test_leaves_out_nulls_and_sdk_columns_when_all_is_sent() -> None:
-    """`*` sends every property but nulls and what the SDK adds; nulls inside stay."""
-    record = {"a": 1, "b": None, "c": {"d": None}, "_sdc_batched_at": "x", "event_id": "y"}
+def test_leaves_out_nulls_blanks_and_sdk_columns_when_all_is_sent() -> None:
+    """`*` sends every property but nulls, blanks and what the SDK adds; those inside stay."""
+    record = {"a": 1, "b": None, "c": {"d": None, "e": ""}, "f": " \u200b", "_sdc_batched_at": "x", "event_id": "y"}
 
-    assert attribute.every_property(record) == {"a": 1, "c": {"d": None}, "event_id": "y"}
+    assert attribute.every_property(record) == {"a": 1, "c": {"d": None, "e": ""}, "event_id": "y"}
+
+
+def test_leaves_out_nulls_and_blanks_when_fields_are_named() -> None:
+    """White space alone is nothing to send; zero, false and what is empty otherwise are values."""
+    values: dict[str, Any] = {"a": " ", "b": "", "c": None, "d": 0, "e": False, "f": [], "g": " x "}
+
+    sent = attribute.named({name: reader(name) for name in values})(values)
+
+    assert sent == {"d": 0, "e": False, "f": [], "g": " x "}
+
+
+@pytest.mark.parametrize(
+    ("stream", "part", "expected"),
+    [("leads", "a", "leads:a"), ("a:b", "50%", "a%3Ab:50%"), ("a%b", "x", "a%25b:x")],
+)
+def test_a_template_makes_the_same_id_when_it_stands_for_the_key(stream: str, part: str, expected: str) -> None:
+    """What is written to keep the ids of a key, but for a `:` or `%` in a value."""
+    template = Template.parse(key_template(stream, ["id"]))
+
+    assert template.reader(identifies=True)({"id": part}) == expected

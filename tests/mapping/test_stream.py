@@ -18,6 +18,7 @@ from target_driftrock.events.answer import Answer
 from target_driftrock.events.event import Endpoint, Refusal
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.interface import Concluded, Intent
+from target_driftrock.mapping.values import is_nothing
 from tests.mapping.examples import ORIGIN, body, compiled, event, lead_mapping, part, reason
 
 RECORD: dict[str, Any] = {
@@ -133,6 +134,189 @@ def test_writes_dates_as_they_came_when_they_are_fields() -> None:
     sent = body({"id": 1, "day": "2026-W01-1", "made": dt.date(2026, 1, 31)}, fields={"day": "{day}", "made": "{made}"})
 
     assert sent["fields"] == {"day": "2026-W01-1", "made": "2026-01-31"}
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0\u200b"], ids=["empty", "a space", "all kinds"])
+@pytest.mark.parametrize(
+    ("attributes", "rule"),
+    [
+        pytest.param({"event_id": "lead:{cell}"}, "event_id is empty", id="an event_id with a word"),
+        pytest.param({"event_id": "{id}:{cell}"}, "event_id is empty", id="an event_id with a number"),
+        pytest.param({"event_id": "{cell}:{id}:{email}"}, "event_id is empty", id="an event_id of several"),
+        pytest.param({"event_id": "{cell}"}, "event_id is empty", id="an event_id"),
+        pytest.param({"source_id": "capture-{cell}"}, "source_id is empty", id="a capture"),
+        pytest.param({"affiliate_id": "{cell}-{id}"}, "affiliate_id is empty", id="an affiliate"),
+        pytest.param({"event_type": "{cell}"}, "event_type is empty", id="an event type"),
+        pytest.param({"event_name": "{cell} {cell}"}, "event_name is empty", id="a name of blanks alone"),
+        pytest.param({"event_name": "{cell}"}, "event_name is empty", id="a name"),
+    ],
+)
+def test_refuses_when_a_cell_is_blank_in_what_an_event_needs(attributes: dict[str, Any], rule: str, blank: str) -> None:
+    """An empty cell makes no identity that many share."""
+    assert reason({**RECORD, "cell": blank}, **attributes) == rule
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0\u200b", None], ids=["empty", "a space", "all kinds", "null"])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"person_id": "{cell}"},
+        {"person_id": "p-{cell}"},
+        {"person_id": "{id}:{cell}"},
+        {"ga_client_id": "GA.{cell}"},
+        {"created_at": "{cell}"},
+        {"created_at": "2026-01-{cell}"},
+        {"metadata": "{cell}"},
+    ],
+    ids=str,
+)
+def test_leaves_out_when_a_cell_is_blank_in_what_an_event_may_have(
+    attributes: dict[str, Any], blank: str | None
+) -> None:
+    """Nobody is `p-`, and all without a number are not one person."""
+    sent = body({**RECORD, "cell": blank}, **attributes)
+
+    assert sent == body(RECORD)
+
+
+def test_leaves_out_what_is_blank_when_fields_are_gathered() -> None:
+    """A blank within a text is nothing there, and with nothing else in it the text is left out."""
+    fields = {"whole": "{cell}", "name": "{first} {cell}", "none": "{cell} {cell}", "label": "Form {cell}", "in": "{o}"}
+
+    sent = body({"id": 1, "cell": " ", "first": "Ada", "o": {"a": ""}}, fields=fields)
+
+    assert sent["fields"] == {"name": "Ada", "label": "Form", "in": {"a": ""}}
+
+
+def test_has_a_name_when_a_part_of_it_is_blank() -> None:
+    """A label for people, not what tells events apart."""
+    assert event({"id": 1, "stage": ""}, event_name="Stage {stage} reached").event_name == "Stage reached"
+
+
+# Identity, and content.
+
+IDENTITY = {
+    "event_type": "{type}",
+    "event_name": "{name}",
+    "source_id": "{source}",
+    "affiliate_id": "{affiliate}",
+    "event_id": "{id}",
+}
+CONTENT = {
+    "person_id": "{person}",
+    "ga_client_id": "{ga}",
+    "created_at": "{at}",
+    "fields": {"email": "{email}", "amount": "{amount}", "text": "{amount} EUR"},
+}
+WHOLE: dict[str, Any] = {
+    "type": "lead",
+    "name": "Signed up",
+    "source": "capture-1",
+    "affiliate": "P1",
+    "id": 42,
+    "person": 7,
+    "ga": "GA.1",
+    "at": "2026-01-31",
+    "email": "ada@example.com",
+    "amount": Decimal("1.10"),
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"person": 8}, id="a person"),
+        pytest.param({"ga": "GA.2"}, id="an id of Google's"),
+        pytest.param({"at": "2026-02-01"}, id="a time"),
+        pytest.param({"email": "bob@example.com"}, id="a field"),
+        pytest.param({"email": None}, id="a field that is gone"),
+        pytest.param({"amount": Decimal("1.2")}, id="a number"),
+        pytest.param({"person": ""}, id="a person that is gone"),
+    ],
+)
+def test_it_is_the_same_event_with_other_content_when_what_it_says_changes(change: dict[str, Any]) -> None:
+    """Who it is about is content, too."""
+    before, after = (event({**WHOLE, **each}, **IDENTITY, **CONTENT) for each in ({}, change))
+
+    assert before.identity == after.identity
+    assert before.content != after.content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"type": "action"}, {"name": "Left"}, {"source": "capture-2"}, {"affiliate": "P2"}, {"id": 43}],
+    ids=str,
+)
+def test_it_is_another_event_with_the_same_content_when_its_identity_changes(change: dict[str, Any]) -> None:
+    """The identity's attributes are no content: under a mended one the same content is known."""
+    before, after = (event({**WHOLE, **each}, **IDENTITY, **CONTENT) for each in ({}, change))
+
+    assert before.identity != after.identity
+    assert before.content == after.content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"id": Decimal("42.0")}, id="an id of another spelling"),
+        pytest.param({"id": 42.0}, id="an id that is a float"),
+        pytest.param({"id": "42"}, id="an id that is a text"),
+        pytest.param({"person": Decimal("7.00")}, id="a person of another spelling"),
+        pytest.param({"ga": "GA.1", "unread": 1}, id="a property that nothing takes"),
+        pytest.param({"at": "2026-01-31T00:00:00Z"}, id="the same moment"),
+    ],
+)
+def test_it_is_the_same_event_and_content_when_only_a_spelling_changes(change: dict[str, Any]) -> None:
+    """Integers that go through floats are sent once."""
+    before, after = (event({**WHOLE, **each}, **IDENTITY, **CONTENT) for each in ({}, change))
+
+    assert (before.identity, before.content) == (after.identity, after.content)
+
+
+def test_the_number_of_a_field_has_one_content_when_it_is_spelled_otherwise_and_a_text_has_not() -> None:
+    """Texts in `fields` keep their digits, and what is sent is what counts."""
+    numbers, texts = {"amount": "{amount}"}, {"text": "{amount} EUR"}
+
+    spellings = ({**WHOLE, "amount": Decimal(each)} for each in ("1.10", "1.1"))
+    one, other = ([event(each, fields=fields) for fields in (numbers, texts)] for each in spellings)
+
+    assert one[0].content == other[0].content
+    assert one[0].body != other[0].body
+    assert one[1].content != other[1].content
+
+
+def test_the_order_of_columns_is_no_content_when_all_of_them_are_sent() -> None:
+    """Taps that read a row into a set order it anew each time."""
+    one, other = (event(dict(each), fields="*") for each in (WHOLE.items(), reversed(WHOLE.items())))
+
+    assert one.content == other.content
+    assert one.body != other.body
+
+
+@pytest.mark.parametrize("attributes", [{}, {"event_id": "{id}"}], ids=["by the key", "by a template"])
+def test_it_is_told_how_its_identity_was_made_when_it_has_one(attributes: dict[str, Any]) -> None:
+    """Templates and names, and nothing of the record."""
+    made = event({"id": 42424242}, event_name="Signed up", **attributes)
+
+    assert made.way is not None
+    assert made.way.scope == "leads"
+    assert "Signed up" in made.way.templates
+    assert "42424242" not in made.way.templates
+
+
+def test_it_has_neither_identity_nor_way_when_the_mapping_wants_none() -> None:
+    """What cannot be recognised cannot be mended."""
+    made = event(RECORD, has_identity=False)
+
+    assert (made.identity, made.way, made.former) == (None, None, ())
+
+
+@pytest.mark.parametrize(("stage", "is_another"), [("won", True), ("stage", False)], ids=["another", "its own"])
+def test_it_has_a_former_identity_when_that_is_another_one(stage: str, is_another: bool) -> None:  # noqa: FBT001
+    """One that says the same for this record is no other event: its ledger must not be asked twice."""
+    made = event({"id": 7, "email": stage}, event_name="{email}", formerly=({"event_name": "stage"},))
+
+    assert len(made.former) == is_another
 
 
 @pytest.mark.parametrize(
@@ -260,8 +444,8 @@ PLAIN = st.recursive(
 @settings(max_examples=80, deadline=None)
 @given(values=st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), PLAIN | st.none()))
 def test_sends_what_was_asked_when_fields_are_plain(values: dict[str, Any]) -> None:
-    """Fields are the properties that templates name, typed and whole, but for nulls."""
+    """Fields are the properties that templates name, typed and whole, but for nulls and blanks."""
     sent = body({**values, "id": 1}, fields={f"the {name}": f"{{{name}}}" for name in values if name != "id"})
 
-    expected = {f"the {name}": value for name, value in values.items() if value is not None and name != "id"}
+    expected = {f"the {name}": value for name, value in values.items() if not is_nothing(value) and name != "id"}
     assert sent["fields"] == expected

@@ -17,6 +17,8 @@ from target_driftrock.settings import (
     ClientCredentials,
     Environment,
     Keeping,
+    NewLedger,
+    OnChanged,
     Pace,
     Patience,
     Settings,
@@ -133,6 +135,55 @@ def test_identity_is_given_up_when_event_id_is_null(
     assert (mapping.event_id, mapping.has_identity) == (event_id, has_identity)
 
 
+@pytest.mark.parametrize(
+    ("top", "own", "expected"),
+    [
+        pytest.param({}, {}, None, id="nobody says anything"),
+        pytest.param({"on_changed": "skip"}, {}, OnChanged.SKIP, id="the setting"),
+        pytest.param({}, {"on_changed": "send"}, OnChanged.SEND, id="the mapping"),
+        pytest.param({"on_changed": "skip"}, {"on_changed": "send"}, OnChanged.SEND, id="the mapping says otherwise"),
+        pytest.param({"on_changed": "send"}, {"on_changed": None}, OnChanged.SEND, id="a null says nothing"),
+        pytest.param({"on_changed": None}, {}, None, id="a null at the top neither"),
+    ],
+)
+def test_changes_are_judged_by_the_nearest_word_when_several_are_said(
+    top: dict[str, object], own: dict[str, object], expected: OnChanged | None
+) -> None:
+    """A mapping's own word, else the setting's; where nothing is said, nothing is meant."""
+    assert parsed(**top, streams=[LEAD | own]).mappings[0].on_changed is expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "formerly", "is_forgotten"),
+    [
+        pytest.param({}, (), False, id="left out"),
+        pytest.param({"formerly": {"event_id": "{id}"}}, ({"event_id": "{id}"},), False, id="an object"),
+        pytest.param(
+            {"formerly": [{"event_id": "{id}"}, {"event_name": "x"}]},
+            ({"event_id": "{id}"}, {"event_name": "x"}),
+            False,
+            id="an array",
+        ),
+        pytest.param({"formerly": None}, (), True, id="null"),
+    ],
+)
+def test_former_identities_are_forgotten_when_formerly_is_null(
+    changes: dict[str, Any], formerly: tuple[Any, ...], *, is_forgotten: bool
+) -> None:
+    """Only an outspoken null accepts that all is sent again."""
+    mapping = parsed_mapping(**changes)
+
+    assert (mapping.formerly, mapping.forgets_former) == (formerly, is_forgotten)
+
+
+@pytest.mark.parametrize(
+    ("given_word", "expected"), [(None, NewLedger.ALLOW), ("allow", NewLedger.ALLOW), ("refuse", NewLedger.REFUSE)]
+)
+def test_a_new_ledger_is_allowed_when_nobody_refuses_it(given_word: str | None, expected: NewLedger) -> None:
+    """A first run needs no setting."""
+    assert parsed(new_ledger=given_word).keeping.new_ledger is expected
+
+
 def test_alternatives_keep_their_types_when_a_condition_names_them() -> None:
     """A value and an array of one are the same; true stays true beside 1, and null is a value."""
     when = parsed_mapping(when={"a": True, "b": [True], "c": [1, Decimal("1.5"), None, "1"], "d": None}).when
@@ -223,7 +274,7 @@ json_values = st.recursive(
     max_leaves=5,
 )
 names = st.sampled_from([row.name for row in TABLE])
-attributes = st.sampled_from([*LEAD, "skip", "when", "event_id", "metadata", "created_at"])
+attributes = st.sampled_from([*LEAD, "skip", "when", "event_id", "metadata", "created_at", "on_changed", "formerly"])
 
 
 @settings(max_examples=200, deadline=None)

@@ -59,6 +59,19 @@ def test_schema_takes_what_is_right_when_it_is_compiled() -> None:
 
     assert validator.is_valid(VALID)
     assert validator.is_valid(VALID | {"read_timeout": 0.5, "max_concurrency": 256})
+    assert validator.is_valid(VALID | {"on_changed": "send", "new_ledger": "refuse"})
+
+
+@pytest.mark.parametrize(
+    "former",
+    [None, {"event_id": "{id}"}, {"affiliate_id": None}, [{"event_name": "x"}, {"source_id": "capture-0"}]],
+    ids=str,
+)
+def test_schema_takes_a_former_identity_when_it_is_one(former: object) -> None:
+    """An object, several of them, or the null that forgets."""
+    item = {"stream": "leads", "event_type": "lead", "fields": "*", "on_changed": "skip", "formerly": former}
+
+    assert jsonschema_rs.validator_for(config_jsonschema()).is_valid(VALID | {"streams": [item]})
 
 
 @pytest.mark.parametrize(
@@ -72,6 +85,12 @@ def test_schema_takes_what_is_right_when_it_is_compiled() -> None:
         {"streams": {"leads": {}}},
         {"streams": [{"event_type": "lead"}]},
         {"streams": [{"stream": "leads", "feilds": "*"}]},
+        {"streams": [{"stream": "leads", "on_changed": "ask"}]},
+        {"streams": [{"stream": "leads", "formerly": {}}]},
+        {"streams": [{"stream": "leads", "formerly": []}]},
+        {"streams": [{"stream": "leads", "formerly": {"person_id": "{id}"}}]},
+        {"on_changed": "ask"},
+        {"new_ledger": "yes"},
         {"colour": 1},
     ],
     ids=str,
@@ -100,7 +119,11 @@ def test_schema_marks_secrets_when_a_setting_is_one() -> None:
 
 def test_schema_of_a_mapping_names_its_attributes_when_there_are_more() -> None:
     """What an item of `streams` may say is what a mapping keeps of it."""
-    assert set(MAPPING_SCHEMAS) == {slot.name for slot in fields(StreamMapping)} - {"index", "has_identity"}
+    assert set(MAPPING_SCHEMAS) == {slot.name for slot in fields(StreamMapping)} - {
+        "index",
+        "has_identity",
+        "forgets_former",
+    }
 
 
 def test_readme_table_has_a_line_for_each_setting_when_generated() -> None:
@@ -114,6 +137,8 @@ def test_readme_table_has_a_line_for_each_setting_when_generated() -> None:
     assert "| `validate_records` | boolean | `true` |" in settings_table()
     assert "| `environment` | options (production, staging, sandbox) | must be said |" in settings_table()
     assert "| `api_key` | secret |  |" in settings_table()
+    assert "| `new_ledger` | options (allow, refuse) | `allow` |" in settings_table()
+    assert "| `on_changed` | options (skip, send) |  |" in settings_table()
 
 
 def test_bar_stays_in_its_cell_when_a_text_has_one() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from target_driftrock.events.answer import Answer, Fault, Reply
 from target_driftrock.events.event import Endpoint
-from tests.simulation.scenario import Scenario, Weather
+from tests.simulation.scenario import Scenario, Weather, serial_of
 from tests.simulation.trace import Trace
 
 READ_TIMEOUT = 60.0
@@ -23,10 +22,9 @@ SETUP = frozenset({401, 403, 404})
 
 @dataclass(kw_only=True, eq=False)
 class Request:
-    """One request on its way."""
+    """One request on its way. Its body is the content of its event."""
 
-    serial: int
-    version: int
+    body: bytes
     token: str
     due: float
     loses_answer: bool
@@ -53,28 +51,41 @@ class SimulatedApi:
         self._chance = chance
         self._trace = trace
         self._is_healed = False
+        self._says_conflict = scenario.says_conflict
         self._refusals = scenario.refusals
         self._issued: dict[str, float] = {}
         self._network: list[Request] = []
-        self._sources = {piece.serial: piece.source for line in scenario.lines for piece in line.pieces}
-        self.acceptances: dict[int, list[float]] = defaultdict(list)
-        """When each event was accepted, every time."""
-        self.refused: set[int] = set()
-        """Events that were refused at some time."""
-        self.posted: set[int] = set()
-        """Events of which a request began."""
-        self.unauthorized: set[int] = set()
-        """Events that met a 401."""
+        self._pieces = [piece for line in scenario.lines for form in line.forms for piece in form.pieces]
+        self._sources = {piece.serial: piece.source for piece in self._pieces}
+        self.acceptances: dict[bytes, list[float]] = defaultdict(list)
+        """When each content was accepted, every time."""
+        self.arrived: set[int] = set()
+        """Events of which some content was accepted, by serial."""
+        self.refused: set[bytes] = set()
+        """Contents that were refused at some time."""
+        self.posted: set[bytes] = set()
+        """Contents of which a request began."""
+        self.unauthorized: set[bytes] = set()
+        """Contents that met a 401."""
         self.seen = Seen()
 
     def heal(self) -> None:
         """The operators on both sides have mended what stops a run; some events are refused all the same."""
         self._is_healed = True
-        lasting = {serial: status for serial, status in self._refusals.items() if status in CONTENT}
-        by_source = Counter(self._sources[serial] for serial in lasting)
+        if any(mishap.cuts_power for mishap in self._scenario.mishaps):
+            self._says_conflict = False  # else ten of these stop each run at a capture whose proof went with the power
+        refusals = {serial: status for serial, status in self._refusals.items() if serial in self._sources}
+        lasting = {serial: status for serial, status in refusals.items() if status in CONTENT}
+        by_source = Counter(piece.source for piece in self._pieces if piece.serial in lasting)
         self._refusals = {
             serial: status for serial, status in lasting.items() if by_source[self._sources[serial]] < REFUSALS_BORNE
         }
+
+    def still_refuses(self, body: bytes) -> bool:
+        """Whether it would refuse this content now."""
+        serial = serial_of(body)
+        is_known = self._says_conflict and serial in self.arrived
+        return is_known or (serial in self._refusals and not self._is_mended(body))
 
     @property
     def weather(self) -> Weather:
@@ -122,7 +133,7 @@ class SimulatedApi:
         request.has_arrived = True
         self._network.remove(request)
         reply = self._judge(request)
-        self._trace.note("arrived", request.serial, request.version, reply)
+        self._trace.note("arrived", request.body, reply)
         if request.answer is not None:
             told = Fault.NO_ANSWER if request.loses_answer else reply
             asyncio.get_running_loop().call_later(request.back, self._answer, request.answer, told)
@@ -144,30 +155,35 @@ class SimulatedApi:
         if episode == "web page":
             return Answer(status=200, is_html=True)
         if episode == "tokens refused" or self._issued[request.token] <= _now():
-            self.unauthorized.add(request.serial)
+            self.unauthorized.add(request.body)
             return Answer(status=401)
         if self._chance.random() < self.weather.throttled:
             return Answer(status=429, retry_after=self._chance.choice([None, "1", "10"]))
         if self._chance.random() < self.weather.failed:
             return Answer(status=self._chance.choice([500, 502, 503, 408]))
-        return self._judge_event(request)
+        return self._judge_event(request.body)
 
-    def _judge_event(self, request: Request) -> Reply:
-        serial = request.serial
+    def _judge_event(self, body: bytes) -> Reply:
+        serial = serial_of(body)
         if not self._is_healed and self._sources[serial] in self._scenario.closed:
-            return self._refuse(serial, self._scenario.closed[self._sources[serial]])
-        if serial in self._refusals and not (request.version and serial in self._scenario.mended):
-            return self._refuse(serial, self._refusals[serial])
+            return self._refuse(body, self._scenario.closed[self._sources[serial]])
+        if serial in self._refusals and not self._is_mended(body):
+            return self._refuse(body, self._refusals[serial])
         if not self._is_healed and serial in self._scenario.poisoned:
             status = self._scenario.poisoned[serial]
             return Fault.NO_ANSWER if status is None else Answer(status=status)
-        if self._scenario.says_conflict and serial in self.acceptances:
-            return Answer(status=409)  # so whoever takes it for a refusal loses what has arrived
-        self.acceptances[serial].append(_now())
+        if self._says_conflict and serial in self.arrived:
+            return self._refuse(body, 409)  # so whoever takes it for a refusal loses what has arrived
+        self.acceptances[body].append(_now())
+        self.arrived.add(serial)
         return Answer(status=201)
 
-    def _refuse(self, serial: int, status: int) -> Reply:
-        self.refused.add(serial)
+    def _is_mended(self, body: bytes) -> bool:
+        """Of some of what it refuses it takes every content but the first."""
+        return serial_of(body) in self._scenario.mended and b'"version": 0,' not in body
+
+    def _refuse(self, body: bytes, status: int) -> Reply:
+        self.refused.add(body)
         return Answer(status=status)
 
 
@@ -180,28 +196,30 @@ class Wire:
         self._trace = trace
         self.is_cut = False
         """The process is dead: nothing leaves it any more."""
-        self.in_doubt: set[int] = set()
-        """Requests that began, and of which the ledger knows no end."""
+        self.in_doubt: set[bytes] = set()
+        """Contents of which a request began, and of which the ledger knows no end."""
         self.most_in_doubt = 0
+        self.accepted: list[bytes] = []
+        """Contents that the API took in this run, and said so."""
 
     async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
         """Send, and wait as the real one does."""
-        sent = json.loads(body)
-        serial, version = sent["serial"], sent["version"]
         if self.is_cut:
             return Fault.NOT_SENT
-        self.in_doubt.add(serial)
+        self.in_doubt.add(body)
         self.most_in_doubt = max(self.most_in_doubt, len(self.in_doubt))
-        self._api.posted.add(serial)
-        self._trace.note("post", serial, version, token)
-        reply = await self._exchange(serial, version, token)
-        self._trace.note("reply", serial, version, reply)
+        self._api.posted.add(body)
+        self._trace.note("post", body, token)
+        reply = await self._exchange(body, token)
+        if isinstance(reply, Answer) and reply.status == 201:
+            self.accepted.append(body)
+        self._trace.note("reply", body, reply)
         return reply
 
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    async def _exchange(self, serial: int, version: int, token: str) -> Reply:
+    async def _exchange(self, body: bytes, token: str) -> Reply:
         weather, roll = self._api.weather, self._chance.random()
         latency = weather.latency * self._chance.random()
         if self._api.episode(_now()) == "unreachable" or roll < weather.not_sent:
@@ -212,8 +230,7 @@ class Wire:
             return Fault.NO_ANSWER
         is_slow = self._chance.random() < weather.slow
         request = Request(
-            serial=serial,
-            version=version,
+            body=body,
             token=token,
             due=_now() + latency + (self._chance.uniform(1.0, 200.0) if is_slow else 0.0),
             loses_answer=self._chance.random() < weather.lost_after,

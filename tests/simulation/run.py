@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from target_driftrock.books import Books
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.passage import Plan
 from target_driftrock.errors import LedgerUnavailable, RejectsAboveLimit, RunStopped
-from target_driftrock.events.event import Capture, Event, Part
-from target_driftrock.events.outcome import Held, Open, Outcome, Rejected
-from target_driftrock.ledger.interface import Answered, Change, Concluded, Counts, Intent, Known, Lost
+from target_driftrock.events.event import Part
+from target_driftrock.events.outcome import Open, Outcome
+from target_driftrock.ledger.interface import Forgotten
 from target_driftrock.ledger.journal import GroupingJournal
-from target_driftrock.ledger.memory import MemoryLedger
 from target_driftrock.receipt import EventCounts, Receipt
+from target_driftrock.settings import OnChanged
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.delivery.doubles import InLoopExecutor
 from tests.simulation.api import SimulatedApi, SimulatedTokens, Wire
+from tests.simulation.ledger import LedgerOfRun, SimulatedLedger
 from tests.simulation.scenario import API, Line, Mishap, Scenario
 from tests.simulation.trace import Trace
 
@@ -37,75 +39,6 @@ class Endless(SystemExit):
 
 class Crash(SystemExit):
     """The process dies here: the loop goes no further."""
-
-
-class SimulatedLedger(MemoryLedger):
-    """What is durable of all runs, and what it was told of each event."""
-
-    def __init__(self, trace: Trace) -> None:
-        super().__init__(api=API)
-        self._trace = trace
-        self.concluded: set[str] = set()
-        """Parts, by record and index, that have an outcome for good."""
-        self.kept: set[str] = set()
-        """Parts that were refused or held at some time: a row keeps them, whatever is tried later."""
-        self.lost: Counter[int] = Counter()
-        """How often an answer to each event was counted as lost, by serial."""
-
-    def commit(self, changes: Sequence[Change]) -> None:
-        """Make them durable."""
-        super().commit(changes)
-        for change in changes:
-            match change:
-                case Concluded(part=part, outcome=outcome):
-                    self._trace.note("concluded", part.origin.key, type(outcome).__name__)
-                    self.concluded.add(_key(part))
-                    if isinstance(outcome, Rejected | Held):
-                        self.kept.add(_key(part))
-                case Lost(event):
-                    self._trace.note("lost", event.origin.key)
-                    self.lost[serial(event)] += 1
-                case Intent(event) | Answered(event):
-                    self._trace.note(type(change).__name__, event.origin.key)
-
-
-class LedgerOfRun:
-    """A run's hold on the durable ledger: it can be lost, and a dead process commits nothing."""
-
-    def __init__(self, durable: SimulatedLedger, wire: Wire, *, fails_at: int | None) -> None:
-        self._durable = durable
-        self._wire = wire
-        self._commits = 0
-        self._fails_at = fails_at
-        self._before = durable.counts()
-
-    def recall(self, events: Sequence[Event]) -> list[Known | None]:
-        """As it is in the ledger."""
-        return self._durable.recall(events)
-
-    def proven(self, captures: Sequence[Capture]) -> list[bool]:
-        """As it is in the ledger."""
-        return self._durable.proven(captures)
-
-    def close(self) -> None:
-        """The ledger outlives the run."""
-
-    def commit(self, changes: Sequence[Change]) -> None:
-        """Make them durable, or fail."""
-        self._commits += 1
-        if self._wire.is_cut or (self._fails_at is not None and self._commits >= self._fails_at):
-            raise LedgerUnavailable("The ledger is gone.")
-        self._durable.commit(changes)
-        for change in changes:
-            match change:
-                case Answered(event) | Lost(event) | Concluded(part=Event() as event):
-                    self._wire.in_doubt.discard(serial(event))
-
-    def counts(self) -> Counts:
-        """Of this run."""
-        after = self._durable.counts()
-        names = ("delivered", "invalid", "rejected", "held", "unknown")
-        return Counts(**{name: getattr(after, name) - getattr(self._before, name) for name in names})
 
 
 @dataclass(kw_only=True)
@@ -129,15 +62,6 @@ class Ending:
         return self.has_read_all and not (stopped or self.is_crashed or self.is_signalled or self.opened)
 
 
-def serial(event: Event) -> int:
-    """Which event it is."""
-    return int(event.body.split(b":")[1].split(b",")[0])
-
-
-def _key(part: Part) -> str:
-    return str(part.origin.key)
-
-
 class Run:
     """The target's own loop, without threads and pipes."""
 
@@ -147,6 +71,7 @@ class Run:
         mishap: Mishap,
         lines: Sequence[Line],
         *,
+        on_changed: OnChanged | None,
         chance: random.Random,
         api: SimulatedApi,
         ledger: SimulatedLedger,
@@ -155,6 +80,7 @@ class Run:
         self._scenario = scenario
         self._mishap = mishap
         self._lines = lines
+        self._on_changed = on_changed
         self._chance = chance
         self._api = api
         self._durable = ledger
@@ -167,14 +93,22 @@ class Run:
         self._outcomes: deque[tuple[Part, Outcome]] = deque()
         self._news = asyncio.Event()
         self._read = 0
-        self._written_at = 0.0
+        self._state: bytes | None = None
+        """What is written once the disk has all that it passes."""
+        self._is_secured = False
+        self._state_due = 0.0
 
     async def main(self) -> None:
         """From the first line to the receipt."""
         loop = asyncio.get_running_loop()
-        self._written_at = loop.time()
+        self._state_due = loop.time() + STATE_SECONDS
         self._ends_by = loop.time() + LONGEST
-        ledger = LedgerOfRun(self._durable, self.wire, fails_at=self._mishap.ledger_fails_at)
+        ledger = LedgerOfRun(
+            self._durable,
+            is_cut=lambda: self.wire.is_cut,
+            ends=self.wire.in_doubt.discard,
+            fails_at=self._mishap.ledger_fails_at,
+        )
         seconds = self._scenario.commit_seconds
         self._dispatcher = Dispatcher(
             plan=Plan(
@@ -194,8 +128,9 @@ class Run:
             loop.call_later(moment, self._signal)
         self._delivery = asyncio.create_task(self._deliver())
         self._delivery.add_done_callback(lambda _: self._news.set())
-        await self._follow()
+        await self._follow(ledger)
         self._account(ledger)
+        self._leave(ledger)
 
     async def _deliver(self) -> None:
         try:
@@ -203,7 +138,7 @@ class Run:
         except RunStopped as error:
             self.ending.error = error
 
-    async def _follow(self) -> None:
+    async def _follow(self, ledger: LedgerOfRun) -> None:
         try:
             await self._read_lines()
         except RejectsAboveLimit as error:
@@ -214,7 +149,7 @@ class Run:
             await self._wait()
         self._delivery.result()
         self._settle()
-        self._write_state()
+        self._write_last_state(ledger)
 
     async def _read_lines(self) -> None:
         for line in self._lines:
@@ -224,9 +159,9 @@ class Run:
             if self._is_over:
                 return
             self._read += 1
-            parts = line.parts(position=self._books.next_position)
+            parts = line.parts(position=self._books.next_position, on_changed=self._on_changed)
             self._batch += parts
-            self._books.enter(line.stream, parts)
+            self._books.enter(line.stream, parts, row=line.row)
             if len(self._batch) >= self._scenario.batch_rows:
                 self._submit()
             while not self._checkpoint.has_room and not self._is_over:
@@ -278,23 +213,54 @@ class Run:
 
     def _tick(self) -> None:
         self._settle()
-        if asyncio.get_running_loop().time() - self._written_at >= STATE_SECONDS:
-            self._write_state()
+        self._follow_state()
 
-    def _write_state(self) -> None:
-        self._written_at = asyncio.get_running_loop().time()
-        value = self._checkpoint.take()
-        if value is None or self.wire.is_cut:
+    def _follow_state(self) -> None:
+        """As the real run does: the disk has what a STATE passes before it is written, and nobody waits for that."""
+        if self._state is not None:
+            if self._is_secured:
+                self._write_state(self._state)
+            return
+        if asyncio.get_running_loop().time() < self._state_due:
+            return
+        self._state = self._checkpoint.take()
+        if self._state is not None:
+            self._is_secured = False
+            self._dispatcher.secure(self._note_secured)
+
+    def _note_secured(self) -> None:
+        self._is_secured = True
+
+    def _write_last_state(self, ledger: LedgerOfRun) -> None:
+        value = self._checkpoint.take() or self._state
+        if isinstance(self.ending.error, LedgerUnavailable):
+            return
+        try:
+            ledger.secure()
+        except LedgerUnavailable as error:
+            self.ending.error = self.ending.error or error
+            return
+        if value is not None:
+            self._write_state(value)
+
+    def _write_state(self, value: bytes) -> None:
+        self._state = None
+        self._state_due = asyncio.get_running_loop().time() + STATE_SECONDS
+        if self.wire.is_cut:
             return
         covered = int(value.split(b":")[1].rstrip(b"}"))
         self._trace.note("STATE", covered)
         self.ending.states.append(covered)
+        for label in self._open_before(covered):
+            self.ending.faults.append(f"STATE {covered} passes {label}, which is open, or not on the disk yet.")
+
+    def _open_before(self, covered: int) -> Iterator[str]:
+        """Of records that this run has not read either form will do."""
+        read = {line.number: line for line in self._lines}
         for line in self._scenario.lines[:covered]:
-            for index in range(len(line.pieces)):
-                if f"{line.number}.{index}" not in self._durable.concluded:
-                    self.ending.faults.append(
-                        f"STATE {covered} passes record {line.number}, part {index}, which is open."
-                    )
+            forms = [read[line.number]] if line.number in read else line.forms
+            not_safe = [[label for label in form.labels if not self._durable.is_secured(label)] for form in forms]
+            yield from min(not_safe, key=len)
 
     def _account(self, ledger: LedgerOfRun) -> None:
         counts, progress = ledger.counts(), self._dispatcher.progress
@@ -312,3 +278,9 @@ class Run:
             self.ending.faults.append(f"{self.wire.most_in_doubt} requests were in doubt at once.")
         if progress.unknown != counts.unknown:
             self.ending.faults.append(f"{progress.unknown} answers are lost, and the ledger counted {counts.unknown}.")
+
+    def _leave(self, ledger: LedgerOfRun) -> None:
+        """What was read again from kept rows, and is settled, goes."""
+        done = [Forgotten(row, is_change=is_change) for row, is_change in self._books.rows_done.items()]
+        with contextlib.suppress(LedgerUnavailable):
+            ledger.commit(done)

@@ -12,6 +12,10 @@ from tests.simulation.world import tell
 Changed = TypeVar("Changed", Scenario, Weather)
 
 PLAIN = Scenario(lines=())
+PLAINER = (
+    *("token_lifetime", "commit_seconds", "silence", "disorder"),
+    *("says_conflict", "holds_unknown", "on_changed", "is_refreshed"),
+)
 
 
 def smallest(failing: Scenario, *, seed: int) -> Scenario:
@@ -25,10 +29,8 @@ def smallest(failing: Scenario, *, seed: int) -> Scenario:
 
 def smaller(scenario: Scenario) -> Iterator[Scenario]:
     """The same story without one thing or another: it holds every promise that the whole one holds."""
-    half = len(scenario.lines) // 2
-    if half:
-        yield replace(scenario, lines=_with_last_state(scenario.lines[:half]))
-        yield replace(scenario, lines=_with_last_state(scenario.lines[:-1]))
+    for lines in _fewer(scenario.lines):
+        yield replace(scenario, lines=lines)
     for name in ("mishaps", "episodes"):
         items = getattr(scenario, name)
         for index in range(len(items)):
@@ -40,10 +42,23 @@ def smaller(scenario: Scenario) -> Iterator[Scenario]:
     for each in fields(Weather):
         if getattr(scenario.weather, each.name) != each.default:
             yield replace(scenario, weather=_with(scenario.weather, each.name, each.default))
-    for name in ("token_lifetime", "commit_seconds", "silence", "disorder", "says_conflict", "holds_unknown"):
+    for name in PLAINER:
         plain = getattr(PLAIN, name)
         if getattr(scenario, name) != plain:
             yield _with(scenario, name, plain)
+
+
+def _fewer(lines: tuple[Line, ...]) -> Iterator[tuple[Line, ...]]:
+    """Half of them, all but the last, and all with one that nothing comes of, or that nobody edits."""
+    half = len(lines) // 2
+    if half:
+        yield _with_last_state(lines[:half])
+        yield _with_last_state(lines[:-1])
+    for index, line in enumerate(lines):
+        if line.pieces:
+            yield (*lines[:index], replace(line, pieces=(), edited=()), *lines[index + 1 :])
+        if line.edited:
+            yield (*lines[:index], replace(line, edited=()), *lines[index + 1 :])
 
 
 def _with_last_state(lines: tuple[Line, ...]) -> tuple[Line, ...]:

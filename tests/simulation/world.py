@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,18 +18,21 @@ from target_driftrock.errors import (
     RejectsAboveLimit,
     TokenRejected,
 )
-from target_driftrock.events.event import Event, Origin, Refusal
+from target_driftrock.events.event import Origin, Refusal
 from target_driftrock.events.outcome import Invalid
-from target_driftrock.ledger.interface import Standing
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.simulation.api import FINAL, SETUP, SimulatedApi
-from tests.simulation.run import GRACE, Crash, Ending, Endless, Run, SimulatedLedger
-from tests.simulation.scenario import Mishap, Piece, Scenario, scenario
+from tests.simulation.ledger import SimulatedLedger
+from tests.simulation.promises import Promises
+from tests.simulation.run import GRACE, Crash, Ending, Endless, Run
+from tests.simulation.scenario import LAST, Line, Mishap, Scenario, scenario
 from tests.simulation.trace import Trace
 from tests.virtual_time import NothingCanHappen, VirtualLoop
 
 MOST_STEPS = 200_000
 """Of the tasks of one run."""
+EVERYTHING = 1_000
+"""Records that a tap reads again at a full refresh: more than there are."""
 CALM_RUNS = 4
 """So many runs are enough once nothing goes wrong any more."""
 
@@ -78,47 +80,112 @@ class _World:
         self._chance = chance
         self._trace = Trace()
         self._api = SimulatedApi(scenario, chance, self._trace)
-        self._ledger = SimulatedLedger(self._trace)
+        self._labelled = {
+            label: (line, index)
+            for one in scenario.lines
+            for line in one.forms
+            for index, label in enumerate(line.labels)
+        }
+        self._ledger = SimulatedLedger(
+            {label: line.pieces[index] for label, (line, index) in self._labelled.items()}, self._trace
+        )
+        self._promises = Promises(scenario, self._api, self._ledger)
+        self._is_calm = False
         self._covered = 0
         self._now = 0.0
+        self._runs = 0
         self._faults: list[str] = []
 
     def tell(self) -> Story:
-        mishaps = self._scenario.mishaps
-        runs = 0
-        for mishap in (*mishaps, *[Mishap()] * CALM_RUNS):
-            if runs == len(mishaps):
-                self._api.heal()
-            runs += 1
-            ending = self._run(mishap)
-            if ending.is_done or self._faults:
+        for mishap in self._scenario.mishaps:
+            if not self._faults:
+                self._run(mishap)
+        self._api.heal()
+        self._is_calm = True
+        self._read_all()
+        self._replay_all()
+        self._refresh()
+        return Story(faults=self._faults, trace=self._trace, runs=self._runs)
+
+    def _read_all(self) -> None:
+        """Nothing goes wrong any more: after some runs nothing is left to do."""
+        for _ in range(CALM_RUNS):
+            if self._faults or self._run(Mishap()).ending.is_done:
                 break
         else:
-            self._faults.append(f"There is no end after {runs} runs.")
-        if not self._faults:
-            self._faults += self._broken_promises(ending)
-        return Story(faults=self._faults, trace=self._trace, runs=runs)
+            self._faults.append(f"There is no end after {self._runs} runs.")
+        if not self._faults and state_passes_refusals() and self._covered != len(self._scenario.lines):
+            self._faults.append(f"All is resolved, and STATE covers {self._covered} of {len(self._scenario.lines)}.")
+        self._look_at(self._promises.broken)
 
-    def _run(self, mishap: Mishap) -> Ending:
+    def _replay_all(self) -> None:
+        """What is kept is sent again, until no more goes: what is left has a reason that still stands.
+
+        One that waits for another's answer may have had its turn before that one, so a replay may free something.
+        """
+        rows: list[tuple[bytes, str]] | None = None
+        while not self._faults and self._rows() not in ([], rows):
+            rows = self._rows()
+            self._run(Mishap(is_replay=True))
+            self._look_at(self._promises.broken)
+        self._look_at(self._promises.kept_needlessly)
+
+    def _refresh(self) -> None:
+        """Everything is read again, and again. The last time nothing is accepted, and no row comes or goes.
+
+        The first may read what was edited since, and so take away rows that the second makes again.
+        """
+        if self._faults or not self._scenario.is_refreshed:
+            return
+        for _ in range(2):
+            self._run(Mishap(rereads=EVERYTHING))
+        rows = self._rows()
+        run = self._run(Mishap(rereads=EVERYTHING))
+        again = [content for content in run.wire.accepted if self._promises.has_identity(content)]
+        if again:
+            self._faults.append(f"A full refresh delivered {again} once more.")
+        if self._rows() != rows:
+            self._faults.append("One more full refresh moved a kept row.")
+        self._look_at(self._promises.broken)
+
+    def _look_at(self, promises: Callable[[], Iterator[str]]) -> None:
+        if not self._faults:
+            self._faults += promises()
+
+    def _rows(self) -> list[tuple[bytes, str]]:
+        return sorted((row["key"], row["kind"]) for row in self._ledger.kept.rows)
+
+    def _run(self, mishap: Mishap) -> Run:
         first = max(0, self._covered - mishap.rereads)
-        self._trace.note("run from", first)
+        number = LAST if self._is_calm else self._runs
+        lines = self._kept_lines() if mishap.is_replay else self._scenario.lines_in(number)[first:]
+        self._trace.note(*(("replay of", len(lines)) if mishap.is_replay else ("run from", first)))
         run = Run(
             self._scenario,
             mishap,
-            self._scenario.lines[first:],
+            lines,
+            on_changed=self._scenario.says_in(number),
             chance=self._chance,
             api=self._api,
             ledger=self._ledger,
             trace=self._trace,
         )
+        self._runs += 1
         self._play(run, mishap)
         ending = run.ending
         self._trace.note("ended", type(ending.error).__name__, ending.is_crashed, ending.is_signalled, ending.opened)
         self._covered = ending.states[-1] if ending.states else self._covered
-        self._faults += ending.faults
+        self._faults += [*ending.faults, *self._ledger.faults]
+        if ending.is_crashed and mishap.cuts_power:
+            self._ledger.cut_power(self._chance)
+            self._faults += self._promises.passed_and_gone(self._covered)
         if not ending.is_crashed:
             self._faults += _needless(ending, mishap, self._api, self._scenario)
-        return ending
+        return run
+
+    def _kept_lines(self) -> list[Line]:
+        found = [(row["key"].hex(), *self._labelled[row["record"].decode()]) for row in self._ledger.kept.rows]
+        return [line.kept_as(key, index=index) for key, line, index in found]
 
     def _play(self, run: Run, mishap: Mishap) -> None:
         steps = _Steps(mishap.crash_at_step, disorder=self._scenario.disorder, chance=self._chance)
@@ -141,77 +208,6 @@ class _World:
     async def _begin(self, run: Run) -> None:
         self._api.begin_run()
         await run.main()
-
-    # What must hold in the end.
-
-    def _broken_promises(self, ending: Ending) -> Iterator[str]:
-        yield from self._lost_or_repeated()
-        yield from self._out_of_order()
-        if self._scenario.lines and state_passes_refusals() and self._covered != len(self._scenario.lines):
-            yield f"All is resolved, and STATE covers {self._covered} of {len(self._scenario.lines)} records."
-
-    def _pieces(self) -> Iterator[tuple[str, Piece, Event]]:
-        for line in self._scenario.lines:
-            for index, (piece, part) in enumerate(zip(line.pieces, line.parts(position=line.number), strict=True)):
-                if isinstance(part, Event):
-                    yield f"{line.number}.{index}", piece, part
-
-    def _lost_or_repeated(self) -> Iterator[str]:
-        for key, piece, event in self._pieces():
-            accepted = len(self._api.acceptances.get(piece.serial, ()))
-            if key not in self._ledger.concluded:
-                yield f"Event {key} has no outcome."
-            if not piece.has_identity:
-                if not accepted and key not in self._ledger.kept:
-                    yield f"Event {key}, which has no identity, was never accepted."
-                continue
-            (known,) = self._ledger.recall([event])
-            yield from self._wrong(key, piece, accepted, known.standing if known else None)
-
-    def _wrong(self, key: str, piece: Piece, accepted: int, standing: Standing | None) -> Iterator[str]:
-        lost = self._ledger.lost[piece.serial]
-        if accepted - 1 > lost:
-            yield f"Event {key} was accepted {accepted} times, and {lost} answers were counted as lost."
-        if lost and piece.serial not in self._api.posted and not self._died():
-            yield f"Event {key} was never sent, and {lost} answers were counted as lost."
-        if accepted > 1 and self._scenario.holds_unknown:
-            yield f"Event {key} was accepted {accepted} times, though unknowns are held."
-        match standing:
-            case Standing.DELIVERED if not accepted:
-                yield f"Event {key} is delivered by the ledger, and the API never took it."
-            case Standing.REFUSED if not self._may_be_refused(piece.serial):
-                yield f"Event {key} is refused by the ledger, and the API never refused it."
-            case Standing.HELD_UNKNOWN if not (lost and self._scenario.holds_unknown):
-                yield f"Event {key} is held as unknown, and no answer was lost."
-            case None | Standing.ANSWERED | Standing.INTENDED | Standing.UNKNOWN if key not in self._ledger.kept:
-                yield f"Event {key} is open in the end: {standing}."
-            case _:
-                pass
-
-    def _died(self) -> bool:
-        """Whether a run could not take back the intents that it had committed ahead."""
-        return any(mishap.crash_at_step or mishap.ledger_fails_at for mishap in self._scenario.mishaps)
-
-    def _may_be_refused(self, serial: int) -> bool:
-        return serial in self._api.refused or serial in self._scenario.poisoned or serial in self._api.unauthorized
-
-    def _out_of_order(self) -> Iterator[str]:
-        """First acceptances, person by person, but for events that were refused or held at some time."""
-        latest: dict[str, tuple[float, str]] = defaultdict(lambda: (float("-inf"), ""))
-        met: set[int] = set()
-        for key, piece, _ in self._pieces():
-            is_repeat = piece.serial in met
-            met.add(piece.serial)
-            accepted = self._api.acceptances.get(piece.serial)
-            if is_repeat or piece.person is None or not accepted or not self._keeps_order(key, piece):
-                continue
-            before, whose = latest[piece.person]
-            if accepted[0] < before:
-                yield f"Event {key} arrived before {whose} of the same person, which was read earlier."
-            latest[piece.person] = (accepted[0], key)
-
-    def _keeps_order(self, key: str, piece: Piece) -> bool:
-        return piece.has_identity and key not in self._ledger.kept and not self._may_be_refused(piece.serial)
 
 
 def _needless(ending: Ending, mishap: Mishap, api: SimulatedApi, scenario: Scenario) -> Iterator[str]:

@@ -1,0 +1,46 @@
+"""What `rejects --changed` needs of the settings, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from target_driftrock.settings import OnChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from target_driftrock.ledger.settling import Settlement
+
+REPLAY = 'target-driftrock rejects --reason "settled as a change" --config FILE | target-driftrock --config FILE'
+"""What sends again the rows that stay, and no others."""
+
+
+def sent(config: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Whether changes of a mapping, by its label, are sent; as far as the settings tell, which may be wrong here.
+
+    Of a label that no mapping bears any more: whether those of any are. A row that stays can be settled once more, and
+    one that is gone is not to be had again.
+    """
+    streams = config.get("streams")
+    items = streams if isinstance(streams, list) else []
+    default = config.get("on_changed")
+    said = {
+        f"streams[{index}] ({item.get('stream')})": (item.get("on_changed") or default) == OnChanged.SEND.value
+        for index, item in enumerate(items)
+        if isinstance(item, Mapping)
+    }
+    is_any_sent = any(said.values()) or default == OnChanged.SEND.value
+    return lambda label: said.get(label, is_any_sent)
+
+
+def lines(settlement: Settlement) -> Iterator[str]:
+    """What was settled, a line each."""
+    left = f"; {settlement.left} left, since nothing was delivered under their event_id" if settlement.left else ""
+    yield f"Settled as changed: {settlement.settled} {_rows(settlement.settled)}{left}."
+    if settlement.to_send:
+        yield f"{settlement.to_send} of them stay to be sent again, since on_changed is send: {REPLAY}"
+
+
+def _rows(count: int) -> str:
+    return "row" if count == 1 else "rows"
