@@ -23,7 +23,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from singer_sdk.authenticators import OAuthAuthenticator
 
-from target_driftrock.errors import CredentialsRejected, NotTheApi, TokenRejected
+from target_driftrock.errors import CredentialsRejected, NoThread, NotTheApi
 from target_driftrock.network import CONNECT_TIMEOUT, basic_credentials, detached, user_agent
 from target_driftrock.retry import full_jitter, retry_after
 from target_driftrock.settings import ApiKey
@@ -49,10 +49,6 @@ _OK, _UNAUTHORIZED = 200, 401
 _REFUSED = (
     "Driftrock refused the credentials: check that client_id and client_secret belong together and to this "
     "environment, or make new ones at Driftrock, then run again."
-)
-_KEY_REFUSED = (
-    "Driftrock does not accept the API key: check api_key and environment, or make a new key at Driftrock under "
-    "Settings, Security, then run again."
 )
 
 
@@ -99,10 +95,8 @@ class ApiKeyTokens:
     requests: int = 0
     is_renewable: bool = False
 
-    async def token(self, *, refused: str | None = None) -> str:
-        """The key. Raises `TokenRejected` where the key itself was refused."""
-        if refused == self.key:
-            raise TokenRejected(_KEY_REFUSED)
+    async def token(self, *, refused: str | None = None) -> str:  # noqa: ARG002 - there is no other
+        """The key."""
         return self.key
 
 
@@ -208,6 +202,9 @@ class DriftrockAuthenticator(OAuthAuthenticator):
                 grant = await detached(self._request)
         except TimeoutError:
             failure = TokenUnavailable("no answer in time")
+        except NoThread:
+            self.requests -= 1
+            failure = TokenUnavailable("no thread to ask it by: this machine's limit on processes is reached")
         except TokenUnavailable as unavailable:
             failure = unavailable
         else:

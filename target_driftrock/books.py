@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Refusal
 from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, HeldAs, Invalid, Open, Rejected
+from target_driftrock.naming import shown
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_driftrock.events.event import Part
     from target_driftrock.events.outcome import Outcome, Settled
@@ -67,8 +68,12 @@ class Books:
         """Delivered events that were changes, by mapping."""
         self.to_decide: Counter[tuple[str, HeldAs]] = Counter()
         """Events held since their identity is in doubt, by mapping and kind."""
+        self.delivered = 0
+        """Events, now."""
         self.without_identity: Counter[str] = Counter()
         """Events without an `event_id`, by mapping."""
+        self.row_records: dict[str, bytes] = {}
+        """The digests of the records that were read from kept rows."""
         self.rows_done: dict[str, bool] = {}
         """Kept rows that were read again, and of which every part is delivered; or, if true, said to be a change."""
         self.rows_filtered = 0
@@ -79,8 +84,20 @@ class Books:
         """The number of the next record."""
         return self._opened + 1
 
-    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None) -> None:
+    @property
+    def open_records(self) -> int:
+        """How many records have parts without an outcome."""
+        return len(self._parts_left)
+
+    @property
+    def oldest_open(self) -> int | None:
+        """The number of the first of these."""
+        return next(iter(self._parts_left), None)
+
+    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False) -> None:
         """The next record was read, and became these parts. `row` is where it was kept, if it is sent again.
+
+        `is_deletion`: nothing came of it since it says that its row was deleted.
 
         Raises:
             RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
@@ -94,10 +111,13 @@ class Books:
         )
         kind = _kind(parts)
         self._records[stream, kind] += 1
+        if is_deletion:
+            self._records[stream, "deletions"] += 1
         if parts:
             self._parts_left[self._opened] = len(parts)
             if row is not None:
                 self._rows[self._opened] = row
+                self.row_records[row] = parts[0].origin.digest
         else:
             self._checkpoint.resolve(self._opened)
             self.rows_filtered += row is not None
@@ -133,6 +153,7 @@ class Books:
                 elif position in self._rows:
                     self._changed_rows.add(position)
             case Delivered():
+                self.delivered += 1
                 self.changes_sent[mapping] += outcome.is_change
             case AlreadyDelivered():
                 pass
@@ -147,6 +168,12 @@ class Books:
     def records_by_stream(self) -> dict[str, RecordCounts]:
         """The records that got here, by stream."""
         return {stream: RecordCounts(**counts) for stream, counts in _summed(self._records, str).items()}
+
+    def only_deletions(self) -> Iterator[tuple[str, int]]:
+        """The streams of which every record was a deletion, and how many these were."""
+        for stream, counts in self.records_by_stream.items():
+            if counts.deletions and counts.deletions == counts.total:
+                yield stream, counts.total
 
     @property
     def events(self) -> EventCounts:
@@ -174,7 +201,7 @@ class Books:
         """
         if percent >= 100:  # noqa: PLR2004 - percent
             return []
-        by_stream = _summed(self._events, lambda line: f"stream {line.stream}")
+        by_stream = _summed(self._events, lambda line: f"stream {shown(line.stream)}")
         by_capture = _summed(self._events, lambda line: line.capture and f"the capture of {line.capture}")
         shares = [
             (name, sum(counts[each] for each in _REFUSED), counts.total() - counts["open"], counts["open"])
@@ -200,7 +227,7 @@ class Books:
         self._invalid_from_start[stream] = invalid + 1 if kind == "invalid" else -1
         if invalid + 1 == FIRST_INVALID and kind == "invalid":
             reason = next(part.reason for part in parts if isinstance(part, Refusal))
-            raise RejectsAboveLimit(_STREAM_INVALID.format(stream=stream, reason=reason))
+            raise RejectsAboveLimit(_STREAM_INVALID.format(stream=shown(stream), reason=reason))
 
 
 def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> dict[Group, Counter[str]]:

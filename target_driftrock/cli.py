@@ -21,11 +21,12 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from target_driftrock import redaction
-from target_driftrock.errors import ExitCode, RunStopped
+from target_driftrock.errors import ExitCode, RunStopped, faults
+from target_driftrock.naming import escaped
 from target_driftrock.signals import Signals
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from target_driftrock.ledger.reading import Selection
     from target_driftrock.settings import Settings
@@ -73,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         _complain([error.format_message()])
         return error.exit_code
     except RunStopped as stop:
-        _complain(str(stop).splitlines())
+        _complain(faults(stop))
         return stop.exit_code
     except BrokenPipeError:
         return ExitCode.STATE_UNREAD
@@ -203,6 +204,11 @@ def _rejects_command() -> click.Command:
             ),
             click.Option(["--table"], is_flag=True, help="The table for people, which is what a terminal gets anyway."),
             click.Option(
+                ["--answers"],
+                is_flag=True,
+                help="Instead, what the API answered, a line of JSON for each row: personal data.",
+            ),
+            click.Option(
                 ["--changed"],
                 is_flag=True,
                 help=(
@@ -299,6 +305,8 @@ def _deliver(
         load_target().print_about(about_format)
         return None
     settings = _read(given)
+    for doubt in _variable_doubts(given):
+        log.warning("%s", doubt)
     target = load_target()
     with Signals() as signals, _opened(given) as source:
         return target(config=settings, signals=signals).run(source)
@@ -311,7 +319,9 @@ def _check(before: Given, *, config: tuple[str, ...], file_input: str | None) ->
     given = _joined(before, config=config, file_input=file_input)
     found = []
     with _opened(given) as source:
-        for finding in findings(lambda: _target(given), source, has_input=given.input is not None):
+        for finding in findings(
+            lambda: _target(given), source, has_input=given.input is not None, variables=_variable_doubts(given)
+        ):
             click.echo(finding.line)
             found.append(finding)
     return gravest(found)
@@ -327,7 +337,7 @@ def _preview(before: Given, *, config: tuple[str, ...], file_input: str | None, 
         preview.read(source)
     sys.stdout.flush()  # before the summary, where both go to one terminal
     for line in preview.summary():
-        click.echo(line, err=True)
+        click.echo(escaped(line), err=True)
     return preview.exit_code
 
 
@@ -342,6 +352,7 @@ def _rejects(
     since: float | None,
     held: bool,
     table: bool,
+    answers: bool,
     changed: bool,
     delete: bool,
     **sought: str | None,
@@ -352,27 +363,31 @@ def _rejects(
     selection = Selection(stream=stream, reason=reason, since=since, kinds=HELD if held else frozenset())
     named = {name: value for name, value in sought.items() if value is not None}
     if changed:
-        if held or table or delete or named.keys() - {"event"}:
+        if held or table or answers or delete or named.keys() - {"event"}:
             raise click.UsageError(f"--changed goes with {_WITH_CHANGED}, and with nothing else.")
         _settle(given, selection, named.get("event"))
     elif delete:
-        if selection != Selection() or table or len(named) != 1:
+        if selection != Selection() or table or answers or len(named) != 1:
             raise click.UsageError(f"--delete goes with one of {_ONE_SOUGHT}, and with nothing else.")
         _erase(given, *named.popitem())
     elif named:
         raise click.UsageError(f"{_ONE_SOUGHT} go with --delete, and --event with --changed too.")
+    elif table and answers:
+        raise click.UsageError("--answers goes with the options that choose rows, and not with --table.")
     else:
-        _print_rejects(given, selection, is_table=table)
+        _print_rejects(given, selection, is_table=table, is_answers=answers)
 
 
-def _print_rejects(given: Given, selection: Selection, *, is_table: bool) -> None:
+def _print_rejects(given: Given, selection: Selection, *, is_table: bool, is_answers: bool) -> None:
     from target_driftrock.commands import rejects  # noqa: PLC0415
     from target_driftrock.ledger.reading import reading  # noqa: PLC0415
 
     settings = _ledger_settings(given)
     with reading(settings.keeping.ledger) as ledger:
-        if is_table or _is_terminal():
-            _print_table(rejects.table(ledger.groups(selection)))
+        if is_answers:
+            rejects.write_answers(ledger.kept(selection), _write)
+        elif is_table or _is_terminal():
+            _console().print(rejects.table(ledger.groups(selection)))
         else:
             rejects.write_stream(ledger.kept(selection), _write)
 
@@ -442,7 +457,8 @@ def _report(
         elif is_json:
             lines = report.run_lines(runs)
         else:
-            _print_table(report.run_table(runs))
+            console = _console()
+            console.print(report.run_table(runs, width=console.width))
             return
     for line in lines:
         _write(line)
@@ -509,10 +525,10 @@ def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _print_table(table: Table) -> None:
+def _console() -> Console:
     from rich.console import Console  # noqa: PLC0415
 
-    Console(width=None if _is_terminal() else _PIPE_WIDTH).print(table)
+    return Console(width=None if _is_terminal() else _PIPE_WIDTH)
 
 
 def _read(given: Given) -> dict[str, Any]:
@@ -532,6 +548,12 @@ def _said(given: Given) -> dict[str, Any]:
     settings = read_files(given.config, os.environ)
     redaction.install(secret_values(settings))
     return settings
+
+
+def _variable_doubts(given: Given) -> list[str]:
+    from target_driftrock.settings import variable_doubts  # noqa: PLC0415
+
+    return variable_doubts(given.config, os.environ)
 
 
 @contextmanager
@@ -568,7 +590,7 @@ def _usage(error: click.UsageError) -> str:
 def _complain(faults: Iterable[str]) -> None:
     with suppress(OSError):  # nobody reads standard error
         for fault in faults:
-            click.echo(f"error: {fault}", err=True)
+            click.echo(f"error: {escaped(fault)}", err=True)
 
 
 def _flushed(code: int) -> int:

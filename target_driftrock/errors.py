@@ -9,7 +9,8 @@
     │   └── NotTheApi
     ├── TryAgainLater          4   run again: nothing is lost
     │   ├── ApiOutage
-    │   └── LedgerUnavailable
+    │   ├── LedgerUnavailable
+    │   └── NoThread
     ├── InputInvalid           5   mend the tap
     ├── RejectsAboveLimit      6   mend the mapping or the records
     ├── Defect                70   tell the authors
@@ -71,6 +72,11 @@ class SettingsInvalid(RunStopped):
         super().__init__("\n".join(self.faults))
 
 
+def faults(stop: RunStopped) -> tuple[str, ...]:
+    """Why a run stops, a sentence or more each: several only where settings are wrong."""
+    return stop.faults if isinstance(stop, SettingsInvalid) else (str(stop),)
+
+
 class SetupRefused(RunStopped):
     """Driftrock refuses us as a whole: a person has to look at the credentials or the capture."""
 
@@ -100,7 +106,7 @@ class NotTheApi(SetupRefused):
 
 
 class TryAgainLater(RunStopped):
-    """Something outside is not to be had at present. Nothing is lost: run again."""
+    """Something outside is unavailable at present. Nothing is lost: run again."""
 
     exit_code = ExitCode.TRY_LATER
 
@@ -117,6 +123,16 @@ class ApiOutage(TryAgainLater):
 
 class LedgerUnavailable(TryAgainLater):
     """The ledger cannot be written, or another run holds it."""
+
+
+class NoThread(TryAgainLater):
+    """This machine starts no further thread."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This machine starts no further thread: raise its limit on processes (ulimit -u), or the container's, or "
+            "have less run beside this; then run again."
+        )
 
 
 class InputInvalid(RunStopped):

@@ -17,7 +17,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from target_driftrock.errors import SettingsInvalid
+from target_driftrock.errors import NoThread, SettingsInvalid
 from target_driftrock.events.event import Endpoint
 from target_driftrock.settings import is_loopback, origin, port
 
@@ -118,10 +118,16 @@ async def detached(call: Callable[[], _T]) -> _T:
 
     The loop's executor will not do: its threads are joined when the process ends, so that a hung name server or
     token endpoint would hold a stop. Cancelling leaves the thread to itself, and its result to nobody.
+
+    Raises:
+        NoThread: None can be had. Nothing was called.
     """
     outcome: Future[_T] = Future()
     outcome.set_running_or_notify_cancel()  # from here on it cannot be taken back
-    Thread(target=_settle, args=(outcome, call), daemon=True).start()
+    try:
+        Thread(target=_settle, args=(outcome, call), daemon=True).start()
+    except RuntimeError:
+        raise NoThread from None
     return await asyncio.wrap_future(outcome)
 
 

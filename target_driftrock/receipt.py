@@ -19,6 +19,19 @@ class RecordCounts:
     invalid: int = 0
     filtered: int = 0
     unmapped: int = 0
+    deletions: int = 0
+    """Of those filtered: records that say that their row was deleted."""
+
+    @property
+    def told(self) -> str:
+        """The sum in words, without the number read."""
+        deletions = (
+            f" (of them {self.deletions} deletion{'' if self.deletions == 1 else 's'})" if self.deletions else ""
+        )
+        return (
+            f"{self.mapped} mapped + {self.invalid} invalid + {self.filtered} filtered{deletions} "
+            f"+ {self.unmapped} unmapped"
+        )
 
     @property
     def total(self) -> int:
@@ -112,10 +125,7 @@ class Receipt:
     def lines(self) -> Iterator[str]:
         """The receipt for a person, a line each."""
         records, events = self.records, self.events
-        yield (
-            f"Records: {self.records_read} read = {records.mapped} mapped + {records.invalid} invalid "
-            f"+ {records.filtered} filtered + {records.unmapped} unmapped."
-        )
+        yield f"Records: {self.records_read} read = {records.told}."
         yield (
             f"Events: {self.events_submitted} made = {events.delivered} delivered "
             f"+ {events.already_delivered} already delivered + {events.changed} changed "

@@ -22,12 +22,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from target_driftrock.errors import RunStopped
-
-if TYPE_CHECKING:
-    import asyncio
+from target_driftrock.errors import RunStopped, faults
+from target_driftrock.naming import escaped
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ def install(secrets: Iterable[str], environ: Mapping[str, str] = os.environ) -> 
     sys.unraisablehook = log_unraisable
     threading.excepthook = log_uncaught_in_thread
     if level is None:
-        log.warning("%s is not a log level: say DEBUG, INFO, WARNING, ERROR or CRITICAL. INFO is used.", variable)
+        log.warning("%s is not a log level: use DEBUG, INFO, WARNING, ERROR or CRITICAL. INFO is used.", variable)
 
 
 def _level(name: str) -> int | None:
@@ -77,7 +75,10 @@ def _is_own(record: logging.LogRecord) -> bool:
 
 
 class SafeFormatter(logging.Formatter):
-    """One line for a record, and one for each frame of its exception; registered secrets are `***`."""
+    """One line for a record, and one for each frame of its exception; registered secrets are `***`.
+
+    What cannot be seen in a line is escaped: whatever name is in it, it ends no line and moves no cursor.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
@@ -93,8 +94,8 @@ class SafeFormatter(logging.Formatter):
         """The sentence, and a line for each frame of its exception."""
         text = own_text(record) if _is_own(record) else foreign_text(record)
         error = record.exc_info[1] if record.exc_info else None
-        whole = "\n".join([text, *(describe(error) if error else ())])
-        return self._secrets.sub("***", whole) if self._secrets else whole
+        lines = [text, *(describe(error) if error else ())]
+        return "\n".join(escaped(self._secrets.sub("***", line) if self._secrets else line) for line in lines)
 
 
 class StructuredFormatter(SafeFormatter):
@@ -162,7 +163,7 @@ def describe(error: BaseException) -> Iterator[str]:
 def _name(error: BaseException) -> str:
     """The class, with the text where it is one of ours."""
     name = type(error).__qualname__
-    return f"{name}: {error}" if isinstance(error, RunStopped) else name
+    return f"{name}: {' '.join(faults(error))}" if isinstance(error, RunStopped) else name
 
 
 def log_uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
@@ -191,8 +192,3 @@ def log_warning(  # noqa: PLR0917 - the signature is Python's
 ) -> None:
     """For `warnings.showwarning`: what kind of warning, and where."""
     log.warning("%s at %s:%d.", category.__name__, filename, lineno)
-
-
-def loop_exception_handler(_: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-    """For `loop.set_exception_handler`: asyncio's own prints callbacks with their arguments."""
-    log.error("The event loop met a fault that nothing took.", exc_info=context.get("exception"))

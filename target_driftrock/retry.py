@@ -71,6 +71,10 @@ class Patience:
         if self._since is not None:
             self._since = now
 
+    def spent(self, now: float) -> float:
+        """Seconds for which something has waited since the latest verdict."""
+        return self._spent + (0.0 if self._since is None else now - self._since)
+
     def deadline(self) -> float | None:
         """The moment at which patience ends if nothing changes, or None while nothing waits."""
         return None if self._since is None else self._since + self._limit - self._spent

@@ -10,6 +10,7 @@ import os
 import random
 import time
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from target_driftrock.auth import tokens_for
@@ -28,13 +29,16 @@ from target_driftrock.errors import (
     SettingsInvalid,
     SetupRefused,
     StateUnread,
+    faults,
 )
 from target_driftrock.events.outcome import HeldAs
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Forgotten
 from target_driftrock.ledger.journal import GroupingJournal
 from target_driftrock.mapping.ways import forgotten, mended
+from target_driftrock.naming import shown
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
+from target_driftrock.progress import Figures, Pulse, terminal_line
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.settings import Environment, NewLedger, OnUnknown
 from target_driftrock.singer.checkpoint import Checkpoint
@@ -43,11 +47,13 @@ from target_driftrock.singer.writer import write_line
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from target_driftrock.auth import Tokens
     from target_driftrock.events.event import Part
     from target_driftrock.events.identity import Way
     from target_driftrock.events.outcome import Outcome
     from target_driftrock.ledger.durable import DurableLedger
     from target_driftrock.mapping.stream import CompiledStream
+    from target_driftrock.progress import Input
     from target_driftrock.settings import Settings
     from target_driftrock.signals import Signals
 
@@ -65,13 +71,13 @@ PERCENTILES = (50, 95, 99)
 class Run:
     """One run. All methods are for the main thread."""
 
-    def __init__(self, settings: Settings, *, signals: Signals | None) -> None:
+    def __init__(self, settings: Settings, *, signals: Signals | None, read: Callable[[], Input]) -> None:
         self._settings = settings
         self._signals = signals
+        self._read = read
+        self._pulse: Pulse | None = None
         self._checkpoint = Checkpoint()
         self._books = Books(self._checkpoint)
-        self._network = Network.from_environment(settings.api, os.environ)
-        self._tokens = tokens_for(settings.credentials, self._network)
         self._ledger: DurableLedger | None = None
         self._handoff = Handoff(self._open_dispatcher, grace=GRACE_SECONDS)
         self._state_due = time.monotonic() + STATE_SECONDS
@@ -86,19 +92,29 @@ class Run:
         """The number of the next record."""
         return self._books.next_position
 
+    @cached_property
+    def _network(self) -> Network:
+        """Where a run sends to. Nothing that only maps needs it."""
+        return Network.from_environment(self._settings.api, os.environ)
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return tokens_for(self._settings.credentials, self._network)
+
     # While records come.
 
     def start(self) -> bool:
         """Take the ledger, and begin to deliver. May be called twice. False if a signal came before it was taken.
 
         Raises:
-            SettingsInvalid: The ledger's place is wrong.
+            SettingsInvalid: The ledger's place is wrong, or what the environment says of a proxy or of certificates.
             SetupRefused: The sandbox is meant, and none runs.
-            LedgerUnavailable: The ledger is not to be had, or another run has it.
+            LedgerUnavailable: The ledger is unavailable, or another run has it.
         """
         if self._handoff.is_started:
             return True
-        if self._settings.api.environment is Environment.SANDBOX and connection_fault(self._network) is not None:
+        network = self._network  # before the ledger is taken
+        if self._settings.api.environment is Environment.SANDBOX and connection_fault(network) is not None:
             raise SetupRefused(SANDBOX_MISSING)
         self._ledger = open_ledger(
             self._settings.keeping.ledger,
@@ -110,13 +126,14 @@ class Run:
         if self._ledger is None:
             return False
         if self._ledger.is_new:
-            log.warning("The ledger is new: what was delivered before this run is not known to it.")
+            log.info("The ledger is new: it knows of no delivery, so whatever comes is sent.")
         self._handoff.start()
+        self._pulse = Pulse(look=self._figures, look_ahead=self._handoff.look_ahead, line=terminal_line())
         return True
 
-    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None) -> None:
+    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None, is_deletion: bool = False) -> None:
         """A record was read, and became these parts. See `Books.enter`, also for what is raised."""
-        self._books.enter(stream, parts, row=row)
+        self._books.enter(stream, parts, row=row, is_deletion=is_deletion)
 
     def judge_ways(self, streams: Sequence[CompiledStream]) -> None:
         """Before anything of a stream is sent: whether its events are known by the identities that they have now.
@@ -154,6 +171,8 @@ class Run:
         """Take note of what was settled, and write STATE when it is time. Called about once a second."""
         self._books.settle(self._handoff.take_outcomes())
         self._follow_state()
+        if self._pulse is not None:
+            self._pulse.beat(time.monotonic())
 
     @property
     def is_signalled(self) -> bool:
@@ -193,11 +212,16 @@ class Run:
         if self._is_state_unread:
             raise StateUnread(_STATE_UNREAD)
 
-    def conclude(self, causes: Sequence[RunStopped], *, records_read: int) -> int:
-        """Account for all, keep the receipt, and say how the run ended; its exit code. `causes` are what ended it."""
+    def conclude(self, causes: Sequence[RunStopped], *, was_read: bool) -> int:
+        """Account for all, keep the receipt, and say how the run ended; its exit code.
+
+        `causes` are what ended it; `was_read`, whether reading came to the end of the input.
+        """
         self._end_delivery()
+        if self._pulse is not None:
+            self._pulse.end()
         causes = [*causes, *self._judge(causes)]
-        receipt = self._receipt(records_read)
+        receipt = self._receipt()
         causes += [Defect(f"The accounts do not close: {fault}") for fault in receipt.disagreements()]
         for line in receipt.lines():
             log.info("%s", line)
@@ -205,6 +229,8 @@ class Run:
             log.warning("%s", warning)
         code = self._exit_code(causes)
         waiting = self._leave_ledger(code, receipt)
+        if not was_read and self._is_limit_reached and not self.is_signalled:
+            log.info("Reading ended after %s, as max_events says; %s.", _events(self._first_requests), _NEXT_RUN)
         self._say_end(code, causes, waiting=waiting)
         return code
 
@@ -224,6 +250,8 @@ class Run:
 
     def _doubts(self) -> Iterator[str]:
         """What a person should decide, or mend, a sentence each with what to type."""
+        for stream, count in self._books.only_deletions():
+            yield _DELETIONS.format(stream=shown(stream), count=count)
         for mapping, count in sorted(self._books.changes_unsaid.items()):
             yield _CHANGED.format(events=_events(count), mapping=mapping)
         for (mapping, kind), count in sorted(self._books.to_decide.items(), key=str):
@@ -242,7 +270,10 @@ class Run:
         waiting = ""
         try:
             self._ledger.commit(
-                [Forgotten(row, is_change=is_change) for row, is_change in self._books.rows_done.items()]
+                [
+                    Forgotten(row, is_change=is_change, record=self._books.row_records[row])
+                    for row, is_change in self._books.rows_done.items()
+                ]
             )
             self._ledger.forget_ways(self._ways_forgotten)
             waiting = _waiting(*self._ledger.rejects_waiting(), filtered=self._books.rows_filtered)
@@ -264,7 +295,10 @@ class Run:
         if self._signals is not None and self._signals.received is not None:
             log.info("Stopped by %s (exit %d). %s%s", self._signals.received.name, code, _GO_ON, waiting)
         elif causes:
-            log.error("%s (exit %d)%s", _gravest(causes), code, waiting)
+            *others, last = faults(_gravest(causes))
+            for fault in others:
+                log.error("%s", fault)
+            log.error("%s (exit %d)%s", last, code, waiting)
         else:
             held = sum(self._books.to_decide.values())
             log.info("%s (exit 0).%s", _DECIDE.format(events=_events(held)) if held else "All is resolved", waiting)
@@ -276,7 +310,20 @@ class Run:
     @property
     def _is_limit_reached(self) -> bool:
         limit = self._settings.pace.max_events
-        return limit is not None and self._handoff.progress.first_requests >= limit
+        return limit is not None and self._first_requests >= limit
+
+    @property
+    def _first_requests(self) -> int:
+        return self._handoff.progress.first_requests
+
+    def _figures(self) -> Figures:
+        return Figures(
+            read=self._read(),
+            delivered=self._books.delivered,
+            newest=self._books.next_position - 1,
+            open=self._books.open_records,
+            oldest=self._books.oldest_open,
+        )
 
     def _may_read(self) -> bool:
         if not self._checkpoint.has_room or self._books.open_bytes >= OPEN_BYTES:
@@ -313,6 +360,8 @@ class Run:
     def _write_state(self, value: bytes) -> None:
         self._state = None
         self._state_due = time.monotonic() + STATE_SECONDS
+        if self._pulse is not None:
+            self._pulse.make_room()
         try:
             write_line(value, is_hurried=lambda: self.is_signalled or self._handoff.failure is not None)
         except OSError:
@@ -344,8 +393,8 @@ class Run:
             await transport.close()
             journal.close()
 
-    def _receipt(self, records_read: int) -> Receipt:
-        progress, recorded = self._handoff.progress, self._recorded()
+    def _receipt(self) -> Receipt:
+        progress, recorded, records_read = self._handoff.progress, self._recorded(), self._read().records
         return Receipt(
             records=self._books.records(records_read),
             records_read=records_read,
@@ -364,7 +413,7 @@ class Run:
             without_identity=self._books.without_identity,
             retries=progress.retries,
             unknown=progress.unknown,
-            token_requests=self._tokens.requests,
+            token_requests=self._tokens.requests if self._handoff.is_started else 0,
             seconds=progress.seconds,
             is_ledger_new=self._ledger is not None and self._ledger.is_new,
         )
@@ -401,18 +450,22 @@ def _gravest(causes: Sequence[RunStopped]) -> RunStopped:
     return min(causes, key=lambda cause: PRECEDENCE.index(cause.exit_code))
 
 
+_DELETIONS = (
+    "All {count} records of stream {stream} say that their row was deleted (_sdc_deleted_at), and were filtered: if "
+    "these are to be sent, name _sdc_deleted_at in a `when` or a template of its mapping."
+)
 _CHANGED = (
-    "{events} of {mapping} changed after delivery, and not sent, since nobody said what becomes of these: if that is "
-    "right, say on_changed: skip; to send each change, say on_changed: send."
+    "{events} of {mapping} changed after delivery, and not sent, since on_changed is not set: if that is right, set "
+    "on_changed: skip; to send each change, set on_changed: send."
 )
 _COLLIDES = (
     "{events} of {mapping} held: another person's event was sent under the same event_id. See `target-driftrock "
     "rejects --held`. Mend event_id, then send them again with `target-driftrock rejects | target-driftrock`; where it "
-    "is the same person with a new address, say `target-driftrock rejects --changed`."
+    "is the same person with a new address, run `target-driftrock rejects --changed`."
 )
 _UNDECIDED = (
     "{events} of {mapping} held: other content was sent under the same event_id, and nothing says whether it is a "
-    "change or another event. If each event_id is surely its own, say on_changed: skip or send; if not, mend event_id. "
+    "change or another event. If each event_id is surely its own, set on_changed: skip or send; if not, mend event_id. "
     "Then send them again with `target-driftrock rejects | target-driftrock`."
 )
 _DECIDE = "All is settled but {events} held for your decision, as told above"
@@ -420,7 +473,8 @@ _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
     "mend the cause, and send it again."
 )
-_GO_ON = "What was in flight is settled or counted as open; the next run goes on from the last STATE."
+_NEXT_RUN = "the next run goes on from the last STATE"
+_GO_ON = f"What was in flight is settled or counted as open; {_NEXT_RUN}."
 _STATE_UNREAD = (
     "Nobody reads standard output, and so nobody keeps STATE. The next run reads again what came after the last one."
 )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.target_base import Target
 
 from target_driftrock.errors import Defect, InputInvalid, RunStopped, SettingsInvalid
+from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
-from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.mapping.compiler import template_faults, unreachable
+from target_driftrock.naming import shown
+from target_driftrock.progress import Input
 from target_driftrock.run import Run
 from target_driftrock.settings import config_jsonschema, from_environment, parse, sdk_config
 from target_driftrock.singer.reader import Reader
-from target_driftrock.singer.stream_maps import scopes, unmet
-from target_driftrock.sinks import MAP_FAILED, Batch, DriftrockSink, record_digest
+from target_driftrock.singer.stream_maps import failure, is_taken_away, register, scopes, settings_faults, unmet
+from target_driftrock.singer.unchanged import as_read, rules
+from target_driftrock.sinks import Batch, DriftrockSink, record_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from singer_sdk.mapper import StreamMap
 
@@ -53,10 +58,12 @@ class TargetDriftrock(Target):
         given = dict(config or {}) | (from_environment(os.environ) if parse_env_config else {})
         self.settings = parse(given, template_faults=template_faults)
         self.batch = Batch()
-        self._run = Run(self.settings, signals=signals)
+        self._run = Run(self.settings, signals=signals, read=self._input_read)
         self._schema_lines: dict[str, bytes] = {}
+        self.chosen: dict[str, Counter[str | None]] = {}
+        """How many records each mapping took, by the sink's scope; None for those that no mapping's `when` fits."""
         self._sinks: dict[str, list[DriftrockSink]] = {}
-        """For each stream of the tap, one for each of its stream maps, in their order."""
+        """For each stream of the tap, one for each of its stream maps that leaves anything, in their order."""
         self._streams: set[str] = set()
         self._reader = Reader(
             wake_fd=None if signals is None else signals.wake_fd, is_stopped=self._run.is_over, tick=self._tick
@@ -81,10 +88,10 @@ class TargetDriftrock(Target):
         """None: the SDK's drain inside the handler, write the newest STATE, and end with 0."""
 
     def _set_up_mapper(self) -> None:
-        try:
-            self.setup_mapper()
-        except Exception:  # noqa: BLE001 - many kinds, with expressions in their texts
-            raise SettingsInvalid([_MAPS_INVALID]) from None
+        faults = settings_faults(self.config.get("stream_maps", {}))
+        if faults:
+            raise SettingsInvalid(faults)
+        self.setup_mapper()
 
     # What the sinks and the commands ask for.
 
@@ -104,7 +111,7 @@ class TargetDriftrock(Target):
             RecordsWithoutSchemaException: No SCHEMA of its stream was read.
         """
         if message.stream not in self._schema_lines:
-            raise RecordsWithoutSchemaException(_NO_SCHEMA.format(line=message.line))
+            raise RecordsWithoutSchemaException(_NO_SCHEMA.format(line=message.line, stream=shown(message.stream)))
         origin = Origin(
             position=self._run.next_position,
             stream=message.stream,
@@ -114,9 +121,16 @@ class TargetDriftrock(Target):
             digest=record_digest(message),
         )
         before = len(self.batch)
+        deleted_by = deletion(message.record)
         for stream_map, sink in zip(self.mapper.stream_maps[message.stream], self._sinks[message.stream], strict=True):
-            self._map(stream_map, sink, message, origin)
+            if deleted_by is None or sink.asks_for(deleted_by):  # else it is no lead
+                self._map(stream_map, sink, message, origin)
         return self.batch.since(before)
+
+    def filters_deletion(self, message: Record) -> bool:
+        """Whether the record says that its row was deleted, and not every mapping that it can reach asks for that."""
+        deleted_by = deletion(message.record)
+        return deleted_by is not None and not all(sink.asks_for(deleted_by) for sink in self._sinks[message.stream])
 
     def take_schema(self, message: Schema) -> list[str]:
         """Compile what maps its stream from here on; what a person should know of that, a sentence each.
@@ -135,17 +149,22 @@ class TargetDriftrock(Target):
         """What is wrong with `stream_maps` if no further stream comes, a sentence each."""
         return unmet(self.config.get("stream_maps", {}), self._streams)
 
+    def idle_mappings(self) -> list[str]:
+        """What took no record, and should have by its looks, once all are read; a sentence each."""
+        sinks = (sink for sinks in self._sinks.values() for sink in sinks)
+        return [*unreachable(self.mappings), *(fault for sink in sinks for fault in sink.idle_mappings())]
+
     def _map(self, stream_map: StreamMap, sink: DriftrockSink, message: Record, origin: Origin) -> None:
         if message.fault is not None:
             self.batch.add(sink.refusal(sink.keyed(message.record, origin), message.fault))
             return
         try:
-            record = stream_map.transform(message.record)
-        except Exception:  # noqa: BLE001 - an expression can fail in any way, and its text holds values
-            self.batch.add(sink.refusal(sink.keyed(message.record, origin), MAP_FAILED))
+            record = stream_map.transform({**sink.nulls, **message.record} if sink.nulls else message.record)
+        except Exception as error:  # noqa: BLE001 - an expression can fail in any way, and its text holds values
+            self.batch.add(sink.refusal(sink.keyed(message.record, origin), failure(error)))
             return
         if record is not None:
-            sink.process_record(record, {"origin": origin})
+            sink.process_record(record, {"origin": origin, "read": message.record})
 
     # Messages, in the order read. They are our reader's values, not the SDK's dictionaries.
 
@@ -157,32 +176,33 @@ class TargetDriftrock(Target):
         self._streams.add(stream)
         self._schema_lines.pop(stream, None)
         schema = {"properties": {}, **message.schema}
-        try:
-            self.mapper.register_raw_stream_schema(stream, schema, list(message.key_properties))
-            self._sinks[stream] = [
-                DriftrockSink(
-                    self,
-                    stream_map.stream_alias,
-                    stream_map.transformed_schema,
-                    stream_map.transformed_key_properties,
-                    scope=scope,
-                )
-                for stream_map, scope in zip(
-                    self.mapper.stream_maps[stream], scopes(self.config.get("stream_maps", {}), stream), strict=True
-                )
-            ]
-        except Exception as fault:
-            self.mapper.stream_maps.pop(stream, None)
-            if isinstance(fault, RunStopped):
-                raise
-            raise SettingsInvalid([_MAPS_FAIL.format(stream=stream)]) from None
+        register(self.mapper, stream, schema=schema, key_properties=message.key_properties, config=self.config)
+        self._sinks[stream] = list(self._sinks_for(stream, message.schema))
+        self.mapper.stream_maps[stream] = [each for each in self.mapper.stream_maps[stream] if not is_taken_away(each)]
         self._run.judge_ways(self.compiled(stream))
         self._schema_lines[stream] = message.raw
+
+    def _sinks_for(self, stream: str, schema: dict[str, Any]) -> Iterator[DriftrockSink]:
+        maps = self.config.get("stream_maps", {})
+        for stream_map, changes, scope in zip(
+            self.mapper.stream_maps[stream], rules(maps, stream), scopes(maps, stream), strict=True
+        ):
+            if is_taken_away(stream_map):
+                continue
+            yield DriftrockSink(
+                self,
+                stream_map.stream_alias,
+                stream_map.transformed_schema,
+                stream_map.transformed_key_properties,
+                scope=scope,
+                read=as_read(stream_map, changes, schema),
+            )
 
     def _process_record_message(self, message: Record) -> None:  # type: ignore[override]
         """The SDK's own prints values, rewrites dates, and stops at the first invalid record."""
         parts = self.map_record(message)
-        self._run.enter(message.stream, parts, row=message.row)
+        is_deletion = not parts and self.filters_deletion(message)
+        self._run.enter(message.stream, parts, row=message.row, is_deletion=is_deletion)
         if len(self.batch) >= self.settings.batch_size_rows:
             self.submit()
         while self._run.must_wait():
@@ -207,14 +227,14 @@ class TargetDriftrock(Target):
             RunStopped: What stopped the delivery.
         """
         causes = _causes(self._deliver)
-        self._run.conclude(causes, records_read=self._reader.counts["RECORD"])
+        self._run.conclude(causes, was_read=not self._reader.was_stopped)
         for cause in causes:
             raise cause
 
     def run(self, source: IO[bytes] | None) -> int:
         """Read all of `source` (standard input if None), deliver it, account for it; the exit code."""
         causes = _causes(lambda: self._read(source), self._deliver)
-        return self._run.conclude(causes, records_read=self._reader.counts["RECORD"])
+        return self._run.conclude(causes, was_read=not self._reader.was_stopped)
 
     def _read(self, source: IO[bytes] | None) -> None:
         if not self._run.start():
@@ -224,12 +244,15 @@ class TargetDriftrock(Target):
         except RecordsWithoutSchemaException as missing:
             raise InputInvalid(str(missing)) from None
         if not self._run.is_over():
-            for fault in self.unmet_stream_maps():
+            for fault in (*self.unmet_stream_maps(), *self.idle_mappings()):
                 log.warning("%s", fault)
 
     def _deliver(self) -> None:
         self.submit()
         self._run.deliver_rest()
+
+    def _input_read(self) -> Input:
+        return Input(records=self._reader.counts["RECORD"], place=self._reader.place)
 
     def _tick(self) -> None:
         if self.batch.age >= BATCH_SECONDS:
@@ -251,7 +274,5 @@ def _causes(*stages: Callable[[], None]) -> list[RunStopped]:
     return causes
 
 
-_MAPS_INVALID = "stream_maps cannot be understood: check its keys and expressions against the SDK's documentation."
-_MAPS_FAIL = "stream_maps cannot be applied to stream {stream}: check the expressions that name it."
-_NO_SCHEMA = "Line {line}: a RECORD came before any SCHEMA of its stream. Mend the tap, then run again."
+_NO_SCHEMA = "Line {line}: a RECORD of stream {stream} came before any SCHEMA of it. Mend the tap, then run again."
 _DEFECT = "A defect of target-driftrock: please report the lines above, which hold no data."

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,14 +30,14 @@ from target_driftrock.auth import (
     tokens_for,
     waits,
 )
-from target_driftrock.errors import CredentialsRejected, NotTheApi, SetupRefused, TokenRejected
+from target_driftrock.errors import CredentialsRejected, NotTheApi, SetupRefused
 from target_driftrock.network import Network
 from target_driftrock.settings import Api, ApiKey, ClientCredentials, Environment
-from tests import certificates
+from tests import certificates, threads
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from email.message import Message
     from pathlib import Path
 
@@ -400,6 +401,33 @@ def test_the_endpoint_is_asked_again_when_it_hangs() -> None:
     assert tokens.access_token == "t1"
 
 
+def test_the_endpoint_is_asked_again_when_no_thread_was_left(caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that is full for a moment costs a moment, and one warning."""
+    rolls = 0
+    has_failed_often = asyncio.Event()
+
+    def roll() -> float:
+        nonlocal rolls
+        rolls += 1
+        if rolls == 5:
+            has_failed_often.set()
+        return 0.0
+
+    async def scenario(tokens: DriftrockAuthenticator) -> str:
+        with threads.none_left():
+            waiter = asyncio.ensure_future(tokens.token())
+            await has_failed_often.wait()
+        return await waiter
+
+    with TokenEndpoint(granting("t1")).running() as endpoint:
+        tokens = authenticator(endpoint, roll=roll)
+        assert asyncio.run(scenario(tokens)) == "t1"
+
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "this machine's limit on processes is reached" in warning
+    assert tokens.requests == len(endpoint.heard) == 1
+
+
 def test_the_next_waiter_asks_when_the_one_who_asks_is_cancelled() -> None:
     """Cancelling is clean at any moment: it ends at once, and takes the token from nobody else."""
     release = threading.Event()
@@ -433,6 +461,35 @@ def test_waiting_ends_at_once_when_it_is_cancelled_between_two_tries() -> None:
     with TokenEndpoint(Scripted(status=503, headers={"Retry-After": "86400"})).running() as endpoint:
         assert asyncio.run(scenario(authenticator(endpoint), endpoint))
     assert len(endpoint.heard) == 1
+
+
+@pytest.mark.parametrize("year", ["99999", "99999999999"])
+def test_the_endpoint_is_asked_again_when_it_names_a_year_that_no_calendar_has(year: str) -> None:
+    """A date that cannot be read asks for nothing, and ends no run."""
+    refusal = Scripted(status=429, headers={"Retry-After": f"Fri, 31 Dec {year} 23:59:59 GMT"})
+    with TokenEndpoint(refusal, granting("t1")).running() as endpoint:
+        assert asyncio.run(authenticator(endpoint).token()) == "t1"
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("retry_after", ["Fri, 31 Dec 9999 23:59:59 GMT", "9" * 400], ids=["last-year", "400-digits"])
+def test_the_endpoint_is_waited_for_when_it_names_a_time_that_nobody_lives_to_see(
+    retry_after: str, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """No loop fails at such a wait; whoever waits ends it."""
+
+    async def scenario(tokens: DriftrockAuthenticator) -> bool:
+        waiter = asyncio.ensure_future(tokens.token())
+        await asyncio.wait([waiter], timeout=0.3)
+        is_waiting = not waiter.done()
+        waiter.cancel()
+        await asyncio.wait([waiter])
+        return is_waiting
+
+    with TokenEndpoint(Scripted(status=503, headers={"Retry-After": retry_after})).running() as endpoint:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            assert runner.run(scenario(authenticator(endpoint)))
+        assert len(endpoint.heard) == 1
 
 
 def test_waits_double_and_obey_the_endpoint_when_tries_fail() -> None:
@@ -576,23 +633,12 @@ def test_no_proxy_is_used_when_the_environment_names_one_only_to_the_process(mon
 
 
 def test_the_key_is_the_token_when_an_api_key_is_given() -> None:
-    """A long-lived key needs no request, and stays when another token was refused."""
+    """A long-lived key needs no request, and nothing can be had in its place."""
     tokens = tokens_for(ApiKey(key="k1"), network("https://api.example.com"))
 
     assert asyncio.run(tokens.token()) == "k1"
-    assert asyncio.run(tokens.token(refused="k0")) == "k1"
     assert tokens.requests == 0
     assert not tokens.is_renewable
-
-
-def test_the_run_stops_when_the_api_key_is_refused() -> None:
-    """A refused key cannot be renewed: the error names the setting to look at."""
-    tokens = tokens_for(ApiKey(key="canary"), network("https://api.example.com"))
-
-    with pytest.raises(TokenRejected, match="api_key") as stopped:
-        asyncio.run(tokens.token(refused="canary"))
-
-    assert "canary" not in str(stopped.value)
 
 
 def test_tokens_are_asked_for_when_client_credentials_are_given() -> None:

@@ -399,6 +399,20 @@ def test_both_sums_close_when_anything_happens(accounts: Accounts) -> None:
     assert accounts.books.records(len(parts)).total == len(parts)
 
 
+def test_the_oldest_record_is_known_when_some_are_open(accounts: Accounts) -> None:
+    """And how many are, and how much was delivered."""
+    parts = [event(1), event(2), event(2), event(3)]
+    for several in (parts[:1], parts[1:3], parts[3:]):
+        accounts.enter(*several)
+    told = []
+    for part in (parts[0], parts[3], *parts[1:3]):
+        told.append((accounts.books.oldest_open, accounts.books.open_records, accounts.books.delivered))
+        accounts.settle(part, Delivered())
+
+    assert told == [(1, 3, 0), (2, 2, 1), (2, 1, 2), (2, 1, 3)]
+    assert (accounts.books.oldest_open, accounts.books.open_records, accounts.books.delivered) == (None, 0, 4)
+
+
 def test_bytes_are_open_until_their_part_has_an_outcome(accounts: Accounts) -> None:
     """The record as read, and the body: both lie in memory until then."""
     sent, refused = event(1), refusal(1)
@@ -484,3 +498,40 @@ def test_a_rejection_is_told_apart_when_its_event_may_have_arrived(accounts: Acc
         (MAPPING, "status 409"): 1,
         (MAPPING, "status 409, after a lost answer: it may have arrived"): 1,
     }
+
+
+# Deletions.
+
+
+def test_a_deletion_is_one_of_the_filtered_when_it_is_counted(accounts: Accounts) -> None:
+    """STATE passes it at once, and the sum of records is the same with it."""
+    accounts.books.enter("leads", [], is_deletion=True)
+    accounts.books.enter("leads", [])
+    accounts.enter(event(3))
+    accounts.settle(event(3), Delivered())
+
+    assert accounts.books.records(read=3) == RecordCounts(mapped=1, filtered=2, deletions=1)
+    assert accounts.books.records_by_stream == {"leads": RecordCounts(mapped=1, filtered=2, deletions=1)}
+    assert accounts.books.records(read=3).total == 3
+    assert accounts.checkpoint.take() == b"3"
+
+
+@pytest.mark.parametrize(
+    ("entered", "expected"),
+    [
+        pytest.param([], [], id="no-record"),
+        pytest.param([("leads", True)], [("leads", 1)], id="one"),
+        pytest.param([("leads", True)] * 3, [("leads", 3)], id="three"),
+        pytest.param([("leads", True), ("leads", False)], [], id="one-of-two"),
+        pytest.param([("leads", True), ("deals", False)], [("leads", 1)], id="all-of-one-stream"),
+        pytest.param([("leads", False), ("deals", True)], [("deals", 1)], id="all-of-another"),
+    ],
+)
+def test_a_stream_is_told_when_all_of_it_were_deletions(
+    entered: list[tuple[str, bool]], expected: list[tuple[str, int]], accounts: Accounts
+) -> None:
+    """Each stream by itself."""
+    for stream, is_deletion in entered:
+        accounts.books.enter(stream, [], is_deletion=is_deletion)
+
+    assert list(accounts.books.only_deletions()) == expected

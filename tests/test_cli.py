@@ -44,7 +44,7 @@ def test_every_option_of_the_sdk_is_there_when_no_command_is_named() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        pytest.param([], 2, "error: No settings are given: say --config FILE", id="nothing"),
+        pytest.param([], 2, "error: No settings are given: give --config FILE", id="nothing"),
         pytest.param(["--confg", "x"], 2, "No such option '--confg'. Did you mean '--config'?", id="an option"),
         pytest.param(["chek"], 2, "There is no such command. Did you mean check?", id="a near command"),
         pytest.param(["frobnicate"], 2, "There is no such command. See `target-driftrock --help`.", id="a far command"),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 ADAS_NUMBER, BOBS_NUMBER = "+44 20 7946 0018", "+44 20 7946 0999"
 COLLISION = "its event_id is another's"
-UNDECIDED = "other content under a known event_id: say on_changed, or mend event_id"
+UNDECIDED = "other content under a known event_id: set on_changed, or mend event_id"
 PROPERTIES = {
     "id": {"type": ["null", "integer", "number", "string"]},
     "email": {"type": ["null", "string"], "maxLength": 40},

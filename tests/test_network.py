@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_driftrock.errors import SettingsInvalid
+from target_driftrock.errors import NoThread, SettingsInvalid
 from target_driftrock.events.event import Endpoint
 from target_driftrock.network import Network, detached, is_allowed
 from target_driftrock.settings import Api, Environment
-from tests import certificates
+from tests import certificates, threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,6 +173,16 @@ def test_an_error_comes_back_when_a_detached_call_raises() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         asyncio.run(detached(fail))
+
+
+def test_the_run_is_to_be_tried_again_when_no_thread_is_left_for_a_call() -> None:
+    """Nothing is wrong with the program or the settings: the machine is full."""
+    called: list[None] = []
+
+    with threads.none_left(), pytest.raises(NoThread, match="ulimit -u"):
+        asyncio.run(detached(lambda: called.append(None)))
+
+    assert not called
 
 
 def test_waiting_ends_at_once_when_a_detached_call_hangs_and_is_cancelled() -> None:

@@ -78,6 +78,23 @@ def test_both_sums_stand_there_when_a_person_reads_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("deletions", "told"),
+    [
+        pytest.param(0, "3 filtered + 1 unmapped", id="none"),
+        pytest.param(1, "3 filtered (of them 1 deletion) + 1 unmapped", id="one"),
+        pytest.param(3, "3 filtered (of them 3 deletions) + 1 unmapped", id="all-of-them"),
+    ],
+)
+def test_deletions_are_told_when_records_were_filtered_for_that(deletions: int, told: str) -> None:
+    """They are among the filtered, so the sum is the same without them."""
+    receipt = dataclasses.replace(RECEIPT, records=dataclasses.replace(RECEIPT.records, deletions=deletions))
+
+    assert next(receipt.lines()) == f"Records: 13 read = 7 mapped + 2 invalid + {told}."
+    assert json.loads(receipt.as_json())["records"]["deletions"] == deletions
+    assert not list(receipt.disagreements())
+
+
 def test_no_rate_is_told_when_nothing_was_sent() -> None:
     """A run over an empty input divides by nothing."""
     empty = Receipt(
@@ -92,7 +109,7 @@ def test_every_count_is_in_it_when_it_is_kept() -> None:
     """The JSON has the sums, and each stream, mapping, capture and day."""
     kept = json.loads(RECEIPT.as_json())
 
-    assert kept["records"] == {"read": 13, "mapped": 7, "invalid": 2, "filtered": 3, "unmapped": 1}
+    assert kept["records"] == {"read": 13, "mapped": 7, "invalid": 2, "filtered": 3, "unmapped": 1, "deletions": 0}
     assert kept["events"] == {"made": 9, **dataclasses.asdict(RECEIPT.events)}
     assert kept["records_by_stream"] == {"leads": dataclasses.asdict(RECEIPT.records_by_stream["leads"])}
     assert kept["events_by_line"] == [

@@ -121,6 +121,22 @@ def test_patience_stands_still_when_nothing_waits() -> None:
     assert patience.deadline() == 10_100.0
 
 
+def test_patience_tells_what_is_spent_of_it_when_it_is_asked() -> None:
+    """What was waited since the latest verdict, rests left out."""
+    patience = Patience(900.0)
+    spent = [patience.spent(0.0)]
+    patience.wait(10.0)
+    spent.append(patience.spent(15.0))
+    patience.rest(20.0)
+    spent.append(patience.spent(500.0))
+    patience.wait(500.0)
+    spent.append(patience.spent(501.0))
+    patience.verdict(502.0)
+    spent.append(patience.spent(503.0))
+
+    assert spent == [0.0, 5.0, 10.0, 11.0, 1.0]
+
+
 def test_patience_stays_at_rest_when_a_verdict_comes_late() -> None:
     """A verdict while nothing waits sets the clock back and does not start it."""
     patience = Patience(900.0)

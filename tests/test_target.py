@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import io
+import re
 import sqlite3
 import threading
 import time
@@ -19,7 +20,7 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock import run
 from target_driftrock.books import Books
-from target_driftrock.errors import ExitCode
+from target_driftrock.errors import ExitCode, SettingsInvalid
 from target_driftrock.events.event import Part
 from target_driftrock.events.outcome import Outcome
 from target_driftrock.singer.checkpoint import Checkpoint
@@ -132,24 +133,35 @@ def test_a_record_is_kept_as_it_was_read_when_a_stream_map_changed_it(stage: Sta
 
 
 @pytest.mark.parametrize(
-    ("rules", "code"),
+    ("rules", "told"),
     [
-        pytest.param({"email": "("}, ExitCode.SETTINGS, id="no-expression"),
-        pytest.param({"__filter__": "("}, ExitCode.SETTINGS, id="no-filter"),
-        pytest.param(7, ExitCode.SETTINGS, id="no-rules"),
-        pytest.param({"__key_properties__": ["absent"]}, ExitCode.SETTINGS, id="an-unlisted-key"),
-        pytest.param({"email": "absent"}, ExitCode.REJECTS, id="a-name-that-no-record-has"),
+        pytest.param({"email": "("}, "stream_maps.leads.email: the expression has a syntax error", id="no-expression"),
+        pytest.param({"__filter__": "("}, "stream_maps.leads.__filter__: the expression has a", id="no-filter"),
+        pytest.param(7, "stream_maps.leads must be an object", id="no-rules"),
     ],
 )
-def test_nothing_is_sent_when_stream_maps_make_no_sense(rules: Any, code: int, stage: Stage) -> None:
-    """A fault of the settings where the SCHEMA shows it, else of the first ten records."""
-    rows = [record(number, email=ADA) for number in range(20)]
+def test_no_run_begins_when_stream_maps_make_no_sense(rules: Any, told: str, stage: Stage) -> None:
+    """A fault of the settings, whatever the streams."""
+    with pytest.raises(SettingsInvalid, match=re.escape(told)):
+        stage.target(stream_maps={"leads": rules})
 
-    done = stage.run(schema(), *rows, stream_maps={"leads": rules})
 
-    assert done.code == code
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        pytest.param({"__key_properties__": ["absent"]}, "the map has no key property absent", id="an-unlisted-key"),
+        pytest.param(
+            {"email": "absent"}, "stream_maps.leads.email, stream leads: absent is not", id="an-unlisted-name"
+        ),
+    ],
+)
+def test_nothing_is_sent_when_stream_maps_do_not_go_with_the_schema(rules: Any, told: str, stage: Stage) -> None:
+    """It is told before the first record, not of each."""
+    done = stage.run(schema(), record(1, email=ADA), stream_maps={"leads": rules})
+
+    assert done.code == ExitCode.SETTINGS
     assert not done.events
-    assert "stream_maps cannot be applied" in done.log
+    assert told in done.log
     assert ADA not in done.log
 
 
@@ -221,14 +233,18 @@ def test_the_sdk_s_own_exception_is_raised_when_a_record_comes_before_its_schema
     """For whoever drives the target by the SDK's own methods, as its tests do."""
     lines = io.StringIO(written([record(1)]).decode())
 
-    with pytest.raises(RecordsWithoutSchemaException, match="Line 1: a RECORD came before any SCHEMA"):
+    with pytest.raises(RecordsWithoutSchemaException, match="Line 1: a RECORD of stream leads came before any SCHEMA"):
         stage.target().process_lines(lines)
 
 
 def test_memory_does_not_grow_when_the_schema_changes_a_thousand_times(stage: Stage) -> None:
-    """Each change makes a sink and a validator; the SDK keeps every one of them until a full drain."""
-    target = stage.target()
-    lines = written(schema(properties={"id": {"type": "integer"}, f"c{number}": {}}) for number in range(1000))
+    """Each change makes a sink, and a validator for its first record; the SDK keeps every sink until a full drain."""
+    target = stage.target(streams=[{**LEADS, "when": {"id": 0}}])
+    lines = written(
+        message
+        for number in range(1000)
+        for message in (schema(properties={"id": {"type": "integer"}, f"c{number}": {}}), record(1))
+    )
 
     target.process_lines(io.StringIO(lines.decode()))
 
@@ -353,8 +369,10 @@ def test_reading_waits_when_what_is_open_weighs_too_much(stage: Stage, monkeypat
     weights = []
 
     class Weighed(Books):
-        def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None) -> None:
-            super().enter(stream, parts, row=row)
+        def enter(
+            self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False
+        ) -> None:
+            super().enter(stream, parts, row=row, is_deletion=is_deletion)
             weights.append(self.open_bytes)
 
     monkeypatch.setattr(run, "Books", Weighed)
@@ -398,6 +416,21 @@ def test_one_refusal_holds_up_nobody_when_its_capture_has_accepted_nothing(
     assert len(done.events) == 999
     assert len(kept) == 1
     assert done.states[-1] == b'{"at": 1000}'
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "SSL_CERT_FILE"])
+def test_no_ledger_is_made_when_the_network_cannot_be_used(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """What the environment says of it is a setting to mend, and told before anything is touched."""
+    monkeypatch.setenv(variable, "socks5://canary.example.com")
+
+    done = stage.run(schema(), record(1), environment="production", api_url="https://api.example.com", api_key="key")
+
+    assert done.code == 2
+    assert variable in done.log.splitlines()[-1]
+    assert "canary" not in done.log
+    assert not (stage.folder / "ledger").exists()
 
 
 def test_the_sandbox_is_asked_for_when_none_runs(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from target_driftrock.settings import OnChanged
+from target_driftrock.settings import OnChanged, mapping_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,13 +20,13 @@ def sent(config: Mapping[str, Any]) -> Callable[[str], bool]:
     """Whether changes of a mapping, by its label, are sent; as far as the settings tell, which may be wrong here.
 
     Of a label that no mapping bears any more: whether those of any are. A row that stays can be settled once more, and
-    one that is gone is not to be had again.
+    one that is gone does not come again.
     """
     streams = config.get("streams")
     items = streams if isinstance(streams, list) else []
     default = config.get("on_changed")
     said = {
-        f"streams[{index}] ({item.get('stream')})": (item.get("on_changed") or default) == OnChanged.SEND.value
+        mapping_label(index, str(item.get("stream"))): (item.get("on_changed") or default) == OnChanged.SEND.value
         for index, item in enumerate(items)
         if isinstance(item, Mapping)
     }

@@ -14,13 +14,24 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
 from target_driftrock.commands.search import Search
-from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, LedgerUnavailable, RunStopped, SettingsInvalid
+from target_driftrock.errors import (
+    PRECEDENCE,
+    ExitCode,
+    InputInvalid,
+    LedgerUnavailable,
+    NoThread,
+    RunStopped,
+    SettingsInvalid,
+    faults,
+)
 from target_driftrock.events.event import Event
 from target_driftrock.ledger.durable import judge_existence
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.place import parse_place
 from target_driftrock.ledger.reading import reading
+from target_driftrock.mapping.compiler import unreachable
 from target_driftrock.mapping.ways import mended
+from target_driftrock.naming import escaped, shown
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
@@ -57,7 +68,7 @@ class Finding:
     @property
     def line(self) -> str:
         """It as it is printed."""
-        return f"{self.level.value}: {self.text}"
+        return f"{self.level.value}: {escaped(self.text)}"
 
 
 def gravest(found: Iterable[Finding]) -> int:
@@ -67,9 +78,17 @@ def gravest(found: Iterable[Finding]) -> int:
 
 
 def findings(
-    open_target: Callable[[], TargetDriftrock], source: IO[bytes] | None, *, has_input: bool
+    open_target: Callable[[], TargetDriftrock],
+    source: IO[bytes] | None,
+    *,
+    has_input: bool,
+    variables: Iterable[str] = (),
 ) -> Iterator[Finding]:
-    """Everything looked at, in the order in which a run would meet it. `source` is read where `has_input`."""
+    """Everything looked at, in the order in which a run would meet it. `source` is read where `has_input`.
+
+    `variables` is what was found wrong with these, and stops no run.
+    """
+    yield from map(_warning, variables)
     try:
         target = open_target()
     except SettingsInvalid as invalid:
@@ -83,6 +102,7 @@ def findings(
         yield from _Input(target).findings(source)
     else:
         yield _warning("The mapping was not held against a SCHEMA: give a file of a tap's messages by --input.")
+        yield from map(_warning, unreachable(settings.mappings))
 
 
 def _mappings(settings: Settings) -> str:
@@ -104,8 +124,12 @@ def _ledger(keeping: Keeping) -> Iterator[Finding]:
 
 
 def _host_and_credentials(settings: Settings) -> Iterator[Finding]:
-    network = Network.from_environment(settings.api, os.environ)
-    fault = _in_time(partial(connection_fault, network))
+    try:
+        network = Network.from_environment(settings.api, os.environ)
+        fault = _in_time(partial(connection_fault, network))
+    except (SettingsInvalid, NoThread) as stop:
+        yield from _errors(stop)
+        return
     if fault is not None:
         is_sandbox = settings.api.environment is Environment.SANDBOX
         yield _error(SANDBOX_MISSING if is_sandbox else _UNREACHABLE.format(fault=fault), ExitCode.SETUP)
@@ -173,7 +197,8 @@ class _Input:
             else:
                 if not reader.counts["SCHEMA"]:
                     yield _warning("The input holds no SCHEMA, so the mapping was held against none.")
-                self._note(_error(fault, ExitCode.SETTINGS) for fault in self._target.unmet_stream_maps())
+                self._note(map(_warning, self._target.unmet_stream_maps()))
+                self._note(map(_warning, self._target.idle_mappings()))
         yield from self._found
         yield from self._identities()
 
@@ -185,7 +210,9 @@ class _Input:
             self._note(_errors(invalid))
             return
         self._unmapped.discard(schema.stream)
-        self._note([_ok(f"Stream {schema.stream}: its SCHEMA lists everything that its mapping names.")])
+        lists = "its SCHEMA lists everything that its mapping names"
+        is_mapped = bool(self._target.compiled(schema.stream))
+        self._note([_ok(f"Stream {shown(schema.stream)}: {lists if is_mapped else 'stream_maps takes it away'}.")])
         self._note(map(_warning, warnings))
         for compiled in self._target.compiled(schema.stream):
             self._note(_error(fault, ExitCode.SETTINGS) for fault in mended(self._ways, compiled))
@@ -236,7 +263,7 @@ def _error(text: str, exit_code: ExitCode) -> Finding:
 
 
 def _errors(stop: RunStopped) -> Iterator[Finding]:
-    return (_error(fault, stop.exit_code) for fault in str(stop).splitlines())
+    return (_error(fault, stop.exit_code) for fault in faults(stop))
 
 
 _UNREACHABLE = (

@@ -60,6 +60,7 @@ class Preview:
         with closing(self._search):
             self._read(source)
             self._search.flush()
+        self._warnings.update(dict.fromkeys(self._target.idle_mappings()))
 
     def _read(self, source: IO[bytes] | None) -> None:
         try:
@@ -68,8 +69,7 @@ class Preview:
             self._note_fault(str(invalid), ExitCode.INPUT, line=self._reader.line)
             return
         if not self._is_enough():
-            for fault in self._target.unmet_stream_maps():
-                self._note_fault(fault, ExitCode.SETTINGS)
+            self._warnings.update(dict.fromkeys(self._target.unmet_stream_maps()))
 
     @property
     def exit_code(self) -> int:
@@ -88,10 +88,7 @@ class Preview:
             yield f"error: {count} invalid of {mapping}: {reason}."
         yield from (f"error: {error}" for error in found.errors())
         records = RecordCounts(**self._records)
-        yield (
-            f"Records: {records.total} read = {records.mapped} mapped + {records.invalid} invalid "
-            f"+ {records.filtered} filtered + {records.unmapped} unmapped."
-        )
+        yield f"Records: {records.total} read = {records.told}."
         yield f"Events: {found.events}{_unsent(found)}. Nothing was sent (exit {self.exit_code})."
 
     def _is_enough(self) -> bool:
@@ -115,6 +112,7 @@ class Preview:
         self._target.map_record(record)
         parts = self._target.batch.take()
         self._records[_kind(parts)] += 1
+        self._records["deletions"] += not parts and self._target.filters_deletion(record)
         for part in parts:
             self._take_part(record, part)
 

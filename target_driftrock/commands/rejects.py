@@ -1,7 +1,11 @@
-"""`rejects`: what was refused or held, as a Singer stream to send again, or as a table for people. Nothing is sent."""
+"""`rejects`: what was refused or held, as a Singer stream to send again, or as a table for people; and why.
+
+Nothing is sent.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,16 +14,21 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from target_driftrock import naming
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from target_driftrock.ledger.reading import Defender, KeptGroup, KeptRow
+    from target_driftrock.ledger.reading import Defender, KeptGroup, KeptRow, Why
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROW = "driftrock_row"
+_REASON = "driftrock_reason"
 _KNOWN = "driftrock_known"
+_MEMBER = rb"""{("[a-z_]+":("([^"\\]|\\.)*"|\d+|null),?)*}"""
 _MARKS = re.compile(
-    rb"""(,"driftrock_row":"[0-9a-f]*")?(,"driftrock_known":\[({("[a-z_]+":("([^"\\]|\\.)*"|\d+),?)*},?)*\])?}\Z"""
+    rb"""(,"driftrock_row":"[0-9a-f]*")?(,"driftrock_reason":%b)?(,"driftrock_known":\[(%b,?)*\])?}\Z"""
+    % (_MEMBER, _MEMBER)
 )
 """What `marked` put at the end of a line, and the end."""
 _COLUMNS = ("stream", "mapping", "kind", "reason", "status", "rows", "first seen", "last seen")
@@ -34,21 +43,43 @@ def write_stream(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> N
         if schemas.get(row.stream) != row.schema:
             schemas[row.stream] = row.schema
             write(row.schema + b"\n")
-        write(marked(row.record, row.key, known=row.known) + b"\n")
+        write(marked(row.record, row.key, why=row.why, known=row.known) + b"\n")
 
 
-def marked(line: bytes, key: str, *, known: Sequence[Defender] | None = None) -> bytes:
-    """A RECORD line that says beside `record` which kept row it is, and what it collides with.
+def write_answers(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> None:
+    """Why each row waits, a line of JSON each, with what the API answered: personal data."""
+    for row in rows:
+        write(_printable(msgspec.json.encode({"stream": row.stream} | _reason(row.why))) + b"\n")
+
+
+def marked(line: bytes, key: str, *, why: Why, known: Sequence[Defender] | None = None) -> bytes:
+    """A RECORD line that says beside `record` which kept row it is, why it waits, and what it collides with.
 
     The rest of it stays, byte for byte by member. One that was marked before is marked anew.
     """
-    marks: dict[str, Any] = {_ROW: key} | ({} if known is None else {_KNOWN: list(map(_defender, known))})
+    marks: dict[str, Any] = {_ROW: key, _REASON: _reason(why)}
+    marks |= {} if known is None else {_KNOWN: list(map(_defender, known))}
     try:
         members = _MEMBERS.decode(line)
     except (msgspec.DecodeError, RecursionError):  # NaN, say: kept as it was read, and to be read by the same rules
         return _MARKS.sub(b"", line) + b"," + msgspec.json.encode(marks).removeprefix(b"{")
     members.pop(_KNOWN, None)
     return msgspec.json.encode(members | marks)
+
+
+def _reason(why: Why) -> dict[str, Any]:
+    return {
+        "kind": why.kind,
+        "reason": why.reason,
+        "status": why.status,
+        "answer": why.answer.decode(errors="replace"),
+    }
+
+
+def _printable(line: bytes) -> bytes:
+    """JSON in which what would move a terminal's cursor stands as its number."""
+    text = line.decode()
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text).encode()
 
 
 def _defender(known: Defender) -> dict[str, Any]:
@@ -71,7 +102,14 @@ def table(groups: Sequence[KeptGroup]) -> Table:
     for name in (*_COLUMNS, *more):
         shown.add_column(name, justify="right" if name in _FIGURES else "left", overflow="fold")
     for group in groups:
-        words = (group.stream, group.mapping, group.kind, group.reason, _figure(group.status), str(group.count))
+        words = (
+            naming.shown(group.stream),
+            group.mapping,
+            group.kind,
+            group.reason,
+            _figure(group.status),
+            str(group.count),
+        )
         known = (_day(group.known_at), _figure(group.known_run)) if more else ()
         shown.add_row(*map(Text, (*words, _day(group.first_at), _day(group.at), *known)))
     return shown

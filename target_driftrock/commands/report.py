@@ -11,6 +11,8 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from target_driftrock.naming import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -27,6 +29,10 @@ _COUNTS = {
     "answers_lost": "answers lost",
 }
 """What is counted, and the head of its column."""
+_STACKS = ((0, 3, None), (1, 2, None), (4, 5, 6), (7, 8, 9), (10, 11, None))
+"""Which cells of a row stand below each other on a narrow terminal; ten digits and more each fit into 80 columns."""
+_STACKS_OF_FIGURES = 3
+_SHORT_HEADS = ("run", "started", "ended", "exit", *_COUNTS.values())
 
 
 def month(text: str) -> tuple[float, float]:
@@ -40,23 +46,39 @@ def month(text: str) -> tuple[float, float]:
     return begin.timestamp(), end.timestamp()
 
 
-def run_table(runs: Sequence[Run]) -> Table:
-    """The runs for people, the latest one last, with their sums."""
+def run_table(runs: Sequence[Run], *, width: int) -> Table:
+    """The runs for people, the latest one last, with their sums; stacked where their counts take more columns."""
     sums: Counter[str] = Counter()
-    shown = Table(show_footer=len(runs) > 1)
     rows = []
     for run in runs:
         counts = _counts(run)
         sums.update({name: count for name, count in counts.items() if count is not None})
         figures = ["?" if count is None else str(count) for count in counts.values()]
         rows.append([str(run.id), _moment(run.started_at), _moment(run.ended_at), _ending(run), *figures])
-    for name in ("run", "started", "ended", "exit code"):
-        shown.add_column(name, "all" if name == "run" else "", overflow="fold")
-    for name, head in _COUNTS.items():
-        shown.add_column(head, str(sums[name]), justify="right")
+    heads = ["run", "started", "ended", "exit code", *_COUNTS.values()]
+    totals = ["all", "", "", "", *(str(sums[name]) for name in _COUNTS)]
+    if _width(heads, totals, *rows) > width:
+        return _table(_stacked(_SHORT_HEADS), _stacked(totals), list(map(_stacked, rows)), figures=_STACKS_OF_FIGURES)
+    return _table(heads, totals, rows, figures=len(_COUNTS))
+
+
+def _table(heads: Sequence[str], totals: Sequence[str], rows: Sequence[Sequence[str]], *, figures: int) -> Table:
+    """The last columns are `figures`. The sums are shown where there is more than one row."""
+    shown = Table(show_footer=len(rows) > 1, show_lines="\n" in heads[0])
+    for number, (head, total) in enumerate(zip(heads, totals, strict=True), figures - len(heads)):
+        shown.add_column(head, total, justify="left" if number < 0 else "right", overflow="fold")
     for row in rows:
         shown.add_row(*map(Text, row))
     return shown
+
+
+def _stacked(cells: Sequence[str]) -> list[str]:
+    return ["\n".join(" " if index is None else cells[index] for index in stack) for stack in _STACKS]
+
+
+def _width(*rows: Sequence[str]) -> int:
+    """Columns of a table of these rows, lines and spaces included."""
+    return sum(max(map(len, column)) + 3 for column in zip(*rows, strict=True)) + 1
 
 
 def run_lines(runs: Sequence[Run]) -> Iterator[bytes]:
@@ -78,7 +100,7 @@ def run_lines(runs: Sequence[Run]) -> Iterator[bytes]:
 def unknown_lines(events: Sequence[UnknownEvent]) -> Iterator[bytes]:
     """The events whose answer was lost, a line of tab-separated text each. Their ids may be personal."""
     for event in events:
-        yield f"{_visible(event.event_id)}\t{event.capture}\t{_moment(event.at)}\n".encode()
+        yield f"{escaped(event.event_id)}\t{event.capture}\t{_moment(event.at)}\n".encode()
 
 
 def unknown_json(events: Sequence[UnknownEvent]) -> Iterator[bytes]:
@@ -121,11 +143,6 @@ def _ending(run: Run) -> str:
 
 def _moment(at: float | None) -> str:
     return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-
-
-def _visible(text: str) -> str:
-    """Without what would move a terminal's cursor or break the line: such a character stands as its number."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
 def _line(members: Mapping[str, Any]) -> bytes:

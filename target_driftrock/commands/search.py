@@ -158,16 +158,16 @@ def _events(count: int) -> str:
 _DELIVERED = Delivered()
 _COLLIDES = (
     "{events} of {mapping} under the event_id of another person's event: a run would hold what came later. Make "
-    "event_id of all that tells two events apart; where it is one person with a new address, say person_id."
+    "event_id of all that tells two events apart; where it is one person with a new address, set person_id."
 )
 _UNDECIDED = (
     "{events} of {mapping} with other content under an event_id that came before, and nothing says whether that is a "
-    "change or another event: a run would hold what came later. If each event_id is surely its own, say on_changed: "
+    "change or another event: a run would hold what came later. If each event_id is surely its own, set on_changed: "
     "skip or send; if not, mend event_id."
 )
 _CHANGED = (
     "{events} of {mapping} changed, both contents in this input: is the key too short? A run would not send what came "
-    "later. If that is right, say on_changed: skip; to send each change, say on_changed: send."
+    "later. If that is right, set on_changed: skip; to send each change, set on_changed: send."
 )
 _NO_ROOM = (
     "The events could not be held against each other, since no temporary file can be written: make room in the "

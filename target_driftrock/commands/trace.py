@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, assert_never
 
 from target_driftrock.ledger.interface import Standing
+from target_driftrock.naming import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ def _event(event: TracedEvent) -> str:
 
 def _row(row: TracedRow) -> str:
     return (
-        f"Kept as {row.kind} ({row.reason}): {_moment(row.at)}, by run {row.run}, stream {row.stream}; "
+        f"Kept as {row.kind} ({row.reason}): {_moment(row.at)}, by run {row.run}, stream {shown(row.stream)}; "
         "the row waits: see `target-driftrock rejects`."
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ANSWER_LOST = "its answer was lost"
 EARLIER_LOST = "the answer to an earlier content of it was lost"
 COLLISION = "its event_id is another's"
-UNDECIDED = "other content under a known event_id: say on_changed, or mend event_id"
+UNDECIDED = "other content under a known event_id: set on_changed, or mend event_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,8 +35,6 @@ class Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._reply: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.idle_since = 0.0
-        """The loop's time when the latest answer was complete."""
         self._retry_after: str | None = None
         self._forget_answer()
 
@@ -133,7 +131,6 @@ class Connection(asyncio.Protocol):
         if not waiting.done():  # else whoever awaited it was cancelled
             waiting.set_result(reply)
         self._forget_answer()
-        self.idle_since = self._loop.time()
         if not keep or (self._transport is not None and self._transport.get_write_buffer_size()):
             self.abort()  # part of a request may still be on its way: the answer came before its end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 from functools import partial
@@ -12,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohappyeyeballs
 
 from target_driftrock.delivery.connection import Connection
+from target_driftrock.errors import NoThread
 from target_driftrock.network import basic_credentials, detached, user_agent
 from target_driftrock.settings import DEFAULT_PORTS, port
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType
 
     from target_driftrock.network import Network
+
+log = logging.getLogger(__name__)
 
 _ADDRESS_SECONDS = 10.0  # for how long an address is taken to be its name's
 _ATTEMPT_SECONDS = 0.25  # RFC 8305 section 5: then the next address is tried beside the one before
@@ -46,6 +50,7 @@ class Dialler:
         self._looking_up = asyncio.Lock()
         self._addresses: Sequence[AddrInfoType] = []
         self._addresses_end = float("-inf")
+        self._has_warned = False
 
     async def dial(self) -> Connection:
         """A new connection. Raises `NotConnected` where none stands in time."""
@@ -84,8 +89,16 @@ class Dialler:
                 self._addresses = _written_out(ask) or await detached(ask)
             except UnicodeError:  # what can be no name
                 raise ConnectionError from None
+            except NoThread:
+                self._warn_of_threads()
+                raise ConnectionError from None
             self._addresses_end = now() + _ADDRESS_SECONDS
         return self._addresses
+
+    def _warn_of_threads(self) -> None:
+        if not self._has_warned:
+            log.warning(_NO_THREAD)
+        self._has_warned = True
 
     async def _tunnel(self, proxy: SplitResult) -> Connection:
         """Through a proxy, by CONNECT (RFC 9110 section 9.3.6)."""
@@ -158,3 +171,9 @@ def _connect_request(api: SplitResult, proxy: SplitResult) -> bytes:
         credentials = basic_credentials(unquote(proxy.username), unquote(proxy.password or ""))
         lines.append(f"Proxy-Authorization: {credentials}")
     return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+_NO_THREAD = (
+    "No thread to look the API's name up by: this machine's limit on processes (ulimit -u), or the container's, is "
+    "reached; trying again."
+)

@@ -27,7 +27,7 @@ from target_driftrock.delivery.captures import Captures, Ruling
 from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import Intake
 from target_driftrock.delivery.limiter import Limiter, has_failed
-from target_driftrock.delivery.passage import Passage, Progress
+from target_driftrock.delivery.passage import Outlook, Passage, Progress
 from target_driftrock.delivery.verdict import CONFLICT, Step, is_poisoned, judge
 from target_driftrock.errors import (
     ApiOutage,
@@ -35,6 +35,7 @@ from target_driftrock.errors import (
     LedgerUnavailable,
     NotTheApi,
     RejectsAboveLimit,
+    RunStopped,
     TokenRejected,
 )
 from target_driftrock.events.answer import Answer, Fault
@@ -113,6 +114,7 @@ class Dispatcher:
         self._witnesses = 0
         self._failed_witnesses = 0
         self._latest_verdict = float("-inf")
+        self._latest_reply = float("-inf")
         self._latest_reason = "no answer yet"
 
         self._wake = asyncio.Event()
@@ -157,11 +159,24 @@ class Dispatcher:
         self._is_reader_waiting = True
         self._wake.set()
 
+    def outlook(self) -> Outlook:
+        """How things stand with the API at this moment."""
+        now = self._now()
+        deadline = None if self._is_stopping else self._patience.deadline()
+        next_try = self._next_try(now)
+        return Outlook(
+            waited=self._patience.spent(now),
+            left=None if deadline is None else max(0.0, deadline - now),
+            next_try=next_try,
+            reason="no token yet" if next_try is None else self._latest_failure(),
+        )
+
     async def run(self, *, grace: float) -> None:
         """Deliver until the input is over and all is settled, or until stopped.
 
         What is in flight when the run stops gets `grace` seconds to finish. Afterwards every part has had
-        its outcome reported, `Open` ones included. Raises what stopped the run, if it stopped by itself.
+        its outcome reported, `Open` ones included. Raises what stopped the run, if it stopped by itself; of a run
+        that was told to stop, a defect that came to light meanwhile.
         """
         try:
             while not self._is_through():
@@ -176,6 +191,8 @@ class Dispatcher:
             raise
         if self._is_stopping:
             await self._wind_down(grace)
+            if self._failure is not None and not isinstance(self._failure, RunStopped):
+                raise self._failure
         elif self.progress.was_judged_late:
             raise RejectsAboveLimit(_UNPROVEN_AT_END)
 
@@ -214,6 +231,20 @@ class Dispatcher:
         if next_start > now:
             moments.append(next_start)
         return min((moment for moment in moments if moment is not None), default=None)
+
+    def _latest_failure(self) -> str | None:
+        return self._latest_reason if self._latest_reply > self._latest_verdict else None
+
+    def _next_try(self, now: float) -> float | None:
+        """Seconds until a request; 0 where one is under way, or about to be, and None where it waits for a token."""
+        waiting = [passage for passage in self._requests.values() if passage is not None]
+        if any(passage.is_flying for passage in waiting):
+            return 0.0
+        next_start = self._limiter.next_start(now)
+        if waiting and next_start <= now:
+            return None
+        wake = None if waiting or self._intake.sendable else self._backoff.next_wake()
+        return max(now, next_start, now if wake is None else wake) - now
 
     def _keep_patience(self, now: float) -> None:
         if len(self._unsettled) > self._unjudged:
@@ -297,6 +328,7 @@ class Dispatcher:
         self._requests[_this_task()] = None
         passage.is_flying = False
         passage.reply = reply
+        self._latest_reply = now
         self._latest_reason = _reason(reply)
         self._limiter.note(reply, began=began, now=now)
         if isinstance(reply, Answer):
@@ -493,17 +525,28 @@ class Dispatcher:
     # The end of a run that stops.
 
     async def _wind_down(self, grace: float) -> None:
-        """Let finish what is in flight, take back what was not sent, and call the rest open."""
+        """Let finish what is in flight, take back what was not sent, and call the rest open, whatever fails meanwhile.
+
+        What fails here comes behind what stopped the run, so it is noted, and not raised.
+        """
         self._is_stopping = True
+        try:
+            await self._finish_requests(grace)
+            await self._commit(self._last_changes())
+        except Exception as error:  # whatever it is, the rest has to be told
+            is_defect = not isinstance(error, RunStopped)
+            log.warning(
+                "The ledger is lost at the very end: the next run takes open events for unknown.", exc_info=is_defect
+            )
+            self._failure = self._failure or error
+        finally:
+            self._leave_open()
+
+    async def _finish_requests(self, grace: float) -> None:
         self._cancel(lambda passage: passage.has_intent)
         await self._wait_for_requests(grace)
         self._cancel(lambda passage: passage.is_flying)
         await asyncio.gather(*self._requests, *self._chores.values(), return_exceptions=True)
-        try:
-            await self._commit(self._last_changes())
-        except LedgerUnavailable:
-            log.warning("The ledger is lost at the very end: the next run takes open events for unknown.")
-        self._leave_open()
 
     async def _abandon(self) -> None:
         """Without a ledger nothing can be recorded: leave everything as it is."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from target_driftrock.delivery.passage import Progress
+from target_driftrock.errors import NoThread
 from target_driftrock.events.outcome import Open
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from target_driftrock.delivery.dispatcher import Dispatcher
+    from target_driftrock.delivery.passage import Outlook
     from target_driftrock.events.event import Part
     from target_driftrock.events.outcome import Outcome
 
@@ -46,13 +48,21 @@ class Handoff:
         self._is_secured = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._dispatcher: Dispatcher | None = None
+        self._outlook: Outlook | None = None
         self._failure: BaseException | None = None
         self._is_over = False
         self._thread = threading.Thread(target=self._deliver, name="delivery", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, and return when it takes parts."""
-        self._thread.start()
+        """Start the thread, and return when it takes parts.
+
+        Raises:
+            NoThread: None can be had.
+        """
+        try:
+            self._thread.start()
+        except RuntimeError:
+            raise NoThread from None
         self._is_open.wait()
 
     def submit(self, parts: Sequence[Part]) -> None:
@@ -120,6 +130,12 @@ class Handoff:
         """The dispatcher's counters, as they are at this moment."""
         return Progress() if self._dispatcher is None else self._dispatcher.progress
 
+    def look_ahead(self) -> Outlook | None:
+        """How things stood with the API when this was called last; it is asked for anew. None at first."""
+        if self._dispatcher is not None:
+            self._call(self._look)
+        return self._outlook
+
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None  # noqa: S101 - set together with the dispatcher
         with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
@@ -144,6 +160,10 @@ class Handoff:
                 await dispatcher.run(grace=self._grace)
             finally:
                 self._is_over = True
+
+    def _look(self) -> None:
+        if self._dispatcher is not None:
+            self._outlook = self._dispatcher.outlook()
 
     def _hand_over(self) -> None:
         if self._dispatcher is not None and not self._is_over:

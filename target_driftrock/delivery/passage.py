@@ -42,6 +42,20 @@ class Plan:
         return 0 if self.holds_unknown else self.max_concurrency
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """How long nothing has had a verdict, and what follows. Durations are seconds."""
+
+    waited: float
+    """For so long something has waited since the latest verdict on anything."""
+    left: float | None
+    """Until that ends the run; None while nothing waits, or the run ends anyway."""
+    next_try: float | None
+    """Until a request; 0 where one is under way, or about to be, and None where it waits for a token."""
+    reason: str | None
+    """Why there is none, as the latest reply says; None where no reply has come since."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Progress:
     """What delivery has counted. Only its own thread writes; others may read at any time."""

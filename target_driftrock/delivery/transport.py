@@ -12,6 +12,8 @@ from target_driftrock.events.answer import Fault
 from target_driftrock.network import CONNECT_TIMEOUT, user_agent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_driftrock.delivery.connection import Connection
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Endpoint
@@ -36,15 +38,23 @@ class HttpTransport:
     """`Transport` over HTTP/1.1, with as many connections as requests at once. To be made inside the loop that uses it.
 
     `read_timeout` counts seconds from the moment a request has its connection: an answer that is not complete by
-    then is lost. `connect_timeout` counts until there is a connection.
+    then is lost. `connect_timeout` counts until there is a connection. How long one was idle is told by `clock`, the
+    loop's own unless another is given.
     """
 
-    def __init__(self, network: Network, *, read_timeout: float, connect_timeout: float = CONNECT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        read_timeout: float,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self._heads = {endpoint: _head(url) for endpoint, url in network.event_urls.items()}
         self._dialler = Dialler(network, timeout=connect_timeout)
         self._read_timeout = read_timeout
-        self._idle: deque[Connection] = deque()  # those longest idle first
-        self._now = asyncio.get_running_loop().time
+        self._idle: deque[tuple[float, Connection]] = deque()  # since when; those longest idle first
+        self._now = clock or asyncio.get_running_loop().time
 
     async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
         """Post one event, once: no retry, no redirect, no exception for a status or a lost connection.
@@ -65,27 +75,27 @@ class HttpTransport:
     async def close(self) -> None:
         """Let go of all connections. May be called twice."""
         while self._idle:
-            self._idle.popleft().abort()
+            self._idle.popleft()[1].abort()
         await asyncio.sleep(0)  # in which the loop closes them
 
     def _take_idle(self) -> Connection | None:
         while self._idle:
-            connection = self._idle.pop()
-            if connection.is_free and self._is_fresh(connection):
+            since, connection = self._idle.pop()
+            if connection.is_free and self._is_fresh(since):
                 return connection
             connection.abort()
         return None
 
     def _put_back(self, connection: Connection) -> None:
-        while self._idle and not self._is_fresh(self._idle[0]):
-            self._idle.popleft().abort()
+        while self._idle and not self._is_fresh(self._idle[0][0]):
+            self._idle.popleft()[1].abort()
         if connection.is_free:
-            self._idle.append(connection)
+            self._idle.append((self._now(), connection))
         else:
             connection.abort()
 
-    def _is_fresh(self, connection: Connection) -> bool:
-        return self._now() - connection.idle_since < _IDLE_LIMIT
+    def _is_fresh(self, since: float) -> bool:
+        return self._now() - since < _IDLE_LIMIT
 
 
 def _head(url: str) -> bytes:

@@ -28,7 +28,7 @@ class ChangeCause(enum.Enum):
 
     SAME_PERSON = "the same person"
     SAME_RECORD = "the same record, mapped in another way"
-    SAID = "nobody to compare, and on_changed is said"
+    SAID = "nobody to compare, and on_changed is set"
     CONFLICT = "the API knew it already (status 409)"
     SETTLED = "settled as a change before"
 

@@ -18,8 +18,9 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.entry import Entry, Keys
 from target_driftrock.ledger.interface import Counts, Known, Standing
-from target_driftrock.ledger.likeness import TO_DECIDE, likeness
+from target_driftrock.ledger.likeness import likeness
 from target_driftrock.ledger.lock import lock_for
+from target_driftrock.ledger.looking import looker
 from target_driftrock.ledger.mounts import NETWORK_ADVICE, network_file_system
 from target_driftrock.ledger.place import (
     Directory,
@@ -27,11 +28,13 @@ from target_driftrock.ledger.place import (
     connect,
     engine,
     guarded,
+    has_database,
     holder,
     inode,
     opening,
     parse_place,
     unavailable,
+    unhurried,
     waiting_for_disk,
 )
 from target_driftrock.ledger.statements import COUNTERS, Statements
@@ -77,7 +80,7 @@ class DurableLedger:
         """Whether this run made the ledger: nothing was remembered before it."""
         with guarded(place):
             self._inode = inode(place)
-        with self._transaction():
+        with opening(place), connection.begin():
             self._digests = Digests(tables.fact(connection, "salt"))
             self._keys = Keys(self._digests, api=api)
             self._ways = self._known_ways()
@@ -262,7 +265,9 @@ class DurableLedger:
     def _intents_by_run(self) -> dict[int, int]:
         table = tables.deliveries
         intended = sa.select(table.c.run, sa.func.count()).where(table.c.standing == CODES[Standing.INTENDED])
-        return {row[0]: row[1] for row in self._connection.execute(intended.group_by(table.c.run))}
+        log.info("A run before this one was killed: counting in the ledger what it left open.")
+        with unhurried(self._place, self._connection):  # for the sake of this an index would cost 2 % of each commit
+            return {row[0]: row[1] for row in self._connection.execute(intended.group_by(table.c.run))}
 
     # Look-ups.
 
@@ -293,6 +298,9 @@ class DurableLedger:
     # Changes.
 
     def _write(self, entry: Entry) -> None:
+        self._forget(entry)
+        self._release(entry.releases)
+        self._move(entry)
         rows: tuple[tuple[str, list[dict[str, Any]]], ...] = (
             (self._statements.standing, list(entry.standings.values())),
             (self._statements.other, [self._other(entry, row, standing) for row, standing in entry.others.items()]),
@@ -305,8 +313,6 @@ class DurableLedger:
             (self._statements.kept, list(entry.kept.values())),
             (self._statements.counted, [self._counted(entry)] if entry.counted else []),
         )
-        self._forget(entry.forgotten)
-        self._release(entry.releases)
         for statement, parameters in rows:
             if parameters:
                 self._connection.exec_driver_sql(statement, parameters)
@@ -324,14 +330,23 @@ class DurableLedger:
     def _counted(self, entry: Entry) -> dict[str, int]:
         return {"run": self._run} | {f"{name}_more": entry.counted[name] for name in COUNTERS}
 
-    def _forget(self, forgotten: Mapping[bytes, bool]) -> None:
-        """Kept rows that were sent again go; some only if something was to be decided of them."""
+    def _forget(self, entry: Entry) -> None:
+        """Kept rows that were sent again go."""
+        gone = [row["key"] for row in self._kept(list(entry.forgotten)) if entry.forgets(row)]
+        for part in _chunks(gone):
+            self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
+
+    def _move(self, entry: Entry) -> None:
+        """What would be kept in another record's row gets one of its own."""
+        for row in self._kept([key for key in entry.own_keys if key in entry.kept]):
+            if row["read"] != entry.kept[row["key"]]["read"]:
+                entry.move(row["key"])
+
+    def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
         table = tables.kept
-        for part in _chunks(list(forgotten)):
-            changes = [key for key in part if forgotten[key]]
-            others = [key for key in part if not forgotten[key]]
-            goes = sa.or_(table.c.key.in_(others), sa.and_(table.c.key.in_(changes), table.c.kind.in_(TO_DECIDE)))
-            self._connection.execute(table.delete().where(goes))
+        for part in _chunks(keys):
+            found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
+            yield from map(dict, self._connection.execute(found).mappings().all())
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""
@@ -439,10 +454,10 @@ def has_ledger(place: Place) -> bool:
         SettingsInvalid: The database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    if isinstance(place, Directory) and not place.file.is_file():
+    if isinstance(place, Directory) and not has_database(place):
         return False
-    with opening(place), engine(place, is_reader=True).connect() as connection:
-        return tables.version(connection) is not None
+    with opening(place), contextlib.closing(looker(place)) as look:
+        return look.ask(tables.version) is not None
 
 
 def _let_go(connection: sa.Connection, lock: Lock) -> None:
@@ -465,7 +480,7 @@ def _warn_of_network(place: Place) -> None:
 
 _NONE_THERE = (
     "ledger: there is none in {name}, and new_ledger is `refuse`: check that the setting names the ledger of the runs "
-    "before, and that its disk is there. For a first run say new_ledger: allow."
+    "before, and that its disk is there. For a first run set new_ledger: allow."
 )
 
 

@@ -22,6 +22,8 @@ from target_driftrock.ledger.likeness import TO_DECIDE, Release
 from target_driftrock.ledger.tables import CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from target_driftrock.events.event import Refusal
     from target_driftrock.ledger.digests import Digests, WhoDigests
     from target_driftrock.ledger.interface import Change
@@ -90,7 +92,10 @@ class Entry:
         self.lost: list[Row] = []
         self.schemas: dict[bytes, bytes] = {}
         self.kept: dict[bytes, Row] = {}
-        self.forgotten: dict[bytes, bool] = {}
+        """By the row that a part was read from, if it was; else by its event and content, else by its record."""
+        self.own_keys: dict[bytes, bytes] = {}
+        """By what rows would be kept that are kept in the row that they were read from."""
+        self.forgotten: dict[bytes, Forgotten] = {}
         """Kept rows that were sent again and go; whether only if something was to be decided of them."""
         self.releases: list[Release] = []
         self.counted: Counter[str] = Counter()
@@ -110,8 +115,8 @@ class Entry:
                 self._arrive(event, row)
             case Proven(capture):
                 self.proven.add(self._digests.capture(self._api, capture))
-            case Forgotten(row, is_change):
-                self._forget(bytes.fromhex(row), is_change=is_change)
+            case Forgotten():
+                self._forget(change)
             case Concluded():
                 self._conclude(change)
                 if isinstance(change.part, Event):
@@ -259,11 +264,18 @@ class Entry:
             del self.kept[key]
         self.releases.append(release)
 
-    def _forget(self, key: bytes, *, is_change: bool) -> None:
-        kept = self.kept.get(key)
-        if kept is not None and (not is_change or kept["kind"] in TO_DECIDE):
+    def _forget(self, change: Forgotten) -> None:
+        key = bytes.fromhex(change.row)
+        self.forgotten[key] = change
+        if key in self.kept and self.forgets(self.kept[key]):
             del self.kept[key]
-        self.forgotten[key] = is_change
+
+    def forgets(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row goes that was sent again: some only if something was to be decided; none of another record."""
+        change = self.forgotten.get(row["key"])
+        if change is None or (change.record and self._digests.read(change.record) != row["read"]):
+            return False
+        return not change.is_change or row["kind"] in TO_DECIDE
 
     def _keep(self, part: Event | Refusal, outcome: Invalid | Rejected | Held) -> None:
         origin = part.origin
@@ -273,7 +285,10 @@ class Entry:
         source = self._digests.source(origin)
         over = identity or source
         who = _NOBODY if over is None else self._digests.who(over, part.who)
-        key = self._key(part, row)
+        own = self._digests.kept_record(origin) if row is None else self._digests.kept(*row)
+        key = own if origin.row is None else bytes.fromhex(origin.row)
+        if key != own:
+            self.own_keys[key] = own
         schema = self._digests.of(origin.schema)
         self.schemas[schema] = origin.schema
         self.kept[key] = {
@@ -288,6 +303,7 @@ class Entry:
             "event": event and event.event_id and self._digests.event(event.event_id),
             "event_id": event and event.event_id and _writable(event.event_id),
             "digest": identity and self._digests.record(identity, origin.digest),
+            "read": self._digests.read(origin.digest or origin.record),
             "way": None if event is None else self._ways.id(event),
             "kind": _kind(outcome),
             "stream": _writable(origin.stream),
@@ -303,11 +319,11 @@ class Entry:
             "at": self.now,
         }
 
-    def _key(self, part: Event | Refusal, row: Key | None) -> bytes:
-        """Where a part is kept: in the row that it was read from, else by its event and content, else by its record."""
-        if part.origin.row is not None:
-            return bytes.fromhex(part.origin.row)
-        return self._digests.kept_record(part.origin) if row is None else self._digests.kept(*row)
+    def move(self, key: bytes) -> None:
+        """A part is not kept in the row that its record names, which is another record's, but where it belongs."""
+        row = self.kept.pop(key)
+        own = self.own_keys[key]
+        self.kept[own] = row | {"key": own}
 
 
 def _kind(outcome: Invalid | Rejected | Held) -> str:

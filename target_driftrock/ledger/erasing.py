@@ -17,7 +17,7 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.hold import holding
 from target_driftrock.ledger.likeness import ERASED
-from target_driftrock.ledger.place import Directory, guarded
+from target_driftrock.ledger.place import Directory, guarded, unhurried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +68,7 @@ def erase(location: str, sought: Sought, *, wait: float) -> Erased:
         LedgerUnavailable: It could not be had in time; or rows went, and the files still hold their bytes.
     """
     with holding(location, wait=wait) as (place, connection):
-        with guarded(place), connection.begin():
+        with guarded(place), connection.begin(), unhurried(place, connection):
             erased = _Eraser(connection, sought).erase()
         _wipe(place, connection)
     return erased

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.looking import looker
 from target_driftrock.ledger.mounts import NETWORK_ADVICE, network_file_system
-from target_driftrock.ledger.place import Directory, engine, opening, parse_place
+from target_driftrock.ledger.place import (
+    Directory,
+    engine,
+    has_database,
+    judge_rights,
+    opening,
+    parse_place,
+    reaching,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +44,13 @@ def doubts(location: str) -> list[str]:
 
 
 def _of_directory(place: Directory) -> list[str]:
-    nearest = _nearest(place.path)
-    if not nearest.is_dir():
-        raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise SettingsInvalid([f"ledger: {place.name} cannot be written by this user: name another."])
-    if place.file.exists():
+    with reaching(place):
+        nearest = _nearest(place.path)
+        if not nearest.is_dir():
+            raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError
+    if has_database(place):
         _judge_version(place)
     kind = network_file_system(place.path)
     return (
@@ -50,8 +61,7 @@ def _of_directory(place: Directory) -> list[str]:
 def _of_server(place: Server) -> list[str]:
     made = engine(place)
     with opening(place), made.connect() as ours, made.connect() as another:
-        if not ours.execute(_MAY_WRITE, {"schema": place.schema}).scalar_one():
-            raise SettingsInvalid([_NO_RIGHTS.format(name=place.name)])
+        judge_rights(place, ours)
         ours.commit()
         is_pooled = any(is_shared(*_processes(ours, another)) for _ in range(_TRIES))
     _judge_version(place)
@@ -59,8 +69,8 @@ def _of_server(place: Server) -> list[str]:
 
 
 def _judge_version(place: Place) -> None:
-    with opening(place), engine(place, is_reader=True).connect() as connection:
-        tables.judge_version(tables.version(connection))
+    with opening(place), closing(looker(place)) as look:
+        tables.judge_version(look.ask(tables.version))
 
 
 def _nearest(path: Path) -> Path:
@@ -91,12 +101,6 @@ def is_shared(ours: int, another: int, ours_again: int) -> bool:
 
 _TRIES = 3
 _PROCESS = sa.text("SELECT pg_backend_pid()")
-_MAY_WRITE = sa.text(
-    "SELECT CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema) "
-    "THEN has_schema_privilege(CAST(:schema AS text), 'CREATE') "
-    "ELSE has_database_privilege(current_database(), 'CREATE') END"
-)
-_NO_RIGHTS = "ledger: the URL's user may not make tables in {name}: grant it CREATE there, or name another schema."
 _POOLED = (
     "The ledger in {name} is reached through a pooler in transaction mode, where no lock lasts, so two runs could send "
     "the same events: name the server itself in ledger, or a pool in session mode."

@@ -104,6 +104,8 @@ class Forgotten(msgspec.Struct, frozen=True):
     row: str
     is_change: bool = False
     """Not all is delivered, but what is not was said to be a change: the row goes if that was to be decided."""
+    record: bytes = b""
+    """The digest of the record that was read: another record's row stays. Not asked for where there is none."""
 
 
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from target_driftrock.errors import NoThread
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
@@ -21,7 +23,7 @@ Result = tuple[Got, None] | tuple[None, Exception]
 
 
 class Journal(Protocol):
-    """What the dispatcher awaits. Every method may raise `errors.LedgerUnavailable`."""
+    """What the dispatcher awaits. Every method may raise `errors.LedgerUnavailable`, or `errors.NoThread`."""
 
     async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         """See `Ledger.recall`."""
@@ -54,6 +56,7 @@ class GroupingJournal:
         self._changes: list[Change] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._is_busy = False
+        self._is_closed = False
         self._error: Exception | None = None
 
     async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
@@ -83,6 +86,7 @@ class GroupingJournal:
 
         The ledger stays open.
         """
+        self._is_closed = True
         self._thread.shutdown(wait=True)
 
     def _run(self, call: Callable[[Given], Got], given: Given) -> asyncio.Future[Got]:
@@ -93,8 +97,8 @@ class GroupingJournal:
             self._thread.submit(
                 self._perform, call, given, lambda result: loop.call_soon_threadsafe(_resolve, done, result)
             )
-        except RuntimeError as error:  # no thread can be started, or the journal is closed
-            self._error = self._error or error
+        except RuntimeError as error:
+            self._error = self._error or (error if self._is_closed else NoThread())
             done.set_exception(self._error)
         return done
 

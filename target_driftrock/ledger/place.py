@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import sqlalchemy as sa
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    NoSuchModuleError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.ledger.address import SESSION, read_url
+from target_driftrock.ledger.causes import cause
+from target_driftrock.ledger.folder import read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 FILE = "ledger.sqlite3"
-_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+DEFAULT_SCHEMA = "target_driftrock"
 _CLIENT_KEEPALIVE = {
     "connect_timeout": 10,
     "keepalives": 1,
@@ -37,15 +31,7 @@ _CLIENT_KEEPALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 14_000,
 }
-_SERVER_KEEPALIVE = {
-    "tcp_keepalives_idle": "20",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "50000",
-    "statement_timeout": "15000",
-    "lock_timeout": "15000",
-}
-"""A dead machine frees its lock within a minute; a server that hangs is a lost ledger within 15 seconds."""
+"""What the URL says of these counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +55,8 @@ class Directory:
 class Server:
     """A PostgreSQL database, and the schema in it that holds the tables."""
 
-    url: sa.URL = field(repr=False)
+    options: Mapping[str, str] = field(repr=False)
+    """What libpq is told."""
     schema: str
 
     @property
@@ -95,42 +82,31 @@ def parse_place(location: str) -> Place:
     """Where the setting `ledger` points to. `?schema=NAME` in a URL names the PostgreSQL schema.
 
     Raises:
-        SettingsInvalid: It is neither a directory nor a PostgreSQL URL.
+        SettingsInvalid: It is neither a directory nor a PostgreSQL URL; or that one's driver is not installed.
     """
     if "://" not in location:
-        return Directory(path=Path(location).absolute())
-    try:
-        parts = urlsplit(location)
-        options = dict(parse_qsl(parts.query))
-        schema = options.pop("schema", "target_driftrock")
-        url = sa.make_url(urlunsplit(parts._replace(scheme="postgresql+psycopg", query=urlencode(options))))
-    except (ArgumentError, ValueError):
-        raise SettingsInvalid([_NO_URL]) from None
-    if parts.scheme not in _SCHEMES:
-        raise SettingsInvalid(["ledger must be a directory, or a URL that begins with postgresql://."])
-    if not _IDENTIFIER.fullmatch(schema):
-        raise SettingsInvalid(["ledger: its schema must be a plain name of letters, digits and underscores."])
-    return Server(url=url, schema=schema)
+        return Directory(path=read_folder(location))
+    options, schema = read_url(location)
+    return Server(options=options, schema=schema or DEFAULT_SCHEMA)
 
 
-def engine(place: Place, *, is_reader: bool = False) -> sa.Engine:
+def engine(place: Place) -> sa.Engine:
     """An engine without a pool: what connects is the one connection of a run.
 
     Raises:
-        SettingsInvalid: The driver is not installed, or the directory is none.
+        SettingsInvalid: The directory is none.
     """
     match place:
         case Directory():
-            return _sqlite(place, is_reader=is_reader)
+            return _sqlite(place)
         case Server():
             return _postgres(place)
 
 
-def _sqlite(place: Directory, *, is_reader: bool) -> sa.Engine:
-    if not is_reader:
-        _make_directory(place)
+def _sqlite(place: Directory) -> sa.Engine:
+    _make_directory(place)
     made = sa.create_engine(
-        f"sqlite:///{place.file}",
+        sa.URL.create("sqlite", database=str(place.file)),  # written out, a name with a ? in it would be cut off there
         poolclass=NullPool,
         paramstyle="named",
         connect_args={"check_same_thread": False, "timeout": 5.0, "isolation_level": None},
@@ -149,32 +125,49 @@ def _sqlite(place: Directory, *, is_reader: bool) -> sa.Engine:
 
 
 def _make_directory(place: Directory) -> None:
-    if place.path.exists() and not place.path.is_dir():
-        raise SettingsInvalid(["ledger must be a directory, and is a file: name the directory that it lies in."])
-    try:
+    with reaching(place):
+        if place.path.exists() and not place.path.is_dir():
+            raise SettingsInvalid(["ledger must be a directory, and is a file: name the directory that it lies in."])
         place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.file.touch(mode=0o600)  # SQLite gives its other files the same mode
         if place.file.stat().st_mode & 0o077:
             place.file.chmod(0o600)  # it was copied here
+
+
+def has_database(place: Directory) -> bool:
+    """Whether there is one in the directory.
+
+    Raises:
+        SettingsInvalid: There can be no such directory, or this user may not look into it.
+        LedgerUnavailable: It cannot be reached at present.
+    """
+    with reaching(place):
+        return place.file.is_file()
+
+
+@contextlib.contextmanager
+def reaching(place: Directory) -> Iterator[None]:
+    """Turn every error of the file system into ours."""
+    try:
+        yield
     except PermissionError:
         raise SettingsInvalid([f"ledger: {place.name} cannot be written by this user: name another."]) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SettingsInvalid(["ledger is too long for the name of a directory: name another."]) from None
         raise unavailable(place, os.strerror(error.errno or 0)) from None
 
 
 def _postgres(place: Server) -> sa.Engine:
-    try:
-        made = sa.create_engine(
-            place.url, poolclass=NullPool, connect_args={**_CLIENT_KEEPALIVE, "application_name": holder()[:63]}
-        )
-    except (NoSuchModuleError, ImportError):
-        raise SettingsInvalid(
-            ["ledger: PostgreSQL needs the extra `postgres`: pip install 'target-driftrock[postgres]'."]
-        ) from None
+    made = sa.create_engine(
+        "postgresql+psycopg://",
+        poolclass=NullPool,
+        connect_args={**_CLIENT_KEEPALIVE, **place.options, "application_name": holder()[:63]},
+    )
 
     @sa.event.listens_for(made, "connect")
     def _set_up(connection: Any, _: Any) -> None:
-        for name, value in {**_SERVER_KEEPALIVE, "search_path": f'"{place.schema}"'}.items():
+        for name, value in {**SESSION, "search_path": f'"{place.schema}"'}.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value), prepare=False)
         connection.commit()
 
@@ -201,8 +194,20 @@ def connect(place: Place, made: sa.Engine) -> sa.Connection:
 
 def _make_schema(place: Server, connection: sa.Connection) -> None:
     with connection.begin():
+        judge_rights(place, connection)
         if not sa.inspect(connection).has_schema(place.schema):  # to ask for it needs a right, even where it is there
             connection.execute(sa.schema.CreateSchema(place.schema))
+
+
+def judge_rights(place: Server, connection: sa.Connection) -> None:
+    """Whether the URL's user may keep a ledger in the schema.
+
+    Raises:
+        SettingsInvalid: He may not make the schema, or tables in it, or not use those that are there.
+    """
+    lacking = connection.execute(_LACKING, {"schema": place.schema}).scalar()
+    if lacking is not None:
+        raise SettingsInvalid([_NO_RIGHTS[lacking].format(schema=place.schema)])
 
 
 @contextlib.contextmanager
@@ -219,6 +224,20 @@ def waiting_for_disk(place: Named, connection: sa.Connection) -> Iterator[None]:
             cursor.execute("PRAGMA synchronous=NORMAL")
 
 
+@contextlib.contextmanager
+def unhurried(place: Named, connection: sa.Connection) -> Iterator[None]:
+    """Let the statements in here take as long as they do: they look at every row. Whether the server lives, TCP says.
+
+    To be entered within a transaction.
+    """
+    if not isinstance(place, Server):
+        yield
+        return
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    yield
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {SESSION['statement_timeout']}")
+
+
 def inode(place: Named) -> tuple[int, int] | None:
     """Which file the database is at present. SQLite goes on writing to one that was deleted.
 
@@ -233,11 +252,11 @@ def inode(place: Named) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def guarded(place: Named) -> Iterator[None]:
-    """Turn every error of the database into ours, by its code alone: their texts quote rows and URLs."""
+    """Turn every error of the database into ours, in our words: their texts quote rows and URLs."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise unavailable(place, _code(error)) from None
+        raise unavailable(place, cause(error, _options(place)).text) from None
     except OSError as error:
         raise unavailable(place, os.strerror(error.errno or 0)) from None
 
@@ -249,9 +268,10 @@ def opening(place: Named) -> Iterator[None]:
         try:
             yield
         except SQLAlchemyError as error:
-            if not _is_of_the_setting(error):
+            found = cause(error, _options(place))
+            if not found.is_of_the_setting:
                 raise
-            raise SettingsInvalid([_REFUSED.format(name=place.name, code=_code(error))]) from None
+            raise SettingsInvalid([f"ledger: {place.name} cannot be used: {found.text}."]) from None
 
 
 def unavailable(place: Named, cause: str) -> LedgerUnavailable:
@@ -262,40 +282,43 @@ def unavailable(place: Named, cause: str) -> LedgerUnavailable:
     )
 
 
+def _options(place: Named) -> Mapping[str, str] | None:
+    return place.options if isinstance(place, Server) else None
+
+
 def holder() -> str:
     """Who we are, for another run that waits."""
     return f"target-driftrock {os.getpid()}@{os.uname().nodename}"
 
 
-_NO_URL = "ledger is no usable PostgreSQL URL: it looks like postgresql://user@host/name."
-_REFUSED = (
-    "ledger: {name} does not let us in ({code}): check the setting, that what lies there is a ledger or nothing yet, "
-    "and the rights of its user."
+_LACKING = sa.text(
+    """
+    SELECT CASE
+      WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema) THEN
+        CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN 'schema' END
+      WHEN NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = :schema AND tablename = 'facts') THEN
+        CASE WHEN NOT has_schema_privilege(CAST(:schema AS text), 'CREATE')
+          OR NOT has_schema_privilege(CAST(:schema AS text), 'USAGE') THEN 'tables' END
+      WHEN NOT has_schema_privilege(CAST(:schema AS text), 'USAGE') THEN 'use'
+      WHEN EXISTS (
+        SELECT FROM pg_tables, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS right_to
+        WHERE schemaname = :schema AND tablename IN ('runs', 'deliveries', 'ways', 'kept')
+        AND NOT has_table_privilege(format('%I.%I', schemaname, tablename), right_to)
+      ) THEN 'use'
+    END
+    """
 )
-_WRONG_SETTING = {"28000", "28P01", "3D000", "42501", "SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM"}
-"""No such user, wrong password, no such database, no rights; a file that is no database."""
-_REFUSALS = (
-    "does not exist",
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "permission denied",
-    "is not permitted to log in",
-)
-"""While connecting the driver has a text and no SQLSTATE. Where a server speaks another language we wait in vain."""
-
-
-def _is_of_the_setting(error: SQLAlchemyError) -> bool:
-    if _code(error) in _WRONG_SETTING:
-        return True
-    if not isinstance(error, DBAPIError) or getattr(error.orig, "sqlstate", None) is not None:
-        return False
-    if isinstance(error, ProgrammingError):
-        return True  # an option in the URL that the driver does not know
-    return isinstance(error, OperationalError) and any(text in str(error.orig) for text in _REFUSALS)
-
-
-def _code(error: SQLAlchemyError) -> str:
-    original = error.orig if isinstance(error, DBAPIError) else None
-    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
-    return str(code or type(original or error).__name__)
+_NO_RIGHTS = {
+    "schema": (
+        "ledger: the URL's user may not make the schema {schema}: grant it CREATE on the database, have the schema "
+        "made for it, or name another."
+    ),
+    "tables": (
+        "ledger: the URL's user may not make tables in the schema {schema}: grant it USAGE and CREATE there, or name "
+        "another schema."
+    ),
+    "use": (
+        "ledger: the URL's user may not use the tables in the schema {schema}: grant it USAGE there, and SELECT, "
+        "INSERT, UPDATE and DELETE on the tables, or name another schema."
+    ),
+}

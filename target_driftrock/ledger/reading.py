@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.outcome import HeldAs
@@ -18,7 +17,8 @@ from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.interface import DEFENDING, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
 from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.place import Directory, engine, guarded, opening, parse_place
+from target_driftrock.ledger.looking import looker
+from target_driftrock.ledger.place import Directory, guarded, has_database, opening, parse_place, unhurried
 from target_driftrock.ledger.tables import CODES, STANDINGS
 from target_driftrock.ledger.ways import remembered
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_driftrock.events.identity import KnownWay, Way
+    from target_driftrock.ledger.looking import Looker
     from target_driftrock.ledger.place import Place
 
 KEYS_PAGE = 2_000
@@ -61,6 +62,16 @@ class Defender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why a row waits. `answer` is the start of what the API answered, if it did: it may be personal."""
+
+    kind: str
+    reason: str
+    status: int | None
+    answer: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRow:
     """One record that waits. `record` and `schema` are the lines as they were read."""
 
@@ -68,6 +79,7 @@ class KeptRow:
     stream: str
     record: bytes = field(repr=False)
     schema: bytes = field(repr=False)
+    why: Why
     known: Sequence[Defender] | None = None
     """What it collides with, where a person has to say whether it is a change of that."""
 
@@ -153,24 +165,22 @@ def reading(location: str) -> Iterator[LedgerReader]:
         LedgerUnavailable: It cannot be reached at present.
     """
     place = parse_place(location)
+    if isinstance(place, Directory) and not has_database(place):
+        raise _missing(place)
     with opening(place):
-        connection = _connect(place)
-    with closing(connection):
-        yield LedgerReader(place, connection)
+        look = looker(place)
+    with closing(look):
+        yield LedgerReader(place, look)
 
 
 class LedgerReader:
     """Questions to a ledger. Every method may raise `errors.LedgerUnavailable`."""
 
-    def __init__(self, place: Place, connection: sa.Connection) -> None:
+    def __init__(self, place: Place, look: Looker) -> None:
         self._place = place
-        self._connection = connection
-        with opening(place), connection.begin():
-            if not sa.inspect(connection).has_table(tables.facts.name):
-                raise _missing(place)
-            if int(tables.fact(connection, "version")) != tables.VERSION:
-                raise SettingsInvalid([_OTHER_VERSION])
-            self._digests = Digests(tables.fact(connection, "salt"))
+        self._look = look
+        with opening(place):
+            self._digests = Digests(look.ask(self._salt))
 
     def kept(self, selection: Selection) -> Iterator[KeptRow]:
         """The rows, those that were kept first in front. What is kept from now on is not among them."""
@@ -196,7 +206,7 @@ class LedgerReader:
         """All contents of the events that bear this id, the oldest in front; and the rows of which nothing was sent."""
         event, source = self._digests.event(event_id), self._digests.text("source", event_id)
         deliveries, kept = tables.deliveries, tables.kept
-        known = self._all(
+        known = self._all_of_many(
             sa.select(*(deliveries.c[name] for name in ("identity", "content", "standing", "tries", "run", "at")))
             .where(deliveries.c.event == event)
             .order_by(deliveries.c.at)
@@ -232,8 +242,26 @@ class LedgerReader:
         return remembered(self._all(sa.select(tables.ways).where(tables.ways.c.api == api)))
 
     def _all(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        with guarded(self._place), self._connection.begin():
-            return [dict(row) for row in self._connection.execute(statement).mappings()]
+        with guarded(self._place):
+            return self._look.ask(partial(_rows_of, statement))
+
+    def _all_of_many(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
+        """Of a table that has to be looked through from end to end."""
+
+        def look_through(connection: sa.Connection) -> list[dict[str, Any]]:
+            with connection.begin(), unhurried(self._place, connection):
+                return [dict(row) for row in connection.execute(statement).mappings()]
+
+        with guarded(self._place):
+            return self._look.ask(look_through)
+
+    def _salt(self, connection: sa.Connection) -> str:
+        with connection.begin():
+            if not sa.inspect(connection).has_table(tables.facts.name):
+                raise _missing(self._place)
+            if int(tables.fact(connection, "version")) != tables.VERSION:
+                raise SettingsInvalid([_OTHER_VERSION])
+            return tables.fact(connection, "salt")
 
     def _pages(self, selection: Selection) -> Iterator[list[bytes]]:
         """Keys by pages, so that no transaction lasts while somebody reads what we say."""
@@ -254,7 +282,7 @@ class LedgerReader:
         """The rows of these keys, in their order, but for those that have gone meanwhile."""
         kept, schemas = tables.kept, tables.schemas
         statement = (
-            sa.select(kept.c.key, kept.c.stream, kept.c.record, kept.c.kind, schemas.c.line)
+            sa.select(*(kept.c[name] for name in _ROW), schemas.c.line)
             .join(schemas, schemas.c.digest == kept.c.schema)
             .where(kept.c.key.in_(keys))
         )
@@ -267,6 +295,7 @@ class LedgerReader:
                     stream=row["stream"],
                     record=bytes(row["record"]),
                     schema=bytes(row["line"]),
+                    why=_why(row),
                     known=known.get(key),
                 )
 
@@ -297,7 +326,8 @@ class LedgerReader:
 
     def _run(self, row: dict[str, Any]) -> Run:
         holder = row.pop("holder")
-        return Run(**row, is_running=row["ended_at"] is None and _is_held(self._place, self._connection, by=holder))
+        is_running = row["ended_at"] is None and self._look.ask(partial(_is_held, self._place, by=holder))
+        return Run(**row, is_running=is_running)
 
 
 def fitting_rows(selection: Selection, digests: Digests) -> list[sa.ColumnElement[bool]]:
@@ -322,24 +352,19 @@ def _group(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in _SHARED)
 
 
+def _why(row: Mapping[str, Any]) -> Why:
+    return Why(kind=row["kind"], reason=row["reason"], status=row["status"], answer=bytes(row["excerpt"]))
+
+
 def _traced(row: dict[str, Any], *, is_kept: bool) -> TracedEvent:
     return TracedEvent(
         standing=STANDINGS[row["standing"]], tries=row["tries"], run=row["run"], at=row["at"], is_kept=is_kept
     )
 
 
-def _connect(place: Place) -> sa.Connection:
-    if not isinstance(place, Directory):
-        return engine(place).connect().execution_options(postgresql_readonly=True)
-    if not place.file.is_file():
-        raise _missing(place)
-    address = f"{place.file.as_uri()}?mode=ro"
-    made = sa.create_engine(
-        "sqlite://",
-        poolclass=NullPool,
-        creator=lambda: sqlite3.connect(address, uri=True, timeout=5.0, check_same_thread=False),
-    )
-    return made.connect()
+def _rows_of(statement: sa.Select[Any], connection: sa.Connection) -> list[dict[str, Any]]:
+    with connection.begin():
+        return [dict(row) for row in connection.execute(statement).mappings()]
 
 
 def _is_held(place: Place, connection: sa.Connection, *, by: str) -> bool:
@@ -363,6 +388,7 @@ def _missing(place: Place) -> SettingsInvalid:
 
 _SHARED = ("stream", "mapping", "kind", "reason", "status")
 """What kept rows of one group have in common."""
+_ROW = ("key", "stream", "record", "kind", "reason", "status", "excerpt")
 _KNOWN = ("known_at", "known_run")
 _TRACED = ("stream", "kind", "reason", "run", "at")
 _DEFENDS = sa.and_(

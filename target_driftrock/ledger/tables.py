@@ -111,6 +111,7 @@ kept = sa.Table(
     sa.Column("event", sa.LargeBinary),
     sa.Column("event_id", sa.Text),
     sa.Column("digest", sa.LargeBinary),
+    sa.Column("read", sa.LargeBinary, nullable=False),
     sa.Column("way", sa.Integer),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
@@ -128,7 +129,8 @@ kept = sa.Table(
 """What was refused or held: personal data, until it is delivered after all or deleted.
 
 `identity` and `content` are as in `deliveries`, `source` is the record's stream and key properties. Whom it is about
-(`who_…`) is digested over `identity`, where there is none over `source`. `digest` is `deliveries.record`.
+(`who_…`) is digested over `identity`, where there is none over `source`. `digest` is `deliveries.record`; `read` is a
+digest of the record alone, since a row that is sent again must be this record's.
 """
 
 unknown = sa.Table(

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from target_driftrock.events.columns import without_added
 from target_driftrock.mapping import timestamps
-from target_driftrock.mapping.path import Reader, Record
+from target_driftrock.mapping.path import Reader, Record, reader
 from target_driftrock.mapping.values import is_blank, is_nothing
 from target_driftrock.mapping.writing import Wrong, as_identifier
+from target_driftrock.naming import shown
 
 EVENT_TYPES = ("lead", "conversion", "action")
 
@@ -20,7 +22,10 @@ IS_NULL = Wrong("is null")
 IS_EMPTY = Wrong("is empty")
 NO_IDENTIFIER = Wrong("is neither text nor a number")
 NO_EVENT_TYPE = Wrong(f"is none of {', '.join(EVENT_TYPES)}")
-NO_TIME = Wrong("is not a time")
+NO_TIME = Wrong(
+    "is not a time: a date, a date and time such as 2026-01-31T10:00:00Z, or seconds or milliseconds since 1970 in the "
+    "years 2000 to 2100"
+)
 NO_OBJECT = Wrong("is not an object")
 
 
@@ -70,13 +75,16 @@ def identifier(read: Reader) -> Reader:
     return checked
 
 
-def key(stream: str, parts: Sequence[Reader]) -> Reader:
-    """The stream and the key properties, `leads:42`; a `:` or `%` within a part is percent-encoded.
+def key(stream: str, names: Sequence[str]) -> Reader:
+    """The stream and the key properties of these names, `leads:42`; a `:` or `%` within a part is percent-encoded.
 
     No two keys of a stream share one text unless their parts differ in type alone, or are null and blank, which are
     both nothing. Wrong are an object, a list, and a key of which every part is nothing.
     """
     start = encoded(stream)
+    parts = tuple(map(reader, names))
+    of_these = f"key {'property' if len(names) == 1 else 'properties'} {', '.join(map(shown, names))}"
+    null, empty = Wrong(f"{IS_NULL.rule} ({of_these})"), Wrong(f"{IS_EMPTY.rule} ({of_these})")
 
     def checked(record: Record) -> str | Wrong:
         text = start
@@ -93,7 +101,7 @@ def key(stream: str, parts: Sequence[Reader]) -> Reader:
             is_empty = False
             text += f":{encoded(part)}"
         if is_empty:
-            return IS_NULL if is_null else IS_EMPTY
+            return null if is_null else empty
         return text
 
     return checked
@@ -137,11 +145,11 @@ def named(readers: Mapping[str, Reader]) -> Reader:
 
 
 def every_property(record: Record) -> dict[str, Any]:
-    """All of the record but nulls, blanks, and what the SDK adds (`_sdc_*`)."""
+    """All of the record but nulls, blanks, and what loaders add (`_sdc_*`)."""
     return {
         name: value
-        for name, value in record.items()
-        if not (value is None or (type(value) is str and is_blank(value)) or name.startswith("_sdc_"))
+        for name, value in without_added(record).items()
+        if not (value is None or (type(value) is str and is_blank(value)))
     }
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import accumulate, starmap
+from operator import or_
 from typing import Any
 
 import msgspec
 
+from target_driftrock.events.columns import is_added
 from target_driftrock.events.identity import Way
 from target_driftrock.mapping import attribute
 from target_driftrock.mapping.condition import condition
-from target_driftrock.mapping.listing import nearest, properties, unlisted
-from target_driftrock.mapping.path import Reader, reader
+from target_driftrock.mapping.habits import habit_fault, habits
+from target_driftrock.mapping.listing import is_listed, properties, unlisted
+from target_driftrock.mapping.path import Reader
 from target_driftrock.mapping.position import is_position
+from target_driftrock.mapping.reach import can_meet, is_only_null, nodes, type_names
 from target_driftrock.mapping.stream import CompiledMapping, CompiledStream, FormerIdentity
 from target_driftrock.mapping.template import Template, TemplateInvalid, constant
 from target_driftrock.mapping.who import names_somebody
 from target_driftrock.mapping.writing import Wrong
+from target_driftrock.naming import escaped, hint, shown
 from target_driftrock.settings import Scalar, StreamMapping
 
 _TELLS_APART = ("event_id", "person_id")
@@ -44,7 +50,7 @@ def template_faults(mapping: StreamMapping) -> list[str]:
     for where, text in _templates(mapping):
         fault = _template_fault(where, text)
         if fault is not None:
-            faults.append(f"{mapping.label}: {where}: {fault}.")
+            faults.append(f"{mapping.label}: {shown(where)}: {fault}.")
     return faults
 
 
@@ -55,12 +61,14 @@ def compile_stream(
     schema: Mapping[str, Any],
     key_properties: Sequence[str],
     scope: str | None = None,
+    changed: Collection[str] = frozenset(),
 ) -> CompiledStream | MappingFaults:
     """What maps the records of `stream`, compiled for this SCHEMA; else all faults at once.
 
     A mapping is judged if a record can reach it: if it names the stream, by name or glob, and none before it
     takes every record. `scope` is what ids are made of where a mapping says nothing, beside the key: the tap's own name
-    of the stream, or the key of the stream map that makes another one of it; `stream`, unless it is said.
+    of the stream, or the key of the stream map that makes another one of it; `stream`, unless it is said. `changed` are
+    the top-level properties that a stream map makes, of which the SCHEMA knows no more than a guess.
     """
     reachable = list(_reachable(mappings, stream))
     if not reachable:
@@ -70,13 +78,15 @@ def compile_stream(
         scope=stream if scope is None else scope,
         schema=schema,
         key_properties=tuple(sorted(set(key_properties))),  # some taps build the list from a set
+        changed=changed,
     )
     faults = [fault for mapping in reachable for fault in (*template_faults(mapping), *source.faults(mapping))]
     if faults:
         return MappingFaults(tuple(faults))
+    asks = accumulate(({source.top(name) for name in mapping.when} for mapping in reachable), or_)
     return CompiledStream(
         stream=stream,
-        mappings=tuple(map(source.compiled, reachable)),
+        mappings=tuple(starmap(source.compiled, zip(reachable, map(frozenset, asks), strict=True))),
         warnings=tuple(warning for mapping in reachable for warning in source.warnings(mapping)),
         scope=source.scope,
     )
@@ -91,10 +101,33 @@ def _reachable(mappings: Sequence[StreamMapping], stream: str) -> Iterator[Strea
             return
 
 
+def unreachable(mappings: Sequence[StreamMapping]) -> list[str]:
+    """The mappings that no record can reach, since an earlier one takes everything; a sentence each."""
+    faults = []
+    for place, mapping in enumerate(mappings):
+        before = next((each for each in mappings[:place] if not each.when and _covers(each, mapping)), None)
+        if before is not None:
+            faults.append(_UNREACHABLE.format(label=mapping.label, before=before.label))
+    return faults
+
+
+def _covers(before: StreamMapping, mapping: StreamMapping) -> bool:
+    """Whether `before` means every stream that `mapping` can mean."""
+    if before.stream == mapping.stream or not before.stream.strip("*"):
+        return True
+    if "[" in mapping.stream or ("[" in before.stream and set("*?") & set(mapping.stream)):
+        return False  # nobody need know of choices of letters which is the wider
+    return all(fnmatchcase(name, before.stream) for name in _examples(mapping.stream))
+
+
+def _examples(stream: str) -> Iterator[str]:
+    """Names that a glob means: with nothing for its `*`, and with what no narrower glob means."""
+    yield from (stream.replace("*", text).replace("?", "\0") for text in ("", "\0" * 99))
+
+
 def _unmapped(mappings: Sequence[StreamMapping], stream: str) -> str:
-    close = nearest(stream, {mapping.stream for mapping in mappings})
-    hint = "" if close is None else f"; the nearest is {close}"
-    return f"streams: no mapping names the stream {stream}{hint}. Map it, or say `skip: true`."
+    near = hint(stream, {mapping.stream for mapping in mappings})
+    return f"streams: no mapping names the stream {shown(stream)}{f'; {near}' if near else ''}. Map it, or {_SKIP}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,50 +138,88 @@ class _Source:
     scope: str
     schema: Mapping[str, Any]
     key_properties: tuple[str, ...]
+    changed: Collection[str] = frozenset()
+    """Top-level properties that stream maps make."""
 
     def faults(self, mapping: StreamMapping) -> Iterator[str]:
         """Names that the SCHEMA does not list, and an event_id that cannot be made."""
         for where, name in self._names(mapping):
-            fault = unlisted(name, self.schema)
+            fault = None if is_added(name) or self._is_habit(name) else unlisted(name, self.schema)
             if fault is not None:
-                yield f"{mapping.label}: {where}, stream {self.stream}: {fault}."
+                yield f"{mapping.label}: {shown(where)}, stream {shown(self.stream)}: {fault}."
         if _has_default_id(mapping) and not self.key_properties:
             yield (
-                f"{mapping.label}: event_id is missing, and {self.stream} has no key properties to make it of: "
-                "name it, or say `event_id: null` to accept that repeats cannot be recognised."
+                f"{mapping.label}: event_id is missing, and {shown(self.stream)} has no key properties to make it of: "
+                "name it, or set `event_id: null` to accept that repeats cannot be recognised."
             )
+        yield from self._other_tools_forms(mapping)
+        yield from self._conditions_never_met(mapping)
         positions = [name for name in self.key_properties if is_position(name)]
         if _has_default_id(mapping) and positions:
             yield _POSITION.format(
                 label=mapping.label,
-                stream=self.stream,
-                names=", ".join(positions),
-                kept=key_template(self.scope, self.key_properties),
+                stream=shown(self.stream),
+                names=", ".join(map(shown, positions)),
+                kept=escaped(key_template(self.scope, self.key_properties)),
             )
+
+    def _other_tools_forms(self, mapping: StreamMapping) -> Iterator[str]:
+        """Properties that a template names as dbt, Jinja or a shell would, so that the bare name would be sent."""
+        for where, text in () if mapping.skip else _templates(mapping):
+            for written, name in () if where.startswith("formerly.") else habits(text):
+                if self._is_meant(name):
+                    yield f"{mapping.label}: {shown(where)}, stream {shown(self.stream)}: {habit_fault(written, name)}."
+
+    def _is_habit(self, name: str) -> bool:
+        return name.startswith("$") and self._is_meant(name.removeprefix("$"))
+
+    def _is_meant(self, name: str) -> bool:
+        return is_listed(name, self.schema) and not is_listed(f"${name}", self.schema)
+
+    def _conditions_never_met(self, mapping: StreamMapping) -> Iterator[str]:
+        for name, values in mapping.when.items():
+            found = self._unchanged_nodes(name)
+            if not (can_meet(values, found) or is_only_null(found)):
+                types = type_names(found)
+                reason = f"of type {types} there" if types else "never one of these there"
+                yield _NEVER_MET.format(label=mapping.label, name=shown(name), stream=shown(self.stream), reason=reason)
+
+    def _unchanged_nodes(self, name: str) -> list[Mapping[str, Any]]:
+        """What the SCHEMA says of a property that the tap itself wrote; nothing of one that a stream map made."""
+        return [] if self.top(name) in self.changed else nodes(name, self.schema)
 
     def warnings(self, mapping: StreamMapping) -> Iterator[str]:
         """What is right, and still not what many would expect."""
+        for name, values in mapping.when.items():
+            found = self._unchanged_nodes(name)
+            if is_only_null(found) and not can_meet(values, found):
+                yield _ONLY_NULL.format(label=mapping.label, name=shown(name), stream=shown(self.stream))
         if mapping.skip:
             return
+        stream = shown(self.stream)
         if mapping.created_at is None:
-            yield f"{mapping.label}: created_at is missing, so events of {self.stream} are dated on arrival."
+            yield f"{mapping.label}: created_at is missing, so events of {stream} are dated on arrival."
         if not mapping.has_identity:
-            yield f"{mapping.label}: event_id is null, so repeats of an event of {self.stream} cannot be recognised."
+            yield f"{mapping.label}: event_id is null, so repeats of an event of {stream} cannot be recognised."
         if mapping.has_identity and mapping.on_changed is None and not self._names_somebody(mapping):
-            yield _NOBODY.format(label=mapping.label, stream=self.stream)
+            yield _NOBODY.format(label=mapping.label, stream=stream)
         for where, text in _templates(mapping):
             if where != "event_type" and not where.startswith("formerly.") and text in properties(self.schema):
-                yield f"{mapping.label}: {where}: it is one text for every record; for the property write {{{text}}}."
+                yield f"{mapping.label}: {shown(where)}: {_ONE_TEXT.format(name=escaped(text))}"
 
-    def compiled(self, mapping: StreamMapping) -> CompiledMapping:
-        """The mapping, which is faultless."""
+    def compiled(self, mapping: StreamMapping, asks: frozenset[str]) -> CompiledMapping:
+        """The mapping, which is faultless. `asks` are the top-level properties by which it is chosen."""
         way = None if mapping.skip or not mapping.has_identity else self._way(mapping)
         formers = tuple({former.way: former for former in self._formers(mapping) if former.way != way}.values())
         return CompiledMapping(
             label=mapping.label,
             capture_label=_capture_label(mapping),
             fits=condition(mapping.when),
+            takes_all=not mapping.when,
             attributes=() if mapping.skip else tuple(self._attributes(mapping)),
+            reads=asks | {self.top(name) for _, name in self._names(mapping)},
+            reads_all=mapping.fields == "*",
+            asks=asks,
             way=way,
             formers=formers,
             former_ways=tuple(former.way for former in formers),
@@ -198,6 +269,10 @@ class _Source:
             return True
         return names_somebody(properties(self.schema) if mapping.fields == "*" else mapping.fields or ())
 
+    def top(self, name: str) -> str:
+        """The top-level property in which a name is found."""
+        return name if name in properties(self.schema) or "." not in name else name.partition(".")[0]
+
     def _names(self, mapping: StreamMapping) -> Iterator[tuple[str, str]]:
         for name in mapping.when:
             yield "when", name
@@ -217,7 +292,7 @@ class _Source:
     def _attributes(self, mapping: StreamMapping) -> Iterator[tuple[str, Reader]]:
         defaults = {
             "event_name": constant(self.stream),
-            "event_id": attribute.key(self.scope, list(map(reader, self.key_properties))),
+            "event_id": attribute.key(self.scope, self.key_properties),
         }
         for name in attribute.SENT_IN_ORDER:
             given = getattr(mapping, name)
@@ -259,7 +334,9 @@ def _template_fault(where: str, text: str) -> str | None:
     if where not in attribute.CHECKS or not template.is_constant:
         return None
     if where in _TELLS_APART:
-        return "it would be the same for every record; name a property in braces"
+        found = next(habits(text), None)
+        right = "; name a property in braces" if found is None else f", since {habit_fault(*found)}"
+        return f"it would be the same for every record{right}"
     value = _attribute(where, text)({})
     return f"it {value.rule}" if isinstance(value, Wrong) else None
 
@@ -285,10 +362,24 @@ def _checked(name: str, template: Template) -> Reader:
 
 def _capture_label(mapping: StreamMapping) -> str:
     """The capture as the settings tell it: templates, never what they give."""
-    affiliate = "" if mapping.affiliate_id is None else f" affiliate_id {mapping.affiliate_id}"
-    return f"{mapping.label} source_id {mapping.source_id}{affiliate}"
+    affiliate = "" if mapping.affiliate_id is None else f" affiliate_id {shown(mapping.affiliate_id)}"
+    return f"{mapping.label} source_id {shown(str(mapping.source_id))}{affiliate}"
 
 
+_SKIP = "set `skip: true`"
+_ONE_TEXT = "it is one text for every record; for the property write {{{name}}}."
+_NEVER_MET = (
+    "{label}: when.{name}, stream {stream}: no record can meet it, since the property is {reason}: types count (true "
+    "is not 1, and 1 is no text), so compare with a value of that type."
+)
+_ONLY_NULL = (
+    "{label}: when.{name}, stream {stream}: the SCHEMA says of this property that it is null, and no more, so nobody "
+    "can tell whether a record will meet it."
+)
+_UNREACHABLE = (
+    "{label}: no record reaches it, since {before} takes everything before it: put it in front of that one, or give "
+    "that one a `when`."
+)
 _POSITION = (
     "{label}: event_id is missing, and the key of {stream} says where a row stood ({names}): one new row on top would "
     "make every row another's. Write an event_id of what tells the records apart, such as {{lead_id}} or "
@@ -296,6 +387,6 @@ _POSITION = (
 )
 _NOBODY = (
     "{label}: its events name nobody (no person_id, and no field that is called email or phone), so a changed record "
-    "of {stream} cannot be told from another's, and would be held: say on_changed: skip or send, if each event_id is "
+    "of {stream} cannot be told from another's, and would be held: set on_changed: skip or send, if each event_id is "
     "surely its own."
 )

@@ -20,18 +20,19 @@ def condition(when: Mapping[str, Sequence[Scalar]]) -> Condition:
     Equality keeps types: true is not 1, "1" is not 1, but 1.0 is 1, and 0.1 is 0.1 in binary and decimal.
     Null also equals a property that is missing.
     """
-    tests = [(reader(name), frozenset(map(_typed, values))) for name, values in when.items()]
-    return lambda record: all(_typed(read(record)) in wanted for read, wanted in tests)
+    tests = [(reader(name), frozenset(map(typed, values))) for name, values in when.items()]
+    return lambda record: all(typed(read(record)) in wanted for read, wanted in tests)
 
 
-def _typed(value: Any) -> Hashable:
+def typed(value: Any) -> Hashable:
+    """What equals exactly the values that a condition takes for equal."""
     match value:
         case str() | None:
             return value
         case bool():
             return bool, value
         case float():
-            return _typed(Decimal(repr(value)))
+            return typed(Decimal(repr(value)))
         case Decimal() if not value.is_finite():
             return _NOTHING
         case int() | Decimal():

@@ -6,16 +6,30 @@ every column. So a name must be listed unless the schema says in so many words t
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from target_driftrock.mapping.path import Step, steps
+from target_driftrock.naming import hint, shown
 
 Schema = Mapping[str, Any]
 
 _SHOWN = 8
+_MOST_NAMES = 10_000
+_DEEPEST = 8
+"""So many names, and levels of them, are searched for the nearest one."""
+_ALIKE = 0.8
+"""How alike a path must be to a name that is made otherwise: they have much in common where they begin alike."""
+
+
+class _Gap(NamedTuple):
+    """Where a path leads no further: the step that nothing lists, the way to it, and what stands there."""
+
+    step: Step
+    found: str
+    level: list[Schema]
+    nodes: list[Schema]
 
 
 def unlisted(name: str, schema: Schema) -> str | None:
@@ -24,25 +38,13 @@ def unlisted(name: str, schema: Schema) -> str | None:
     Looks through `anyOf`, `oneOf`, `allOf` and `items`. A level lists nothing, and so takes any name, if it
     says `additionalProperties` or `patternProperties`, or may be an object and names no properties at all.
     """
-    level: list[Schema] = [schema]
-    found = ""
-    for step in steps(name):
-        nodes = list(chain.from_iterable(map(_alternatives, level)))
-        if any(step.rest in properties(node) for node in nodes):
-            return None
-        below = list(chain.from_iterable(_below(node, step) for node in nodes))
-        if not below:
-            return None if any(map(_is_open, level)) else _fault(name, step=step, found=found, nodes=nodes)
-        level = below
-        found += f"{step.head}."
-    return None
+    gap = _gap(name, schema)
+    return None if gap is None or any(map(_is_open, gap.level)) else _fault(name, schema, gap)
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that `name` was probably meant to be, whatever the case of its letters."""
-    folded = {candidate.casefold(): candidate for candidate in sorted(names)}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
-    return folded[close[0]] if close else None
+def is_listed(name: str, schema: Schema) -> bool:
+    """Whether the SCHEMA lists the name, and not only may have more than it lists."""
+    return _gap(name, schema) is None
 
 
 def properties(node: Schema) -> Mapping[str, Any]:
@@ -51,25 +53,71 @@ def properties(node: Schema) -> Mapping[str, Any]:
     return listed if isinstance(listed, Mapping) else {}
 
 
-def _fault(name: str, *, step: Step, found: str, nodes: list[Schema]) -> str:
+def _gap(name: str, schema: Schema) -> _Gap | None:
+    level: list[Schema] = [schema]
+    found = ""
+    for step in steps(name):
+        nodes = list(chain.from_iterable(map(_alternatives, level)))
+        if any(step.rest in properties(node) for node in nodes):
+            return None
+        below = list(chain.from_iterable(_below(node, step) for node in nodes))
+        if not below:
+            return _Gap(step, found, level, nodes)
+        level = below
+        found += f"{step.head}."
+    return None
+
+
+def _fault(name: str, schema: Schema, gap: _Gap) -> str:
+    step, found, _, nodes = gap
+    fault = f"{shown(name)} is not listed in the SCHEMA"
+    places = [each.place or 0 for each in steps(name)]
+    elsewhere = [] if not found else list(_elsewhere(_names([schema], places), found))
     listed = sorted(set(chain.from_iterable(map(properties, nodes))))
-    fault = f"{name} is not listed in the SCHEMA"
     if not listed:
-        return f"{fault}: {_nothing_listed(step, found=found, nodes=nodes)}"
-    whole = nearest(step.rest, [other for other in listed if "." in other] if "." in step.rest else listed)
-    if whole is not None:
-        return f"{fault}; the nearest is {found}{whole}"
-    head = nearest(step.head, listed)
-    if head is not None:
-        return f"{fault}; the nearest is {found}{head}{step.rest.removeprefix(step.head)}"
+        near = hint(name, elsewhere, close=_ALIKE)
+        return f"{fault}: {_nothing_listed(step, found=found, nodes=nodes)}{f'; {near}' if near else ''}"
+    near = _near(step.rest, list(_names(nodes, places[found.count(".") :])), above=found)
+    near = near or hint(name, elsewhere, close=_ALIKE)
+    if near is not None:
+        return f"{fault}; {near}"
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return f"{fault}, which lists {', '.join(found + other for other in listed[:_SHOWN])}{more}"
+    return f"{fault}, which lists {', '.join(shown(found + other) for other in listed[:_SHOWN])}{more}"
+
+
+def _elsewhere(names: Iterable[str], found: str) -> Iterator[str]:
+    """The names that are neither below `found`, nor on the way there."""
+    return (name for name in names if not name.startswith(found) and not found.startswith(f"{name}."))
+
+
+def _near(name: str, names: list[str], *, above: str) -> str | None:
+    """The name that was probably meant: of a path as a whole, else by its last part."""
+    if "." not in name:
+        return hint(name, names, above=above)
+    last = name.rpartition(".")[2]
+    return hint(name, names, above=above, close=_ALIKE) or hint(last, names, above=above, close=_ALIKE)
+
+
+def _names(nodes: Iterable[Schema], places: Sequence[int]) -> Iterator[str]:
+    """All that the nodes list, as it is named from there. In lists it names the place that stands at that level."""
+    return islice(_named(nodes, places, _DEEPEST), _MOST_NAMES)
+
+
+def _named(nodes: Iterable[Schema], places: Sequence[int], levels: int) -> Iterator[str]:
+    for node in chain.from_iterable(map(_alternatives, nodes)) if levels else ():
+        for name, below in properties(node).items():
+            yield name
+            if "." not in name:  # else no path leads through it
+                yield from (f"{name}.{other}" for other in _named([_schema(below)], places[1:], levels - 1))
+        place = places[0] if places else 0
+        items = _items(node, place) if _names_type(node, "array") else []
+        yield from (f"{place}.{other}" for other in _named(items, places[1:], levels - 1))
 
 
 def _nothing_listed(step: Step, *, found: str, nodes: list[Schema]) -> str:
-    above = found.removesuffix(".") or "it"
+    above = shown(found.removesuffix(".")) if found else "it"
     if any(_names_type(node, "array") for node in nodes):
-        return f"{above} is a list, so name a place in it, as in {above}.0.{step.rest}"
+        return f"{above} is a list, so name a place in it, as in {shown(f'{found}0.{step.rest}')}"
     return f"{above} has no properties"
 
 

@@ -58,14 +58,32 @@ class CompiledMapping:
     label: str
     capture_label: str
     fits: Condition = field(repr=False)
+    takes_all: bool = False
+    """It has no `when`."""
     attributes: tuple[tuple[str, Reader], ...] = field(default=(), repr=False)
     """In the order in which they are sent."""
+    reads: frozenset[str] = frozenset()
+    """The top-level properties that it takes, and those by which it, and each before it, is chosen."""
+    reads_all: bool = False
+    """It sends every property."""
+    asks: frozenset[str] = frozenset()
+    """Of what it reads: by which it, and each before it, is chosen."""
     way: Way | None = None
     """How its identities are made; None where its events have none."""
     formers: tuple[FormerIdentity, ...] = ()
     former_ways: tuple[Way, ...] = ()
     forgets_former: bool = False
     on_changed: OnChanged | None = None
+
+    @property
+    def has_condition(self) -> bool:
+        """Whether a `when` says which records it takes."""
+        return not self.takes_all
+
+    @property
+    def skips(self) -> bool:
+        """Whether no event comes of what it takes."""
+        return not self.attributes
 
     def part(self, record: Record, origin: Origin) -> Part:
         """The event that the record becomes, or the first rule that it breaks."""
@@ -136,16 +154,28 @@ class CompiledStream:
     scope: str = ""
     """The tap's stream, or the stream map's key: what the ways of its mappings are remembered by."""
 
-    def map(self, record: Record, origin: Origin) -> Part | None:
-        """What the record becomes under the first mapping that fits it.
+    def choose(self, record: Record) -> CompiledMapping | None:
+        """The first mapping that fits the record; None if it is filtered, since no mapping's `when` fits it."""
+        return next((mapping for mapping in self.mappings if mapping.fits(record)), None)
 
-        None if it is filtered: no mapping's `when` fits, or the one that does says `skip`. Any record of JSON
-        values is answered; nothing is raised.
+    def map(self, record: Record, origin: Origin) -> Part | None:
+        """What the record becomes under the mapping that fits it.
+
+        None if it is filtered: none fits, or the one that does says `skip`. Any record of JSON values is answered;
+        nothing is raised.
         """
-        for mapping in self.mappings:
-            if mapping.fits(record):
-                return mapping.part(record, origin) if mapping.attributes else None
-        return None
+        mapping = self.choose(record)
+        return None if mapping is None or mapping.skips else mapping.part(record, origin)
+
+    @property
+    def is_chosen_by(self) -> frozenset[str]:
+        """The top-level properties that the mappings' conditions ask for."""
+        return self.mappings[-1].asks if self.mappings else frozenset()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The top-level properties that its mappings name."""
+        return frozenset().union(*(mapping.reads for mapping in self.mappings))
 
 
 def _unwritable(body: Mapping[str, Any]) -> str:

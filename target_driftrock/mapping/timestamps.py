@@ -8,10 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_SECONDS_UP_TO = 10**11
-"""The year 5138 in seconds, or 1973 in milliseconds: nobody means either."""
-_MILLISECONDS_UP_TO = 10**15
-"""Past every year that has four digits; a larger number need not be turned into an integer to know."""
+_SECONDS = range(946_684_800, 4_133_980_800)
+"""The years 2000 to 2100: what a number means as seconds. A spreadsheet's serial date, a year, `20260302` are none."""
 _EPOCH_DIGITS = frozenset({10, 13})
 _DATE_DIGITS = 8
 
@@ -19,8 +17,8 @@ _DATE_DIGITS = 8
 def utc(value: Any) -> str | None:
     """The moment in UTC, cut to milliseconds; None if `value` is no time between the years 1 and 9999.
 
-    Takes what `datetime.fromisoformat` takes of ISO 8601, a date (its midnight), a datetime, and a Unix
-    epoch: a number over 1e11 in absolute value is milliseconds. A text of digits alone is an epoch if it has
+    Takes what `datetime.fromisoformat` takes of ISO 8601, a date (its midnight), a datetime, and a Unix epoch: seconds
+    or milliseconds, where these give a moment in the years 2000 to 2100. A text of digits alone is an epoch if it has
     10 or 13 of them (seconds, milliseconds), a date if it has 8, and else nothing. A naive time is UTC.
     """
     try:
@@ -57,7 +55,7 @@ def _from_text(text: str) -> dt.datetime | None:
 
 
 def _from_epoch(number: Decimal) -> dt.datetime | None:
-    if abs(number) > _MILLISECONDS_UP_TO:
-        return None
-    milliseconds = number if abs(number) > _SECONDS_UP_TO else number * 1000
-    return _EPOCH + dt.timedelta(milliseconds=math.floor(milliseconds))
+    for milliseconds in (number * 1000, number):
+        if _SECONDS.start * 1000 <= milliseconds < _SECONDS.stop * 1000:
+            return _EPOCH + dt.timedelta(milliseconds=math.floor(milliseconds))
+    return None

@@ -13,6 +13,7 @@ import msgspec
 from target_driftrock.events.identity import KnownWay, Way
 from target_driftrock.mapping.compiler import key_template
 from target_driftrock.mapping.stream import CompiledMapping, CompiledStream
+from target_driftrock.naming import escaped, shown
 
 
 def forgotten(known: Mapping[Way, KnownWay], stream: CompiledStream) -> dict[Way, Way | None]:
@@ -84,11 +85,11 @@ def _fault(
     was = min(replaced, key=lambda way: len(_differing(way, mapping)))
     differing = _differing(was, mapping)
     delivered = sum(known[way].delivered for way in replaced)
-    former = msgspec.json.encode(differing, order="sorted").decode().replace('":"', '": "')
+    former = escaped(msgspec.json.encode(differing, order="sorted").decode().replace('":"', '": "'))
     return _MENDED.format(
         label=mapping.label,
         names=" and ".join(differing),
-        stream=stream.stream,
+        stream=shown(stream.stream),
         events=f"{delivered:,} event{'' if delivered == 1 else 's'} of",
         were="was" if delivered == 1 else "were",
         former=_ANOTHER.format(former=former) if mapping.formers else _FIRST.format(former=former),
@@ -102,7 +103,7 @@ def _read(way: Way) -> dict[str, Any]:
 
 _MENDED = (
     "{label}: {names} made other identities before, so {events} stream {stream} that {were} delivered then would be "
-    "sent again. {former}, or say `formerly: null` to send all again."
+    "sent again. {former}, or set `formerly: null` to send all again."
 )
 _FIRST = "Add `formerly: {former}` to this mapping to go on from them"
 _ANOTHER = "Make `formerly` of this mapping an array, and add `{former}` to it, to go on from them"

@@ -24,11 +24,12 @@ from target_driftrock.settings.groups import (
     Settings,
     StreamMapping,
     is_loopback,
+    mapping_label,
     origin,
     port,
 )
 from target_driftrock.settings.parsing import parse, sdk_config, secret_values
-from target_driftrock.settings.sources import from_environment, read_files
+from target_driftrock.settings.sources import from_environment, read_files, variable_doubts
 from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_settings, settings_table
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "config_jsonschema",
     "from_environment",
     "is_loopback",
+    "mapping_label",
     "meltano_settings",
     "origin",
     "parse",
@@ -60,4 +62,5 @@ __all__ = [
     "sdk_config",
     "secret_values",
     "settings_table",
+    "variable_doubts",
 ]

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from target_driftrock.naming import shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from urllib.parse import SplitResult
@@ -173,7 +175,12 @@ class StreamMapping:
     @property
     def label(self) -> str:
         """How logs, errors and receipts name this mapping."""
-        return f"streams[{self.index}] ({self.stream})"
+        return mapping_label(self.index, self.stream)
+
+
+def mapping_label(index: int, stream: str) -> str:
+    """The label of the mapping at this place, from 0: a key, and safe to print."""
+    return f"streams[{index}] ({shown(stream)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,4 +194,3 @@ class Settings:
     keeping: Keeping
     mappings: tuple[StreamMapping, ...]
     batch_size_rows: int = 100
-    validate_records: bool = True

@@ -6,6 +6,7 @@ First all faults are gathered, then the groups are made of what has none. No fau
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from target_driftrock.errors import SettingsInvalid
+from target_driftrock.naming import nearest, shown
 from target_driftrock.settings import streams as items
 from target_driftrock.settings.groups import (
     DEFAULT_URLS,
@@ -36,6 +38,7 @@ from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row
 
 _CHANGED = {choice.value for choice in OnChanged}
 _CHOICES: Mapping[str, type[Enum]] = {"on_unknown": OnUnknown, "new_ledger": NewLedger}
+_NUMERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _LOCAL = "localhost, 127.0.0.1 or [::1]"
 
 
@@ -110,7 +113,7 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
     yield from _credential_faults(given)
     yield from _api_url_faults(given)
     if given.get("flattening_enabled") is True and "flattening_max_depth" not in given:
-        yield "flattening_enabled needs flattening_max_depth: say how many levels to flatten."
+        yield "flattening_enabled needs flattening_max_depth: set how many levels to flatten."
     if "streams" in given:
         yield from items.streams_faults(given["streams"], given.get("source_id"))
     else:
@@ -122,10 +125,10 @@ def _unknown_settings(given: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(given.keys() - set(names)):
         if name in DROPPED:
             yield f"{name} has no effect here ({DROPPED[name]}): take it away."
-        elif meant := items.nearest(name, names):
-            yield f"{name} is not a setting: did you mean {meant}?"
+        elif meant := nearest(name, names):
+            yield f"{shown(name)} is not a setting: did you mean {meant}?"
         else:
-            yield f"{name} is not a setting: take it away. target-driftrock --about lists those that there are."
+            yield f"{shown(name)} is not a setting: take it away. target-driftrock --about lists those that there are."
 
 
 def _row_faults(row: Row, value: Any) -> Iterator[str]:
@@ -133,7 +136,7 @@ def _row_faults(row: Row, value: Any) -> Iterator[str]:
     if row.kind is Kind.STRING:
         yield from _text_faults(row.name, value)
     elif not _is_right(row, value):
-        is_quoted = isinstance(value, str) and row.kind is not Kind.OPTIONS
+        is_quoted = isinstance(value, str) and row.kind not in {Kind.OPTIONS, Kind.DECIMAL}
         yield f"{row.name} must be {_wanted(row)}{', without quotes' if is_quoted else ''}."
 
 
@@ -157,7 +160,7 @@ def _is_right(row: Row, value: Any) -> bool:
         case Kind.INTEGER:
             return isinstance(value, int) and _is_within(row, value)
         case Kind.DECIMAL:
-            return isinstance(value, int | float | Decimal) and _is_within(row, value)
+            return _is_number(value) and _is_within(row, value)
         case _:
             return True
 
@@ -176,8 +179,13 @@ def _wanted(row: Row) -> str:
             return "an object"
 
 
-def _is_within(row: Row, value: float | Decimal) -> bool:
-    """Whether a number is one, and keeps to its row's bounds. True and False are no numbers here."""
+def _is_number(value: object) -> bool:
+    """Whether it is one, or the text of one: so Meltano writes what a variable says."""
+    return _NUMERAL.fullmatch(value) is not None if isinstance(value, str) else isinstance(value, int | float | Decimal)
+
+
+def _is_within(row: Row, value: float | Decimal | str) -> bool:
+    """Whether a number keeps to its row's bounds. True and False are no numbers here."""
     if isinstance(value, bool):
         return False
     try:
@@ -197,7 +205,7 @@ def _bounds(row: Row) -> str:
 
 def _environment_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if "environment" not in given:
-        yield "environment is missing: say production, staging or sandbox."
+        yield "environment is missing: set it to production, staging or sandbox."
 
 
 def _credential_faults(given: Mapping[str, Any]) -> Iterator[str]:

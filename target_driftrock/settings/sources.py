@@ -6,7 +6,7 @@ Reading tells apart what is no setting at all; whether a value is right is for `
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,17 @@ from typing import Any
 import msgspec
 
 from target_driftrock.errors import SettingsInvalid
-from target_driftrock.settings.table import TABLE, Kind, Row
+from target_driftrock.naming import nearest, shown
+from target_driftrock.settings.streams import EXAMPLE
+from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row
 
 PREFIX = "TARGET_DRIFTROCK_"
+_OTHERS = ("_", "LOGLEVEL", "TEST_")
+"""How names go on behind the prefix that are no settings: of inherited plugins, of the log, of the tests."""
+_MELTANO = "MELTANO_LOADER_NAME"
+"""What Meltano sets where it starts a target, whose settings it hands over in a file."""
+_MISSPELT = 0.8
+"""How alike a variable and a setting must be, from 0 to 1, for a slip of the pen to be more likely than another use."""
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)  # exact, as in records
 _WANTED = {
@@ -24,7 +32,7 @@ _WANTED = {
     Kind.DECIMAL: "a number",
     Kind.BOOLEAN: "true or false (1 or 0, yes or no, on or off)",
     Kind.OBJECT: "a JSON object",
-    Kind.ARRAY: "a JSON array",
+    Kind.ARRAY: f"a JSON array, such as [{EXAMPLE}]",
 }
 
 
@@ -34,10 +42,11 @@ def read_files(paths: Sequence[str], environ: Mapping[str, str]) -> dict[str, ob
     The path `ENV` stands for the environment variables, which win over every file, as the SDK has it.
 
     Raises:
-        SettingsInvalid: Naming each file that cannot be read, and where it stops being JSON; never its content.
+        SettingsInvalid: Naming each file that cannot be read, and where it stops being JSON, never its content; and
+            each variable that is wrong, see `from_environment`.
     """
     if not paths:
-        raise SettingsInvalid(["No settings are given: say --config FILE, or --config=ENV for environment variables."])
+        raise SettingsInvalid(["No settings are given: give --config FILE, or --config=ENV for environment variables."])
     settings: dict[str, object] = {}
     faults: list[str] = []
     for path in paths:
@@ -52,6 +61,8 @@ def read_files(paths: Sequence[str], environ: Mapping[str, str]) -> dict[str, ob
             settings |= from_environment(environ)
         except SettingsInvalid as invalid:
             faults += invalid.faults
+    elif _MELTANO in environ:
+        faults += _misspelt(environ, PREFIX)
     if faults:
         raise SettingsInvalid(faults)
     return settings
@@ -60,20 +71,57 @@ def read_files(paths: Sequence[str], environ: Mapping[str, str]) -> dict[str, ob
 def from_environment(environ: Mapping[str, str], prefix: str = PREFIX) -> dict[str, object]:
     """The settings out of environment variables, each a setting's name in capitals behind `prefix`.
 
-    Numbers are numbers, arrays and objects are JSON. An empty variable counts as not given; one that names no setting
-    is passed over, since Meltano and shells set more than we know.
+    Numbers are numbers, arrays and objects are JSON. An empty variable counts as not given. One that names no setting
+    is passed over (`variable_doubts` tells of it), unless it almost names one.
 
     Raises:
-        SettingsInvalid: Naming each variable that does not hold what it should; never its value.
+        SettingsInvalid: Naming each variable that does not hold what it should, or is misspelt; never a value.
     """
     texts = {row: environ[_variable(row, prefix)] for row in TABLE if environ.get(_variable(row, prefix))}
     values = {row: _from_text(row.kind, text) for row, text in texts.items()}
     faults = [
         f"{_variable(row, prefix)} must be {_WANTED[row.kind]}." for row, value in values.items() if value is None
     ]
+    faults += _misspelt(environ, prefix)
     if faults:
         raise SettingsInvalid(faults)
     return {row.name: value for row, value in values.items()}
+
+
+def variable_doubts(paths: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The variables that look like settings and are none, a sentence each; none where no variable counts.
+
+    `paths` are those of `--config`.
+    """
+    if "ENV" not in paths and _MELTANO not in environ:
+        return []
+    return [
+        f"{shown(variable)} is set, and has no effect{f': {DROPPED[name]}' if name in DROPPED else _NO_SETTING}."
+        for variable, name in _unknown(environ, PREFIX)
+        if name in DROPPED or _meant(name) is None
+    ]
+
+
+def _misspelt(environ: Mapping[str, str], prefix: str) -> Iterator[str]:
+    for variable, name in _unknown(environ, prefix):
+        meant = _meant(name)
+        if meant is not None and name not in DROPPED:
+            yield f"{shown(variable)} is no setting's variable: did you mean {prefix}{meant.upper()}?"
+
+
+def _unknown(environ: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
+    """Each variable with our prefix that holds something and names no setting; and the name that it should be."""
+    known = {row.name for row in TABLE}
+    for variable in sorted(environ):
+        rest = variable.removeprefix(prefix)
+        if rest == variable or not environ[variable] or rest.startswith(_OTHERS):
+            continue
+        if rest.lower() not in known or not rest.isupper():
+            yield variable, rest.lower()
+
+
+def _meant(name: str) -> str | None:
+    return nearest(name, [row.name for row in TABLE], close=_MISSPELT)
 
 
 def _variable(row: Row, prefix: str) -> str:
@@ -120,13 +168,13 @@ def _read_file(path: str) -> dict[str, object]:
         text = Path(path).read_bytes().decode("utf-8-sig")
         settings = _DECODER.decode(text)
     except OSError as error:
-        raise SettingsInvalid([f"{path} cannot be read: {error.strerror}."]) from None
+        raise SettingsInvalid([f"{shown(path)} cannot be read: {error.strerror}."]) from None
     except UnicodeDecodeError:
-        raise SettingsInvalid([f"{path} is not UTF-8: save it in that encoding."]) from None
+        raise SettingsInvalid([f"{shown(path)} is not UTF-8: save it in that encoding."]) from None
     except msgspec.DecodeError:
-        raise SettingsInvalid([f"{path} is not JSON{_place(text)}: mend it there."]) from None
+        raise SettingsInvalid([f"{shown(path)} is not JSON{_place(text)}: mend it there."]) from None
     if not isinstance(settings, dict):
-        raise SettingsInvalid([f"{path} must hold a JSON object, from the settings' names to their values."])
+        raise SettingsInvalid([f"{shown(path)} must hold a JSON object, from the settings' names to their values."])
     return {name: value for name, value in settings.items() if value is not None}
 
 
@@ -143,3 +191,6 @@ def _place(text: str) -> str:
 
 def _refuse(_: str) -> None:
     raise ValueError
+
+
+_NO_SETTING = ": target-driftrock --about lists the settings that there are"

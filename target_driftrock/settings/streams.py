@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from target_driftrock.settings.groups import OnChanged, StreamMapping
+from target_driftrock.naming import nearest, shown
+from target_driftrock.settings.groups import OnChanged, StreamMapping, mapping_label
 from target_driftrock.settings.table import MAPPING_SCHEMAS
 
 EVENT_TYPES = ("lead", "conversion", "action")
@@ -21,7 +21,11 @@ _FORMERLY = (
     "null to send all again."
 )
 _BESIDE_SKIP = ("stream", "skip", "when")
-_EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
+EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
+_OBJECT = (
+    "streams is an object, whose keys Meltano would take apart at every dot in a stream's name. It must be an array, "
+    f"of which each item names its stream: [{EXAMPLE}]."
+)
 
 
 def streams_faults(streams: object, source_id: object) -> list[str]:
@@ -30,23 +34,22 @@ def streams_faults(streams: object, source_id: object) -> list[str]:
     `source_id` is the setting at the top, None where it was not given.
     """
     if isinstance(streams, Mapping):
-        reason = "Meltano would tear an object apart at every dot in a stream's name"
-        return [f"streams must be an array of mappings, such as [{_EXAMPLE}]: {reason}."]
+        return [_OBJECT]
     if not isinstance(streams, list):
         quotes = " without quotes around it" if isinstance(streams, str) else ""
-        return [f"streams must be an array of mappings{quotes}, such as [{_EXAMPLE}]."]
+        return [f"streams must be an array of mappings{quotes}, such as [{EXAMPLE}]."]
     if not streams:
-        return [f"streams is empty: give at least one mapping, such as {_EXAMPLE}."]
+        return [f"streams is empty: give at least one mapping, such as {EXAMPLE}."]
     return [fault for index, item in enumerate(streams) for fault in mapping_faults(item, index, source_id=source_id)]
 
 
 def mapping_faults(item: object, index: int, *, source_id: object) -> list[str]:
     """What is wrong with one item, a sentence each that names the item; none where it can become a mapping."""
     if not isinstance(item, Mapping):
-        return [f"streams[{index}] must be an object, such as {_EXAMPLE}."]
+        return [f"streams[{index}] must be an object, such as {EXAMPLE}."]
     given = _given(item)
     stream = given.get("stream")
-    label = f"streams[{index}] ({stream})" if isinstance(stream, str) and stream.strip() else f"streams[{index}]"
+    label = mapping_label(index, stream) if isinstance(stream, str) and stream.strip() else f"streams[{index}]"
     return [f"{label}: {fault}" for fault in _faults(given, source_id)]
 
 
@@ -71,12 +74,6 @@ def mapping(
         forgets_former="formerly" in item and item["formerly"] is None,
         **texts,
     )
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, or None."""
-    matches = difflib.get_close_matches(name.lower().replace("-", "_"), list(names), n=1)
-    return matches[0] if matches else None
 
 
 def _given(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,9 +110,10 @@ def _unknown_attributes(given: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(given.keys() - MAPPING_SCHEMAS.keys()):
         meant = nearest(name, MAPPING_SCHEMAS)
         if meant:
-            yield f"{name} is not an attribute of a mapping: did you mean {meant}?"
+            yield f"{shown(name)} is not an attribute of a mapping: did you mean {meant}?"
         else:
-            yield f"{name} is not an attribute of a mapping: take it away. There are {', '.join(MAPPING_SCHEMAS)}."
+            there = ", ".join(MAPPING_SCHEMAS)
+            yield f"{shown(name)} is not an attribute of a mapping: take it away. There are {there}."
 
 
 def _stream_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -123,7 +121,7 @@ def _stream_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(stream, str):
         yield "stream must be text: put it in quotes."
     elif not stream.strip():
-        yield "stream is missing: say which stream is meant, by its name or a glob."
+        yield "stream is missing: name the stream that is meant, or a glob."
 
 
 def _text_faults(name: str, given: Mapping[str, Any]) -> Iterator[str]:
@@ -144,7 +142,7 @@ def _skip_faults(given: Mapping[str, Any]) -> Iterator[str]:
 def _event_type_faults(given: Mapping[str, Any]) -> Iterator[str]:
     choices = 'lead, conversion or action, or a template such as "{type}"'
     if "event_type" not in given:
-        yield f"event_type is missing: say {choices}."
+        yield f"event_type is missing: set it to {choices}."
         return
     text = given["event_type"]
     is_template = isinstance(text, str) and ("{" in text or "}" in text)
@@ -164,7 +162,8 @@ def _when_faults(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in when.items():
         alternatives = _alternatives(value)
         if not alternatives or not all(one is None or isinstance(one, _SCALARS) for one in alternatives):
-            yield f"when.{name} must be a text, a number, true, false or null, or an array of one or more of these."
+            place = shown(f"when.{name}")
+            yield f"{place} must be a text, a number, true, false or null, or an array of one or more of these."
 
 
 def _metadata_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -213,7 +212,7 @@ def _former_faults(former: Any) -> Iterator[str]:
     for name in sorted(former.keys() - set(_FORMER)):
         meant = nearest(name, _FORMER)
         hint = f"did you mean {meant}?" if meant else f"there are {', '.join(_FORMER)}."
-        yield f"formerly.{name} is no part of an identity: {hint}"
+        yield f"{shown(f'formerly.{name}')} is no part of an identity: {hint}"
     for name in _FORMER:
         if former.get(name) is not None:
             yield from (f"formerly.{fault}" for fault in _text_faults(name, former))
@@ -224,4 +223,5 @@ def _former_faults(former: Any) -> Iterator[str]:
 def _constant_faults(attribute: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         if not isinstance(value, _SCALARS):
-            yield f"{attribute}.{name} must be a template, or a constant: a text, a number, true or false."
+            place = shown(f"{attribute}.{name}")
+            yield f"{place} must be a template, or a constant: a text, a number, true or false."

@@ -25,7 +25,7 @@ _DEFAULTS = {slot.name: slot.default for group in _GROUPS for slot in fields(gro
 
 
 class Kind(enum.Enum):
-    """What a setting holds, in Meltano's words."""
+    """What a setting holds."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -37,7 +37,9 @@ class Kind(enum.Enum):
 
 
 JSON_TYPES = {Kind.DECIMAL: "number", Kind.OPTIONS: "string"}
-"""Where JSON Schema's word is another than Meltano's."""
+"""Where JSON Schema's word is another."""
+MELTANO_KINDS = {Kind.DECIMAL: "string"}
+"""Where Meltano's word is another. It has `decimal` too, and then cannot write what a variable says of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +64,13 @@ class Row:
     secret_mark: str = ""
     """A value of a secret setting without this in it is none: a directory, where a URL might be."""
     is_builtin: bool = False
+    builtin_default: bool | None = None
+    """Of one that no group keeps."""
 
     @property
     def default(self) -> int | float | bool | str | None:
         """What holds when nothing is given, or None."""
-        default = _DEFAULTS.get(self.attribute or self.name)
+        default = _DEFAULTS.get(self.attribute or self.name, self.builtin_default)
         if isinstance(default, enum.Enum):
             return str(default.value)
         return int(default) if isinstance(default, float) and default.is_integer() else default
@@ -190,7 +194,7 @@ TABLE = (
         name="on_changed",
         title="On changed content",
         description="What becomes of an event that was delivered before, with other content: `skip` does not send it,"
-        " `send` does, each content once. Not said, it is not sent where it is surely the same person's or the same"
+        " `send` does, each content once. If not set, it is not sent where it is surely the same person's or the same"
         " record, and else held for a person to decide. A mapping may say otherwise.",
         kind=Kind.OPTIONS,
         options=tuple(choice.value for choice in OnChanged),
@@ -226,6 +230,7 @@ TABLE = (
         description="Whether each record is held against its stream's schema. One that breaks it is kept as invalid.",
         kind=Kind.BOOLEAN,
         is_builtin=True,
+        builtin_default=True,
     ),
     Row(
         name="stream_maps",
@@ -377,7 +382,7 @@ def settings_table(rows: Sequence[Row] = TABLE) -> str:
 def _cells(row: Row) -> tuple[str, str, str, str]:
     kind = "secret" if row.is_secret else row.kind.value
     choices = f" ({', '.join(row.options)})" if row.options else ""
-    default = "must be said" if row.is_required else "" if row.default is None else f"`{row.default}`".lower()
+    default = "required" if row.is_required else "" if row.default is None else f"`{row.default}`".lower()
     return f"`{row.name}`", f"{kind}{choices}", default, f"{row.title}. {row.description}"
 
 
@@ -395,7 +400,7 @@ def _meltano_setting(row: Row) -> dict[str, object]:
     setting: dict[str, object] = {
         "name": row.name,
         "label": row.title,
-        "kind": row.kind.value,
+        "kind": MELTANO_KINDS.get(row.kind, row.kind.value),
         "description": row.description,
     }
     if row.is_secret:

@@ -51,11 +51,6 @@ class Checkpoint:
         self._gap = 1  # records between two STATEs that wait, at the least
 
     @property
-    def open_count(self) -> int:
-        """How many records are not resolved."""
-        return self._open_count
-
-    @property
     def has_room(self) -> bool:
         """Whether another record may be opened."""
         return self._open_count < self._max_open and self._newest - self._settled_to < self._max_span

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import json
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, assert_never
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from target_driftrock.errors import InputInvalid
+from target_driftrock.naming import shown
 from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class _Batch(msgspec.Struct, tag_field="type", tag="BATCH"):
 
 _Wire = _Record | _Schema | _State | _ActivateVersion | _Batch
 _KINDS = ("RECORD", "SCHEMA", "STATE", "ACTIVATE_VERSION", "BATCH")
+_ROW = re.compile(r"[0-9a-f]{32}")
 _DECODER = msgspec.json.Decoder(_Wire, float_hook=Decimal)
 
 
@@ -56,9 +59,8 @@ def decode(line: bytes, number: int) -> Message:
     wire, fault = _read(raw, number, is_whole=line.endswith(b"\n"))
     match wire:
         case _Record():
-            return Record(
-                line=number, stream=wire.stream, record=wire.record, raw=raw, fault=fault, row=wire.driftrock_row
-            )
+            row = _row(wire, number)
+            return Record(line=number, stream=wire.stream, record=wire.record, raw=raw, fault=fault, row=row)
         case _State():
             return State(line=number, value=_state_value(wire, number))
         case _Schema():
@@ -120,9 +122,18 @@ def _kind(value: Any, number: int) -> str:
 
 def _schema(wire: _Schema, number: int, *, raw: bytes) -> Schema:
     if not isinstance(wire.schema.get("properties", {}), dict):
-        raise InputInvalid(f"Line {number}, the SCHEMA of {wire.stream}: its `properties` must be an object.")
+        raise InputInvalid(f"Line {number}, the SCHEMA of {shown(wire.stream)}: its `properties` must be an object.")
     keys = tuple(wire.key_properties or ())
     return Schema(line=number, stream=wire.stream, schema=wire.schema, key_properties=keys, raw=raw)
+
+
+def _row(wire: _Record, number: int) -> str | None:
+    if wire.driftrock_row is not None and not _ROW.fullmatch(wire.driftrock_row):
+        raise InputInvalid(
+            f"Line {number}, a RECORD: its `driftrock_row` is not the key of a kept row. Send the line as"
+            " `target-driftrock rejects` printed it, or take `driftrock_row` out of it."
+        )
+    return wire.driftrock_row
 
 
 def _state_value(wire: _State, number: int) -> bytes:

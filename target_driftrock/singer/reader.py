@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import select
+import stat
 import sys
 import time
 from collections import Counter
@@ -67,6 +68,11 @@ class Reader(GenericSingerReader[bytes]):
         super().__init__()
         self.line = 0
         self.counts: Counter[str] = Counter()
+        self.place: tuple[int, int] | None = None
+        """How many bytes of a file were read when `tick` was called last, and how many it has."""
+        self.was_stopped = False
+        """Whether reading ended before the end of the input was seen."""
+        self._descriptor: int | None = None
         self._wake_fd = wake_fd
         self._is_stopped = is_stopped
         self._is_woken = False
@@ -119,7 +125,7 @@ class Reader(GenericSingerReader[bytes]):
             callback(message)
 
     def _lines(self, source: IO[Any]) -> Iterator[bytes]:
-        descriptor = _descriptor(source)
+        self._descriptor = descriptor = _descriptor(source)
         lines: Iterable[bytes | str] = (
             getattr(source, "buffer", source)
             if descriptor is None
@@ -143,18 +149,23 @@ class Reader(GenericSingerReader[bytes]):
 
     def _read(self, buffer: WriteableBuffer, descriptor: int) -> int:
         try:
-            return os.readv(descriptor, [buffer])
+            count = os.readv(descriptor, [buffer])
         except OSError as error:
             cause = errno.errorcode.get(error.errno or 0, "unknown")
             raise InputInvalid(f"The input cannot be read after line {self.line} ({cause}): run again.") from error
+        if not count:
+            self.place = _place(descriptor)
+        return count
 
     def _is_over(self) -> bool:
-        return self._is_woken or self._is_stopped()
+        self.was_stopped = self._is_woken or self._is_stopped()
+        return self.was_stopped
 
     def _tick_if_due(self) -> None:
         now = self._clock()
         if now >= self._due:
             self._due = now + self._tick_seconds
+            self.place = _place(self._descriptor)
             self._tick()
 
 
@@ -176,3 +187,11 @@ def _descriptor(source: IO[Any]) -> int | None:
         return source.fileno()
     except (AttributeError, OSError):  # io.UnsupportedOperation is an OSError
         return None
+
+
+def _place(descriptor: int | None) -> tuple[int, int] | None:
+    """How many bytes of a file were read, and how many it has; None where it is no file."""
+    if descriptor is None:
+        return None
+    found = os.fstat(descriptor)
+    return (os.lseek(descriptor, 0, os.SEEK_CUR), found.st_size) if stat.S_ISREG(found.st_mode) else None

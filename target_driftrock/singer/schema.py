@@ -9,11 +9,12 @@ from urllib.parse import unquote
 import jsonschema_rs
 import msgspec
 from jsonschema_rs import ValidationErrorKind as Kind
-from singer_sdk.exceptions import InvalidRecord
-from singer_sdk.sinks.core import BaseJSONSchemaValidator
+
+from target_driftrock.events.columns import is_added
+from target_driftrock.naming import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _ASSERTIONS = frozenset(
     {
@@ -27,17 +28,23 @@ _ASSERTIONS = frozenset(
 _NOT_JSON = "/: not JSON"
 
 
-class RecordValidator(BaseJSONSchemaValidator):
+class RecordValidator:
     """Judges the records of one SCHEMA, in the loosest reading that any draft gives it.
 
     Numbers are exact, `1.0` is an integer, a `$ref` within the SCHEMA is followed. Not checked: `format`,
     `not`, `if`, `dependencies`, a `$ref` to elsewhere (nothing is ever fetched), and each keyword whose
     value no draft allows. `oneOf` is read as `anyOf`, since without `format` its branches may overlap.
+
+    With `names`, only these top-level properties are judged, and without, all `but` some: a lead is not refused for a
+    column that nobody sends. What loaders add (`_sdc_*`) is never judged.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
-        super().__init__(schema)
-        reading = _Reading(schema)
+    def __init__(
+        self, schema: dict[str, Any], *, names: Collection[str] | None = None, but: Collection[str] = ()
+    ) -> None:
+        self._judged = None if names is None else frozenset(names)
+        self._passed_over = frozenset(but)
+        reading = _Reading(schema, self._narrowed(schema, schema))
         self._compiled = _compile(reading.root())
         self._names = frozenset(reading.names)
 
@@ -48,23 +55,46 @@ class RecordValidator(BaseJSONSchemaValidator):
         `additionalProperties` it may be personal, too.
         """
         try:
-            return self._fault(record)
+            if self._judged is None and self._compiled.is_valid(record):
+                return None  # as nearly all are, with what is not judged: no copy is made of them
+            return self._fault(self._judged_part(record))
         except ValueError:  # a stream map made a date, or a set: judged by what becomes of it in JSON
             pass
         try:
-            return self._fault(msgspec.to_builtins(record, builtin_types=(Decimal,), str_keys=True))
+            judged = self._judged_part(record)
+            return self._fault(msgspec.to_builtins(judged, builtin_types=(Decimal,), str_keys=True))
         except (TypeError, ValueError):
             return _NOT_JSON
 
-    def validate(self, record: dict[str, Any]) -> None:
-        """Judge a record, as the SDK's sinks ask.
+    def _judged_part(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        if self._judged is None:
+            return {name: value for name, value in record.items() if self._judges(name)}
+        return {name: record[name] for name in self._judged if name in record}
 
-        Raises:
-            InvalidRecord: It has a fault. The exception carries path and rule, and no record.
+    def _judges(self, name: str) -> bool:
+        """Whether a top-level property of this name is judged."""
+        if self._judged is not None:
+            return name in self._judged
+        return name not in self._passed_over and not is_added(name)
+
+    def _narrowed(self, schema: dict[str, Any], document: dict[str, Any], *via: str) -> dict[str, Any]:
+        """The SCHEMA as it judges these properties alone; what it says of their number, or of all names, goes.
+
+        `via` are the references that led to it.
         """
-        fault = self.fault(record)
-        if fault is not None:
-            raise InvalidRecord(fault, {})
+        if isinstance(reference := schema.get("$ref"), str):
+            target = None if reference in via else _resolve(reference, document)
+            return self._narrowed(target, document, *via, reference) if isinstance(target, dict) else {}
+        is_whole = self._judged is None and not self._passed_over
+        narrowed = {keyword: value for keyword, value in schema.items() if is_whole or keyword not in _OF_THE_WHOLE}
+        if isinstance(required := schema.get("required"), list):
+            narrowed["required"] = [name for name in required if isinstance(name, str) and self._judges(name)]
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            if branches := _branches(schema, keyword):
+                narrowed[keyword] = [
+                    self._narrowed(each, document, *via) if isinstance(each, dict) else each for each in branches
+                ]
+        return narrowed
 
     def _fault(self, record: Any) -> str | None:
         if self._compiled.is_valid(record):
@@ -73,7 +103,7 @@ class RecordValidator(BaseJSONSchemaValidator):
         path = "".join(f"/{self._shown(part)}" for part in error.instance_path)
         match error.kind:
             case Kind.Required(name):
-                path = f"{path}/{_escape(name)}"
+                path = f"{path}/{shown(_escape(name))}"
             case Kind.AdditionalProperties():
                 path = f"{path}/*"
         return f"{path or '/'}: {error.kind.name}"
@@ -81,7 +111,10 @@ class RecordValidator(BaseJSONSchemaValidator):
     def _shown(self, part: str | int) -> str:
         if isinstance(part, int):
             return str(part)
-        return _escape(part) if part in self._names else "*"
+        return shown(_escape(part)) if part in self._names else "*"
+
+
+_OF_THE_WHOLE = frozenset({"minProperties", "maxProperties", "propertyNames"})
 
 
 def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
@@ -122,17 +155,21 @@ def _is_sound(keyword: str, value: Any) -> bool:
 
 
 class _Reading:
-    """One SCHEMA rewritten as a Draft 7 schema that always compiles, and allows no less."""
+    """One SCHEMA rewritten as a Draft 7 schema that always compiles, and allows no less.
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    It begins at `start`; references are into the document.
+    """
+
+    def __init__(self, document: dict[str, Any], start: dict[str, Any]) -> None:
         self.names: set[str] = set()
         self._document = document
+        self._start = start
         self._keys: dict[str, str] = {}
         self._definitions: dict[str, Any] = {}
 
     def root(self) -> dict[str, Any]:
         """The whole, with all that it refers to under `definitions`."""
-        return {"allOf": [self._read(self._document)], "definitions": self._definitions}
+        return {"allOf": [self._read(self._start)], "definitions": self._definitions}
 
     def _read(self, schema: Any) -> dict[str, Any] | bool:
         if not isinstance(schema, dict):
@@ -189,8 +226,17 @@ def _branches(schema: Mapping[str, Any], keyword: str) -> list[Any]:
 
 
 def _assertions(schema: Mapping[str, Any]) -> dict[str, Any]:
-    stated = {keyword: value for keyword, value in schema.items() if keyword in _ASSERTIONS} | _limits(schema)
+    stated = {keyword: value for keyword, value in schema.items() if keyword in _ASSERTIONS}
+    stated |= _limits(schema) | _values_with_null(schema)
     return {keyword: value for keyword, value in stated.items() if _is_sound(keyword, value)}
+
+
+def _values_with_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An `enum` that leaves out the null of its own `type`: taps write the values, and mean that there may be none."""
+    listed, types = schema.get("enum"), schema.get("type")
+    if not isinstance(listed, list) or not isinstance(types, list) or "null" not in types:
+        return {}
+    return {"enum": [*listed, None]} if None not in listed else {}
 
 
 def _limits(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from target_driftrock.sandbox.server import Sandbox, Setup
 from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import Record, Schema
 from target_driftrock.target import TargetDriftrock
+from tests import threads
 from tests.commands.inputs import ANOTHER, LATER, LEADS, NOBODY, record, schema, settings, singer
 from tests.sandbox.wire import Wire
 
@@ -207,12 +208,34 @@ def test_the_mapping_is_held_against_each_schema_when_an_input_is_given(
     assert code == expected
 
 
-def test_a_key_of_stream_maps_is_an_error_when_no_stream_met_it(wire: Wire) -> None:
-    """What it filters would be sent."""
+def test_a_key_of_stream_maps_is_a_warning_when_no_stream_met_it(wire: Wire) -> None:
+    """It may be for another tap; if it is not, what it filters would be sent, so the nearest stream is named."""
     lines, code = looked_at(wire.url, source=singer(schema()), stream_maps={"lead": {"__filter__": "email"}})
 
-    assert lines[-1].startswith("error: stream_maps has the key lead,")
-    assert code == 2
+    told = "warning: stream_maps has the key lead, and no stream of the input is meant by it (the nearest is leads),"
+    assert lines[-1].startswith(told)
+    assert code == 0
+
+
+def test_a_stream_is_well_when_stream_maps_take_it_away(wire: Wire) -> None:
+    """Nobody has to map it."""
+    source = singer(schema("visits"), schema(), record(1, "visits"))
+
+    lines, code = looked_at(wire.url, source=source, stream_maps={"visits": None})
+
+    assert "ok: Stream visits: stream_maps takes it away." in lines
+    assert code == 0
+
+
+def test_a_variable_is_a_warning_when_it_names_no_setting(wire: Wire) -> None:
+    """It is told before all else."""
+    config = settings(api_url=wire.url, ledger="ledger", client_id="right", client_secret="right")
+    doubt = "TARGET_DRIFTROCK_PORT is set, and has no effect."
+
+    found = list(findings(lambda: TargetDriftrock(config=config), None, has_input=False, variables=[doubt]))
+
+    assert found[0].line == f"warning: {doubt}"
+    assert gravest(found) == 0
 
 
 def test_every_line_is_a_sentence_when_it_is_printed(wire: Wire) -> None:
@@ -289,7 +312,7 @@ def test_it_is_an_error_when_a_record_comes_before_its_schema(wire: Wire) -> Non
     lines, code = looked_at(wire.url, source=singer(schema(), record(1, "deals")))
 
     assert [line for line in lines if line.startswith("error: ")] == [
-        "error: Line 2: a RECORD came before any SCHEMA of its stream. Mend the tap, then run again."
+        "error: Line 2: a RECORD of stream deals came before any SCHEMA of it. Mend the tap, then run again."
     ]
     assert code == 5
 
@@ -351,7 +374,7 @@ def test_it_is_an_error_when_there_is_no_ledger_and_none_may_be_made(wire: Wire)
     lines, code = looked_at(wire.url, new_ledger="refuse")
 
     assert lines[1].startswith("error: ledger: there is none in the directory ")
-    assert "say new_ledger: allow" in lines[1]
+    assert "set new_ledger: allow" in lines[1]
     assert code == 2
     assert not Path("ledger").exists()
 
@@ -364,3 +387,31 @@ def test_all_is_well_when_there_is_a_ledger_and_none_may_be_made(wire: Wire) -> 
 
     assert lines[1] == "ok: The ledger can be kept where the setting says."
     assert code == 0
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "SSL_CERT_FILE"])
+def test_the_mapping_is_held_against_each_schema_when_the_network_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """What is wrong with a proxy is told beside the rest, which needs none."""
+    monkeypatch.setenv(variable, "socks5://canary.example.com")
+
+    lines, code = looked_at(
+        "https://api.example.com", environment="production", api_key="key", source=singer(schema(), record(1))
+    )
+
+    assert [line for line in lines if line.startswith("error: ")] == [line for line in lines if variable in line]
+    assert len([line for line in lines if variable in line]) == 1
+    assert "ok: Stream leads: its SCHEMA lists everything that its mapping names." in lines
+    assert "canary" not in "".join(lines)
+    assert code == 2
+
+
+def test_it_is_to_be_tried_again_when_no_thread_is_left_to_look_for_the_host(wire: Wire) -> None:
+    """The rest is looked at all the same."""
+    with threads.none_left():
+        lines, code = looked_at(wire.url, source=singer(schema(), record(1)))
+
+    (error,) = [line for line in lines if line.startswith("error: ")]
+    assert "ulimit -u" in error
+    assert code == 4

@@ -24,7 +24,7 @@ from singer_sdk.sinks import RecordSink
 from singer_sdk.target_base import Target
 
 from target_driftrock.commands import erasure
-from target_driftrock.commands.rejects import marked, table, write_stream
+from target_driftrock.commands.rejects import marked, table, write_answers, write_stream
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import Held, HeldAs, Invalid
@@ -34,7 +34,7 @@ from target_driftrock.ledger.erasing import DELIVERIES_PAGE, Erased, Sought, era
 from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost
 from target_driftrock.ledger.place import holder
 from target_driftrock.ledger.reading import HELD as TO_DECIDE
-from target_driftrock.ledger.reading import KEYS_PAGE, Defender, KeptRow, Selection, reading
+from target_driftrock.ledger.reading import KEYS_PAGE, Defender, KeptRow, Selection, Why, reading
 from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import Record, Schema
 from tests.commands.ledgers import (
@@ -62,6 +62,12 @@ over_both = pytest.mark.parametrize("place", PLACES)
 
 # The line that says which row it is.
 
+WHY = Why(kind="rejected", reason="status 422", status=422, answer=b'{"errors": ["no \\\\ such: ada@example.com"]}')
+WHY_MARK = (
+    b'"driftrock_reason":{"kind":"rejected","reason":"status 422","status":422,'
+    b'"answer":"{\\"errors\\": [\\"no \\\\\\\\ such: ada@example.com\\"]}"}'
+)
+OTHER_WHY = Why(kind="invalid", reason='schema: "}]', status=None, answer=b"")
 KNOWN = Defender(event_id='leads:"1"\\', is_delivered=True, at=0.0, run=7)
 KNOWN_MARK = (
     b'"driftrock_known":[{"event_id":"leads:\\"1\\"\\\\","standing":"delivered","at":"1970-01-01T00:00:00Z","run":7}]'
@@ -73,36 +79,42 @@ KNOWN_MARK = (
     [
         pytest.param(
             b'{"type":"RECORD","stream":"leads","record":{"n":1.10,"m":12345678901234567890.1e400}}',
-            b'{"type":"RECORD","stream":"leads","record":{"n":1.10,"m":12345678901234567890.1e400},"driftrock_row":"KEY"}',
+            b'{"type":"RECORD","stream":"leads","record":{"n":1.10,"m":12345678901234567890.1e400},"driftrock_row":"KEY",WHY}',
             id="numbers stay as they are written",
         ),
         pytest.param(
             b'{"type": "RECORD", "record": {"a" : "\\u00e9"},  "time_extracted": "2026-01-31"}',
-            b'{"type":"RECORD","record":{"a" : "\\u00e9"},"time_extracted":"2026-01-31","driftrock_row":"KEY"}',
+            b'{"type":"RECORD","record":{"a" : "\\u00e9"},"time_extracted":"2026-01-31","driftrock_row":"KEY",WHY}',
             id="texts and spaces of the record stay",
         ),
         pytest.param(
             b'{"driftrock_row":"LATER","type":"RECORD","record":{"driftrock_row":"mine"}}',
-            b'{"driftrock_row":"KEY","type":"RECORD","record":{"driftrock_row":"mine"}}',
+            b'{"driftrock_row":"KEY","type":"RECORD","record":{"driftrock_row":"mine"},WHY}',
             id="an earlier row's key goes",
         ),
         pytest.param(
+            b'{"type":"RECORD","driftrock_reason":{"kind":"held"},"record":{"driftrock_reason":"mine"}}',
+            b'{"type":"RECORD",WHY,"record":{"driftrock_reason":"mine"},"driftrock_row":"KEY"}',
+            id="an earlier reason goes",
+        ),
+        pytest.param(
             b'{"type":"RECORD","record":{"n":NaN}}',
-            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY"}',
+            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY",WHY}',
             id="what is not quite JSON",
         ),
         pytest.param(
             b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY"}',
-            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY"}',
+            b'{"type":"RECORD","record":{"n":NaN},"driftrock_row":"KEY",WHY}',
             id="what is not quite JSON, again",
         ),
     ],
 )
-def test_a_line_tells_its_row_when_it_is_printed(line: bytes, expected: bytes) -> None:
+def test_a_line_tells_its_row_and_why_it_waits_when_it_is_printed(line: bytes, expected: bytes) -> None:
     """Beside the record, which stays byte for byte."""
-    line, expected = (text.replace(b"KEY", KEY.encode()).replace(b"LATER", LATER.encode()) for text in (line, expected))
+    for sign, stands_for in ((b"KEY", KEY.encode()), (b"LATER", LATER.encode()), (b"WHY", WHY_MARK)):
+        line, expected = line.replace(sign, stands_for), expected.replace(sign, stands_for)
 
-    assert marked(line, KEY) == expected
+    assert marked(line, KEY, why=WHY) == expected
 
 
 COLLIDED = {
@@ -115,20 +127,22 @@ COLLIDED = {
 @pytest.mark.parametrize("line", COLLIDED.values(), ids=COLLIDED)
 def test_a_line_tells_what_it_collides_with_when_that_is_known(line: bytes) -> None:
     """Beside the record; a target reads the same record, and the row."""
-    told = marked(line, KEY, known=[KNOWN])
+    told = marked(line, KEY, why=WHY, known=[KNOWN])
 
     message = decode(told + b"\n", 1)
-    assert told == line[:-1] + b',"driftrock_row":"' + KEY.encode() + b'",' + KNOWN_MARK + b"}"
+    assert told == line[:-1] + b',"driftrock_row":"' + KEY.encode() + b'",' + WHY_MARK + b"," + KNOWN_MARK + b"}"
     assert message == replace(decode(line + b"\n", 1), raw=told, row=KEY)  # type: ignore[arg-type] # a Record
 
 
 @pytest.mark.parametrize("line", COLLIDED.values(), ids=COLLIDED)
 @pytest.mark.parametrize("known", [None, [], [KNOWN], [KNOWN, KNOWN]], ids=["a row", "nothing known", "one", "two"])
-def test_a_line_is_marked_once_when_it_was_marked_before(line: bytes, known: list[Defender] | None) -> None:
+@pytest.mark.parametrize("why", [WHY, OTHER_WHY], ids=["an answer", "no answer"])
+def test_a_line_is_marked_once_when_it_was_marked_before(line: bytes, known: list[Defender] | None, why: Why) -> None:
     """What is kept of a row that was sent again is its line with our marks in it, which may be out of date."""
-    before = marked(line, LATER, known=[KNOWN, KNOWN, replace(KNOWN, is_delivered=False)])
+    for earlier in (WHY, OTHER_WHY):
+        before = marked(line, LATER, why=earlier, known=[KNOWN, KNOWN, replace(KNOWN, is_delivered=False)])
 
-    assert marked(before, KEY, known=known) == marked(line, KEY, known=known)
+        assert marked(before, KEY, why=why, known=known) == marked(line, KEY, why=why, known=known)
 
 
 @given(
@@ -142,7 +156,7 @@ def test_a_record_is_the_same_when_it_is_sent_again(values: dict[str, Any]) -> N
     """Whatever is in it, a replay reads what the first run read, and the row's key beside it."""
     line = json.dumps({"type": "RECORD", "stream": "leads", "record": values}).encode()
 
-    first, again = decode(line + b"\n", 1), decode(marked(line, KEY) + b"\n", 1)
+    first, again = decode(line + b"\n", 1), decode(marked(line, KEY, why=WHY) + b"\n", 1)
 
     assert isinstance(first, Record)
     assert isinstance(again, Record)
@@ -152,7 +166,7 @@ def test_a_record_is_the_same_when_it_is_sent_again(values: dict[str, Any]) -> N
 def test_a_schema_is_repeated_when_it_is_another_one() -> None:
     """Each record comes after the SCHEMA that it was read under, and no SCHEMA twice in a row for a stream."""
     rows = [
-        KeptRow(key=KEY, stream=stream, record=b'{"record":%d}' % number, schema=line)
+        KeptRow(key=KEY, stream=stream, record=b'{"record":%d}' % number, schema=line, why=WHY)
         for number, (stream, line) in enumerate(
             [("a", b"a1"), ("b", b"b1"), ("a", b"a1"), ("a", b"a2"), ("b", b"b1"), ("a", b"a1")]
         )
@@ -163,6 +177,24 @@ def test_a_schema_is_repeated_when_it_is_another_one() -> None:
 
     order = [line.split(b',"driftrock')[0].removeprefix(b'{"record":') for line in lines]
     assert b" ".join(line.strip() for line in order) == b"a1 0 b1 1 2 a2 3 4 a1 5"
+
+
+def test_the_answers_are_a_line_each_when_they_are_asked_for() -> None:
+    """What moves a terminal's cursor stands as its number; a program reads the answer exactly."""
+    answer = 'né\x1b[2J\x9b\u202e\U000e0001"\n'
+    row = KeptRow(key=KEY, stream="leads", record=b"{}", schema=b"{}", why=replace(WHY, answer=answer.encode()))
+    lines: list[bytes] = []
+
+    write_answers([row, replace(row, why=OTHER_WHY)], lines.append)
+
+    first, second = lines
+    assert first[-1:] == second[-1:] == b"\n"
+    assert first[:-1].decode().isprintable()
+    assert "né".encode() in first
+    assert [json.loads(each) for each in lines] == [
+        {"stream": "leads", "kind": "rejected", "reason": "status 422", "status": 422, "answer": answer},
+        {"stream": "leads", "kind": "invalid", "reason": 'schema: "}]', "status": None, "answer": ""},
+    ]
 
 
 # Reading beside a run.
@@ -289,7 +321,7 @@ def test_the_table_tells_of_what_rows_collide_with_when_they_do(place: Place, tm
 
     today = time.strftime("%Y-%m-%d", time.gmtime())
     start = ["leads", "streams[0] (leads)"]
-    undecided = "other content under a known event_id: say on_changed, or mend event_id"
+    undecided = "other content under a known event_id: set on_changed, or mend event_id"
     assert cells == [
         [*start, "collision", "its event_id is another's", "", "1", today, today, today, "2"],
         [*start, "rejected", "status 422", "422", "1", today, today, "", ""],
@@ -526,7 +558,14 @@ def test_no_file_holds_the_value_when_its_rows_are_erased(tmp_path: Path) -> Non
 
 
 def replayed(place: Path, events: list[Event]) -> list[Event]:
-    """These events as they are when they are sent again from the rows that are kept of their records, if there are."""
+    """These events as they are when they are sent again from the rows that are kept of their records, if there are.
+
+    By its digest a record is the same whatever its text, so that a row is written over by a larger one.
+    """
+    events = [
+        structs.replace(event, origin=structs.replace(event.origin, digest=b"record %d" % event.origin.position))
+        for event in events
+    ]
     if not place.exists():
         return events
     with reading(str(place)) as ledger:
@@ -628,9 +667,32 @@ def test_the_options_choose_when_they_are_given(stage: Stage) -> None:
     assert "ada" not in shown
 
 
+def test_what_the_api_answered_is_told_when_it_is_asked_for(stage: Stage) -> None:
+    """The answer of its own words, beside the reason; of the chosen rows alone; and in each printed line."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    stage.run(schema(), record(1, email="ada@example.com"), record(2, email=5))
+    config = stage.config()
+
+    code, out, err = command(stage, config, "--answers")
+    told = {each["kind"]: each for each in map(json.loads, out.splitlines())}
+    printed = [json.loads(line) for line in command(stage, config)[1].splitlines()]
+
+    assert (code, err) == (0, "")
+    assert told["rejected"]["stream"] == "leads"
+    assert told["rejected"]["reason"] == f"status {told['rejected']['status']}"
+    assert "error_description" in json.loads(told["rejected"]["answer"])
+    assert (told["invalid"]["status"], told["invalid"]["answer"]) == (None, "")
+    assert command(stage, config, "--answers", "--reason", "status")[1].count(b"\n") == 1
+    reasons = [each["driftrock_reason"] for each in printed[1:]]
+    assert {reason["kind"]: {"stream": "leads", **reason} for reason in reasons} == told
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        pytest.param(["--answers", "--table"], "--answers", id="answers as a table"),
+        pytest.param(["--answers", "--changed"], "--changed goes", id="answers and settling"),
+        pytest.param(["--answers", "--delete", "--event", "1"], "--delete goes", id="answers and erasing"),
         pytest.param(["--delete"], "--delete goes with one of", id="nobody"),
         pytest.param(
             ["--delete", "--email", "x-ada@example.com", "--event", "1"], "--delete goes with one of", id="two"

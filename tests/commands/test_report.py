@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from target_driftrock.commands.report import month, run_lines, run_table, unknown_json, unknown_lines
 from target_driftrock.events.outcome import Delivered
@@ -84,7 +86,9 @@ def test_a_run_is_a_line_of_json_when_a_program_asks(given: Run, expected: dict[
 
 def test_the_counts_have_their_columns_when_people_ask() -> None:
     """What a killed run could not tell is a question mark, and the sums stand beneath."""
-    shown = run_table([run(1), run(2, exit_code=None, receipt=None), run(3, exit_code=6, is_running=False)])
+    runs = [run(1), run(2, exit_code=None, receipt=None), run(3, exit_code=6, is_running=False)]
+
+    shown = run_table(runs, width=200)
 
     columns = {str(column.header): [*map(str, column.cells), str(column.footer)] for column in shown.columns}
     assert columns == {
@@ -101,6 +105,52 @@ def test_the_counts_have_their_columns_when_people_ask() -> None:
         "open": ["4", "?", "4", "8"],
         "answers lost": ["5", "5", "5", "15"],
     }
+
+
+MANY = 1_234_567_890
+BUSY = {
+    "events": dict.fromkeys(("already_delivered", "changed", "open"), MANY),
+    "answers_lost": MANY,
+}
+
+
+def drawn(runs: list[Run], *, width: int) -> list[str]:
+    """The lines of the table on a terminal of that width."""
+    out = io.StringIO()
+    Console(width=width, file=out).print(run_table(runs, width=width))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("exit_code", [0, 141, None], ids=["ended", "unread", "killed"])
+def test_no_digit_is_cut_when_the_counts_are_large(width: int, exit_code: int | None) -> None:
+    """Not even on a terminal of eighty columns, and not in the sums."""
+    counts = dict.fromkeys(("delivered", "invalid", "rejected", "held", "unknown"), MANY)
+    runs = [run(number, **counts, exit_code=exit_code, receipt=json.dumps(BUSY)) for number in range(99_990, 100_000)]
+
+    lines = drawn(runs, width=width)
+
+    words = " ".join(lines).split()
+    assert max(map(len, lines)) <= width
+    assert words.count(str(MANY)) == 8 * len(runs)
+    assert words.count(str(MANY * len(runs))) == 8
+    assert words.count("1970-01-01T00:00:00Z") == words.count("1970-01-01T00:01:00Z") == len(runs)
+    assert {"delivered", "already", "changed", "invalid", "rejected", "held", "open", "answers"} <= set(words)
+
+
+def test_the_counts_stand_below_each_other_when_the_terminal_is_narrow() -> None:
+    """Each in the place that the head of its column says."""
+    lines = drawn([run(1, exit_code=6)], width=80)
+
+    cells = [[cell.strip() for cell in re.split("[┃│]", line)[1:-1]] for line in lines if line[0] in "┃│"]
+    assert cells == [
+        ["run", "started", "delivered", "invalid", "open"],
+        ["exit", "ended", "already", "rejected", "answers lost"],
+        ["", "", "changed", "held", ""],
+        ["1", "1970-01-01T00:00:00Z", "1", "6", "4"],
+        ["6", "1970-01-01T00:01:00Z", "2", "7", "5"],
+        ["", "", "3", "8", ""],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +172,7 @@ def test_an_id_moves_no_cursor_when_it_is_printed() -> None:
     """A record's text may hold anything; the JSON holds it exactly."""
     event = UnknownEvent(event_id="a\t\x1b[2J\nü", capture="streams[0] (leads)", lost=2, run=1, at=0.0)
 
-    assert list(unknown_lines([event])) == [
-        "a\\u0009\\u001b[2J\\u000aü\tstreams[0] (leads)\t1970-01-01T00:00:00Z\n".encode()
-    ]
+    assert list(unknown_lines([event])) == ["a\\t\\u001b[2J\\nü\tstreams[0] (leads)\t1970-01-01T00:00:00Z\n".encode()]
     assert [json.loads(line) for line in unknown_json([event])] == [
         {
             "event_id": "a\t\x1b[2J\nü",

@@ -12,11 +12,12 @@ import pytest
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.handoff import Handoff
 from target_driftrock.delivery.passage import Plan
-from target_driftrock.errors import LedgerUnavailable, NotTheApi
+from target_driftrock.errors import LedgerUnavailable, NoThread, NotTheApi
 from target_driftrock.events.answer import Answer
 from target_driftrock.events.event import Part
 from target_driftrock.events.outcome import Delivered, Open, Outcome
 from target_driftrock.ledger.journal import GroupingJournal
+from tests import threads
 from tests.delivery.doubles import After, React, RecordingLedger, ScriptedTokens, ScriptedTransport, accept, always
 from tests.delivery.examples import API, event
 
@@ -263,3 +264,30 @@ def test_the_thread_is_no_obstacle_when_the_process_ends() -> None:
     handoff.stop()
     ended(handoff)
     thread.join(PATIENCE)
+
+
+def test_nothing_is_delivered_when_no_thread_is_left_for_it() -> None:
+    """The machine is full: what came for delivery goes back open, and nobody waits for what cannot begin."""
+    handoff = handoff_to(accept)
+
+    with threads.none_left(), pytest.raises(NoThread):
+        handoff.start()
+    handoff.submit([event(1)])
+
+    assert not handoff.is_started
+    assert [(part.origin.position, outcome) for part, outcome in handoff.take_outcomes()] == [
+        (1, Open(reason="never sent"))
+    ]
+
+
+def test_the_run_is_to_be_tried_again_when_no_thread_is_left_for_the_ledger() -> None:
+    """It is over at once, and every part has its outcome."""
+    handoff = handoff_to(accept)
+    handoff.start()
+
+    with threads.none_left():
+        handoff.submit([event(1), event(2)])
+        outcomes = ended(handoff)
+
+    assert isinstance(handoff.failure, NoThread)
+    assert outcomes == [(1, Open(reason="never sent")), (2, Open(reason="never sent"))]

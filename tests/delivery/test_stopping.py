@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
-from target_driftrock.errors import ApiOutage, LedgerUnavailable
+from target_driftrock.errors import ApiOutage, LedgerUnavailable, NoThread
 from target_driftrock.events.answer import Fault
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import Open
-from target_driftrock.ledger.interface import Known, Standing
+from target_driftrock.ledger.interface import Change, Known, Lost, Standing, Withdrawn
 from tests.contract.recalling import standings
 from tests.delivery.doubles import ACCEPTED, After, RecordingLedger, always, script, status
 from tests.delivery.examples import event, refusal
@@ -235,3 +235,60 @@ def test_the_run_stops_as_it_would_when_the_ledger_is_lost_while_stopping() -> N
 
     assert set(ending.kinds().values()) == {"Open"}
     assert ending.ended_at < 5
+
+
+class OddLedger(RecordingLedger):
+    """Fails at what is taken back, or given up, when a run ends."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make them durable, or fail."""
+        if any(isinstance(change, Withdrawn | Lost) for change in changes):
+            raise self._error
+        super().commit(changes)
+
+
+ERRORS = [LedgerUnavailable("The ledger is gone."), NoThread(), RuntimeError("a defect"), KeyError("another")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["lost", "no-thread", "defect", "another-defect"])
+def test_the_cause_is_raised_and_all_is_told_when_winding_down_fails_too(error: Exception) -> None:
+    """What fails last explains nothing."""
+    stage = Stage(
+        react=always({1: ACCEPTED, 2: status(503)}, otherwise=After(290.0, Fault.NOT_SENT)),
+        ledger=OddLedger(error),
+        max_concurrency=2,
+        max_outage=100,
+    )
+
+    ending = stage.play([event(number) for number in range(1, 6)])
+
+    assert isinstance(ending.error, ApiOutage)
+    assert list(ending.kinds().values()) == ["Delivered"] + ["Open"] * 4
+    assert len(ending.outcomes) == 5
+
+
+@pytest.mark.parametrize("error", ERRORS[2:], ids=["defect", "another-defect"])
+def test_a_defect_is_raised_and_all_is_told_when_it_comes_to_light_in_winding_down(error: Exception) -> None:
+    """A signal asked for the end, and no defect ends in silence."""
+    stage = Stage(react=always({}, otherwise=After(60.0, ACCEPTED)), ledger=OddLedger(error), max_concurrency=2)
+
+    ending = stage.play([event(number) for number in range(1, 6)], stop_at(1.0))
+
+    assert ending.error is error
+    assert list(ending.kinds().values()) == ["Open"] * 5
+
+
+def test_a_defect_is_raised_when_a_request_meets_it_in_the_grace() -> None:
+    """What is in flight when a run stops is watched like everything else."""
+    defect = RuntimeError("a defect")
+    react = always({1: After(3.0, Fault.NO_ANSWER), 2: After(8.0, ACCEPTED)})
+    stage = Stage(react=react, ledger=OddLedger(defect), max_concurrency=2)
+
+    ending = stage.play([event(1), event(2)], stop_at(1.0))
+
+    assert ending.error is defect
+    assert ending.kinds() == {1: "Open", 2: "Open"}

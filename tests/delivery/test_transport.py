@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from target_driftrock.events.answer import Answer, Fault
 from target_driftrock.events.event import Endpoint
 from target_driftrock.network import Network
 from target_driftrock.settings import Api, Environment
-from tests import certificates
+from tests import certificates, threads
 
 if TYPE_CHECKING:
     import ssl
@@ -133,13 +134,19 @@ def saying(data: bytes, *, then: End = Exchange.hang_up) -> Script:
 
 @contextlib.asynccontextmanager
 async def transport_to(
-    url: str, *, environ: Mapping[str, str] | None = None, read_timeout: float = 5.0, connect_timeout: float = 5.0
+    url: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    read_timeout: float = 5.0,
+    connect_timeout: float = 5.0,
+    clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[Transport]:
     """The transport to an API at `url`, closed when the block ends."""
     transport = HttpTransport(
         Network.from_environment(Api(environment=Environment.SANDBOX, url=url), environ or {}),
         read_timeout=read_timeout,
         connect_timeout=connect_timeout,
+        clock=clock,
     )
     try:
         yield transport
@@ -325,6 +332,21 @@ def test_nothing_was_sent_when_nobody_is_there(run: Run, closed_port: int, url: 
             return await post(transport)
 
     assert run(scenario()) is Fault.NOT_SENT
+
+
+def test_nothing_was_sent_when_no_thread_is_left_to_look_up_a_name(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that is full for a moment costs a moment, and one warning."""
+    server = answering(OK)
+
+    async def scenario() -> list[Reply]:
+        async with server.running(), transport_to(f"http://localhost:{server.port}") as transport:
+            with threads.none_left():
+                refused = [await post(transport) for _ in range(3)]
+            return [*refused, await post(transport)]
+
+    assert run(scenario()) == [*[Fault.NOT_SENT] * 3, Answer(status=200, excerpt=b"{}")]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "ulimit -u" in warning
 
 
 @pytest.mark.parametrize("seconds", [0.0, SHORT], ids=["at-once", "while-it-hangs"])
@@ -690,12 +712,55 @@ def test_the_answer_is_lost_when_its_head_has_no_end(run: Run) -> None:
     assert run(reply_of(Server(endless), read_timeout=60.0)) is Fault.NO_ANSWER  # long before its time is over
 
 
-def test_a_connection_is_not_used_again_when_it_was_idle_too_long(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A firewall may have forgotten it, and what is written to it would be an unknown."""
-    monkeypatch.setattr("target_driftrock.delivery.transport._IDLE_LIMIT", 0.0)
+@dataclass
+class ManualClock:
+    """A clock that moves by hand alone."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        """Seconds, as the hand left them."""
+        return self.now
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(0.0, 1), (1.9, 1), (2.0, 2), (4.0, 2), (4.99, 2), (3600.0, 2)])
+def test_a_connection_is_not_used_again_when_it_was_idle_too_long(run: Run, idle: float, connections: int) -> None:
+    """A server or a firewall may be giving it up just then, and what is written to it would be an unknown."""
+    clock = ManualClock()
     server = answering(OK, OK)
 
-    assert run(twice(server)) == [Answer(status=200, excerpt=b"{}")] * 2
+    async def scenario() -> list[Reply]:
+        async with server.running(), transport_to(f"http://127.0.0.1:{server.port}", clock=clock) as transport:
+            first = await post(transport)
+            clock.now += idle
+            return [first, await post(transport)]
+
+    assert run(scenario()) == [Answer(status=200, excerpt=b"{}")] * 2
+    assert server.connections == connections
+
+
+def test_no_answer_is_lost_when_the_server_gives_up_an_idle_connection(run: Run) -> None:
+    """A keep-alive that ends while nothing is under way costs a new connection, and no request."""
+    gave_up = asyncio.Event()
+
+    async def keep_alive(exchange: Exchange) -> None:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(exchange.request(), SHORT)
+                await exchange.send(OK)
+        await exchange.hang_up()
+        await exchange.reader.read()  # until the other side has closed, too
+        gave_up.set()
+
+    server = Server(keep_alive)
+
+    async def scenario() -> list[Reply]:
+        async with server.running(), transport_to(f"http://127.0.0.1:{server.port}") as transport:
+            first = await post(transport)
+            await gave_up.wait()
+            return [first, await post(transport)]
+
+    assert run(scenario()) == [Answer(status=200, excerpt=b"{}")] * 2
     assert server.connections == 2
 
 

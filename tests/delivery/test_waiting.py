@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.errors import ApiOutage
 from target_driftrock.events.answer import Answer, Fault, Reply
 from tests.delivery.doubles import LATENCY, React, ScriptedTokens, Sent, always, script, status
 from tests.delivery.examples import event
@@ -159,12 +160,27 @@ def test_others_go_when_a_pause_is_over_before_its_own_event_wakes() -> None:
     assert ending.transport.moments(2) == pytest.approx([34.7], abs=0.2)
 
 
-@pytest.mark.parametrize("retry_after", ["soon", "-5", ""])
+@pytest.mark.parametrize(
+    "retry_after", ["soon", "-5", "", "Fri, 31 Dec 99999 23:59:59 GMT", "Fri, 31 Dec 99999999999 23:59:59 GMT"]
+)
 def test_the_usual_wait_holds_when_retry_after_cannot_be_read(retry_after: str) -> None:
     """What asks for nothing asks for nothing."""
     stage = Stage(react=script({1: [status(429, retry_after=retry_after)]}), roll=lambda: MOST)
 
     assert gaps(stage.play([event(1)]), 1) == pytest.approx([1], abs=0.01)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("retry_after", ["Fri, 31 Dec 9999 23:59:59 GMT", "9" * 30, "9" * 400])
+def test_an_outage_ends_the_run_when_the_api_names_a_time_that_nobody_lives_to_see(code: int, retry_after: str) -> None:
+    """Centuries are a wait like any other: the patience ends it."""
+    stage = Stage(react=always({}, otherwise=status(code, retry_after=retry_after)), max_outage=300)
+
+    ending = stage.play([event(1)])
+
+    assert isinstance(ending.error, ApiOutage)
+    assert ending.kinds() == {1: "Open"}
+    assert ending.ended_at == pytest.approx(300, abs=1)
 
 
 def test_a_retry_goes_first_when_many_have_not_been_tried() -> None:

@@ -34,5 +34,5 @@ def alter(location: str, *statements: sa.Executable) -> None:
 def _connection(location: str) -> sa.Connection:
     place = parse_place(location)
     if isinstance(place, Directory):
-        return sa.create_engine(f"sqlite:///{place.file}", poolclass=NullPool).connect()
+        return sa.create_engine(sa.URL.create("sqlite", database=str(place.file)), poolclass=NullPool).connect()
     return engine(place).connect()

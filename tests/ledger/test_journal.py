@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from typing import NoReturn
 
 import pytest
 
-from target_driftrock.errors import LedgerUnavailable
+from target_driftrock.errors import LedgerUnavailable, NoThread
 from target_driftrock.events.event import Capture, Event
 from target_driftrock.ledger.interface import Change, Intent, Known, Proven
 from target_driftrock.ledger.journal import GroupingJournal
-from tests import virtual_time
+from tests import threads, virtual_time
 from tests.delivery.doubles import InLoopExecutor, RecordingLedger
 from tests.delivery.examples import capture, event
 
@@ -158,19 +156,18 @@ def test_everything_is_refused_when_a_commit_failed() -> None:
 
 
 def test_everything_is_refused_when_no_thread_can_be_had() -> None:
-    """A machine without room for one more must not leave a waiter waiting."""
-
-    class Full(Executor):
-        def submit(self, *_: object, **__: object) -> NoReturn:
-            raise RuntimeError("can't start new thread")
+    """A machine without room for one more must not leave a waiter waiting; the next run goes on."""
 
     async def commit() -> None:
-        journal = GroupingJournal(RecordingLedger(), executor=Full())
-        waiters = [journal.commit([Intent(event(number))]) for number in (1, 2)]
-        errors = await asyncio.gather(*waiters, journal.commit([Intent(event(3))]), return_exceptions=True)
-        assert [str(error) for error in errors] == ["can't start new thread"] * 3
+        journal = GroupingJournal(RecordingLedger())
+        with threads.none_left():
+            waiters = [journal.commit([Intent(event(number))]) for number in (1, 2)]
+            errors = await asyncio.gather(*waiters, journal.recall([event(3)]), return_exceptions=True)
+        errors += await asyncio.gather(journal.secure(), return_exceptions=True)
+        assert [type(error) for error in errors] == [NoThread] * 4
+        journal.close()
 
-    virtual_time.run(commit())
+    asyncio.run(commit())
 
 
 def test_everything_is_refused_when_a_look_up_failed() -> None:

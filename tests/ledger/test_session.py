@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import closing
 
@@ -16,6 +17,7 @@ from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.interface import Concluded, Intent, Standing
 from target_driftrock.ledger.lock import lock_for
 from target_driftrock.ledger.place import connect, engine, parse_place
+from target_driftrock.ledger.reading import reading
 from tests.contract.places import new_schema, opened, server
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
@@ -76,7 +78,7 @@ def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture)
                 with pytest.raises(LedgerUnavailable) as lost:
                     call()
                 assert CANARY not in str(lost.value)
-                assert "(57P01)" in str(lost.value)
+                assert "(57P01: the server ended the session)" in str(lost.value)
             assert processes(another) <= before
             assert rows(location, tables.kept) == []
             with opened(location) as next_run:
@@ -97,6 +99,35 @@ def test_a_dead_machine_frees_its_lock_when_a_minute_is_over() -> None:
     assert 0 < found["statement_timeout"] <= 15_000
 
 
+UNLIMITED = """
+ALTER TABLE deliveries RENAME TO rows;
+CREATE FUNCTION is_unlimited() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('statement_timeout') <> '0' THEN RAISE query_canceled; END IF;
+  RETURN true;
+END $$;
+CREATE VIEW deliveries AS SELECT * FROM rows WHERE is_unlimited();
+"""
+"""Whoever looks through the whole table with a limit is cancelled, as it would be with many millions of rows in it."""
+
+
+def test_no_limit_ends_what_looks_at_every_row_when_there_are_very_many() -> None:
+    """The next run after one that was killed counts what that left, and `trace` finds an id by its digest."""
+    with new_schema() as location:
+        with opened(location) as killed:
+            killed.commit([Intent(event(1)), Concluded(part=event(2), outcome=Delivered())])
+        with closing(session(location)) as connection, connection.begin():
+            connection.exec_driver_sql(UNLIMITED)
+
+        with reading(location) as ledger:
+            (traced,), _ = ledger.trace("leads:2")
+        with opened(location):
+            receipt = rows(location, tables.runs)[0]["receipt"]
+
+    assert traced.standing is Standing.DELIVERED
+    assert json.loads(receipt)["intents_open"] == 1
+
+
 def test_a_run_stops_when_the_database_is_made_read_only() -> None:
     """As on a standby after a switch: in the middle of a run that is no wrong setting."""
     with new_schema() as location:
@@ -110,4 +141,4 @@ def test_a_run_stops_when_the_database_is_made_read_only() -> None:
             with pytest.raises(LedgerUnavailable) as failed:
                 ledger.commit([Intent(event(1))])
 
-        assert "(25006)" in str(failed.value)
+        assert "(25006: the server is read-only" in str(failed.value)

@@ -80,7 +80,7 @@ def test_judges_value_when_attribute_has_a_rule(name: str, value: Any, expected:
 
 def _key(stream: str, *parts: Any) -> Any:
     record = {f"k{place}": part for place, part in enumerate(parts)}
-    return attribute.key(stream, [reader(name) for name in record])(record)
+    return attribute.key(stream, list(record))(record)
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,12 @@ def _key(stream: str, *parts: Any) -> Any:
         pytest.param((Decimal("42.00"), 42.0), "leads:42:42", id="numbers by their value"),
         pytest.param((Decimal("1e2"),), "leads:100", id="an exponent"),
         pytest.param(("42.00",), "leads:42.00", id="the digits of a text"),
-        pytest.param(("",), attribute.IS_EMPTY, id="an empty key"),
-        pytest.param(("\u00a0",), attribute.IS_EMPTY, id="a blank key"),
-        pytest.param((None,), attribute.IS_NULL, id="a null key"),
-        pytest.param(("", ""), attribute.IS_EMPTY, id="all parts empty"),
-        pytest.param(("", None), attribute.IS_EMPTY, id="all parts empty or null"),
-        pytest.param((None, None), attribute.IS_NULL, id="all parts null"),
-        pytest.param((), attribute.IS_NULL, id="no parts"),
+        pytest.param(("",), Wrong("is empty (key property k0)"), id="an empty key"),
+        pytest.param(("\u00a0",), Wrong("is empty (key property k0)"), id="a blank key"),
+        pytest.param((None,), Wrong("is null (key property k0)"), id="a null key"),
+        pytest.param(("", ""), Wrong("is empty (key properties k0, k1)"), id="all parts empty"),
+        pytest.param(("", None), Wrong("is empty (key properties k0, k1)"), id="all parts empty or null"),
+        pytest.param((None, None), Wrong("is null (key properties k0, k1)"), id="all parts null"),
         pytest.param(([1],), attribute.NO_IDENTIFIER, id="a list"),
         pytest.param((1, {}), attribute.NO_IDENTIFIER, id="an object beside a part"),
         pytest.param(({},), attribute.NO_IDENTIFIER, id="an object"),
@@ -116,6 +115,21 @@ def _key(stream: str, *parts: Any) -> Any:
 def test_names_record_when_key_is_given(parts: tuple[Any, ...], text: Any) -> None:
     """A record is named by its stream and key."""
     assert _key("leads", *parts) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "expected"),
+    [
+        pytest.param("id", {}, Wrong("is null (key property id)"), id="left out"),
+        pytest.param("id", {"ID": 1}, Wrong("is null (key property id)"), id="of another case"),
+        pytest.param("contact.id", {"contact": {"id": 7}}, "leads:7", id="under a path"),
+        pytest.param("contact.id", {"contact": {"id": 7}, "contact.id": 8}, "leads:8", id="of exactly that name"),
+        pytest.param("contact.id", {"contact": None}, Wrong("is null (key property contact.id)"), id="an end of it"),
+    ],
+)
+def test_reads_a_key_property_as_any_other_when_it_is_named(name: str, record: dict[str, Any], expected: Any) -> None:
+    """By its exact name or by a path; what is left out is null, and the reason names it."""
+    assert attribute.key("leads", [name])(record) == expected
 
 
 def test_encodes_stream_when_a_colon_is_in_its_name() -> None:

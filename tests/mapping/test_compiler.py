@@ -126,7 +126,9 @@ def test_compiles_when_name_or_glob_fits(pattern: str, stream: str) -> None:
     ("mappings", "stream", "hint"),
     [
         pytest.param([lead_mapping()], "lead", "; the nearest is leads", id="a typo"),
-        pytest.param([lead_mapping()], "Leads", "; the nearest is leads", id="another case"),
+        pytest.param(
+            [lead_mapping()], "Leads", "; the nearest is leads: upper and lower case count", id="another case"
+        ),
         pytest.param([lead_mapping()], "audit_log", "", id="another table"),
         pytest.param([], "leads", "", id="no mapping at all"),
     ],
@@ -136,7 +138,7 @@ def test_is_fault_when_no_mapping_names_the_stream(mappings: list[StreamMapping]
     found = compile_stream(mappings, stream=stream, schema=OPEN, key_properties=["id"])
 
     assert found == MappingFaults(
-        (f"streams: no mapping names the stream {stream}{hint}. Map it, or say `skip: true`.",)
+        (f"streams: no mapping names the stream {stream}{hint}. Map it, or set `skip: true`.",)
     )
 
 
@@ -209,7 +211,7 @@ def test_warns_when_a_mapping_names_nobody(attributes: dict[str, Any]) -> None:
     (told,) = compiled(lead_mapping(created_at="{at}", **attributes), schema=SCHEMA).warnings
 
     assert told.startswith(f"{LABEL}: its events name nobody")
-    assert "say on_changed: skip or send" in told
+    assert "set on_changed: skip or send" in told
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from target_driftrock.events.answer import Answer
 from target_driftrock.events.event import Endpoint, Refusal
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.interface import Concluded, Intent
+from target_driftrock.mapping.attribute import NO_TIME
 from target_driftrock.mapping.values import is_nothing
 from tests.mapping.examples import ORIGIN, body, compiled, event, lead_mapping, part, reason
 
@@ -332,7 +333,7 @@ def test_it_has_a_former_identity_when_that_is_another_one(stage: str, is_anothe
         pytest.param({"event_id": "{tags}"}, "event_id is neither text nor a number", id="a list for an id"),
         pytest.param({"person_id": "{yes}"}, "person_id is neither text nor a number", id="a boolean for an id"),
         pytest.param({"person_id": "x{nan}"}, "person_id cannot be written as JSON", id="NaN in a text"),
-        pytest.param({"created_at": "{email}"}, "created_at is not a time", id="no time"),
+        pytest.param({"created_at": "{email}"}, f"created_at {NO_TIME.rule}", id="no time"),
         pytest.param({"metadata": "{email}"}, "metadata is not an object", id="no object"),
         pytest.param({"fields": {"a": "{nan}"}}, "fields cannot be written as JSON", id="NaN"),
         pytest.param({"fields": {"a": "x{nan}"}}, "fields cannot be written as JSON", id="NaN in a field's text"),
@@ -352,7 +353,7 @@ def test_refuses_by_rule_when_an_attribute_is_wrong(attributes: dict[str, Any], 
 def test_refuses_when_a_key_property_is_missing() -> None:
     """Without its key a record has no identity, and is refused; the rest of the stream goes on."""
     assert part({"email": "ada@example.com"}) == Refusal(
-        origin=ORIGIN, mapping="streams[0] (leads)", reason="event_id is null"
+        origin=ORIGIN, mapping="streams[0] (leads)", reason="event_id is null (key property id)"
     )
 
 

@@ -15,6 +15,8 @@ from target_driftrock.mapping.timestamps import utc
 TEN = "2019-12-02T10:00:00.000Z"
 MIDNIGHT = "2019-12-02T00:00:00.000Z"
 EPOCH = 1575280800
+SINCE, UNTIL = 946_684_800, 4_133_980_800
+"""The first second of 2000, and of 2101."""
 
 
 @pytest.mark.parametrize(
@@ -48,12 +50,12 @@ EPOCH = 1575280800
         pytest.param(Decimal("1.5752808E+9"), TEN, id="a decimal with an exponent"),
         pytest.param("1575280800", TEN, id="ten digits are seconds"),
         pytest.param("1575280800000", TEN, id="thirteen digits are milliseconds"),
-        pytest.param(0, "1970-01-01T00:00:00.000Z", id="the epoch itself"),
-        pytest.param(-1, "1969-12-31T23:59:59.000Z", id="before the epoch"),
-        pytest.param(Decimal("-0.0001"), "1969-12-31T23:59:59.999Z", id="cut downwards before the epoch, too"),
-        pytest.param(10**11, "5138-11-16T09:46:40.000Z", id="1e11 is seconds"),
-        pytest.param(10**11 + 1, "1973-03-03T09:46:40.001Z", id="over 1e11 it is milliseconds"),
-        pytest.param(-(10**11) - 1, "1966-10-31T14:13:19.999Z", id="under -1e11 too"),
+        pytest.param(SINCE, "2000-01-01T00:00:00.000Z", id="the first second of 2000"),
+        pytest.param(SINCE * 1000, "2000-01-01T00:00:00.000Z", id="its first millisecond"),
+        pytest.param(UNTIL - 1, "2100-12-31T23:59:59.000Z", id="the last second of 2100"),
+        pytest.param(UNTIL * 1000 - 1, "2100-12-31T23:59:59.999Z", id="its last millisecond"),
+        pytest.param(UNTIL - 0.001, "2100-12-31T23:59:59.999Z", id="its last second's last part"),
+        pytest.param("0946684800", "2000-01-01T00:00:00.000Z", id="ten digits that begin with a zero"),
     ],
 )
 def test_writes_utc_when_value_is_a_time(value: Any, written: str) -> None:
@@ -85,6 +87,23 @@ def test_writes_utc_when_value_is_a_time(value: Any, written: str) -> None:
         pytest.param(10**5000, id="an integer beyond all bounds"),
         pytest.param(253402300800000, id="the year 10000"),
         pytest.param(-62135596800001, id="the year 0"),
+        pytest.param(0, id="the epoch itself"),
+        pytest.param(-EPOCH, id="before the epoch"),
+        pytest.param(SINCE - 1, id="the last second of 1999"),
+        pytest.param(SINCE * 1000 - 1, id="its last millisecond"),
+        pytest.param(Decimal(SINCE) - Decimal("0.0001"), id="its last second's last part"),
+        pytest.param(UNTIL, id="the first second of 2101"),
+        pytest.param(UNTIL * 1000, id="its first millisecond"),
+        pytest.param(10**11, id="between seconds and milliseconds"),
+        pytest.param(EPOCH * 10**6, id="microseconds"),
+        pytest.param(EPOCH * 10**9, id="nanoseconds"),
+        pytest.param(46083.38, id="a spreadsheet's day"),
+        pytest.param(20514, id="days since the epoch"),
+        pytest.param(20260302, id="a date as a number"),
+        pytest.param(20260302101500, id="a date and time as a number"),
+        pytest.param(2026, id="a year as a number"),
+        pytest.param("0000000000", id="ten zeros"),
+        pytest.param("9999999999999", id="thirteen nines"),
     ],
 )
 def test_writes_nothing_when_value_is_no_time(value: Any) -> None:

@@ -122,7 +122,7 @@ def test_it_is_told_what_to_type_when_an_identity_is_mended(
 
     assert told == (
         f"{LABEL}: {names} made other identities before, so 1,234 events of stream leads that were delivered then "
-        f"would be sent again. Add `formerly: {former}` to this mapping to go on from them, or say `formerly: null` to "
+        f"would be sent again. Add `formerly: {former}` to this mapping to go on from them, or set `formerly: null` to "
         "send all again."
     )
     assert mended(state, mapped({**after, "formerly": (_typed(told),)})) == []

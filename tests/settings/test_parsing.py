@@ -63,7 +63,6 @@ def test_defaults_hold_when_nothing_else_is_given() -> None:
         keeping=Keeping(ledger="ledger"),
         mappings=(StreamMapping(index=0, stream="leads", event_type="lead", source_id="capture-1", fields="*"),),
         batch_size_rows=100,
-        validate_records=True,
     )
 
 
@@ -75,13 +74,32 @@ def test_every_number_reaches_its_group_when_given() -> None:
         read_timeout=Decimal("2.5"),
         max_outage_seconds=0,
         batch_size_rows=7,
-        validate_records=False,
     )
 
     assert result.pace == Pace(max_concurrency=8, max_events=10)
     assert result.patience == Patience(read_timeout=2.5, max_outage=0.0)
     assert isinstance(result.patience.read_timeout, float)
-    assert (result.batch_size_rows, result.validate_records) == (7, False)
+    assert result.batch_size_rows == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("100", 100.0), ("2.5", 2.5), (".5", 0.5), ("5.", 5.0), (" 7 ", 7.0), ("1e1", 10.0), ("+3", 3.0)],
+)
+def test_a_number_is_read_when_it_comes_as_its_text(text: str, number: float) -> None:
+    """So Meltano writes into its file what a variable said."""
+    result = parsed(max_reject_percent=text, read_timeout=text)
+
+    assert (result.keeping.max_reject_percent, result.patience.read_timeout) == (number, number)
+
+
+@pytest.mark.parametrize(
+    "text", ["2,5", "5 %", "nan", "inf", "1_0", "١٢", "0x10", "five", "1 2", "-", ".", "101", "1e3"]
+)
+def test_a_text_is_refused_when_it_is_no_number_or_not_within_the_bounds(text: str) -> None:
+    """As a number would be, without a word of quotes: they are not what is wrong."""
+    with pytest.raises(SettingsInvalid, match=r"^max_reject_percent must be a number from 0 to 100\.$"):
+        parsed(max_reject_percent=text)
 
 
 def test_credentials_are_the_given_ones_when_the_environment_is_the_sandbox() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_driftrock.errors import SettingsInvalid
-from target_driftrock.settings import from_environment, read_files
+from target_driftrock.settings import from_environment, read_files, variable_doubts
+from target_driftrock.settings.streams import EXAMPLE
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def test_variable_becomes_what_its_setting_holds_when_it_is_right(variable: str,
         ("MAX_CONCURRENCY", "1.5", "a whole number"),
         ("READ_TIMEOUT", "60s", "a number"),
         ("VALIDATE_RECORDS", "y", "true or false (1 or 0, yes or no, on or off)"),
-        ("STREAMS", "leads,CANARY", "a JSON array"),
-        ("STREAMS", '{"stream": "CANARY"}', "a JSON array"),
-        ("STREAMS", '["\udcff"]', "a JSON array"),
+        ("STREAMS", "leads,CANARY", f"a JSON array, such as [{EXAMPLE}]"),
+        ("STREAMS", '{"stream": "CANARY"}', f"a JSON array, such as [{EXAMPLE}]"),
+        ("STREAMS", '["\udcff"]', f"a JSON array, such as [{EXAMPLE}]"),
         ("STREAM_MAPS", "[]", "a JSON object"),
     ],
 )
@@ -69,10 +70,67 @@ def test_variable_is_passed_over_when_it_is_empty_or_no_setting() -> None:
         "TARGET_DRIFTROCK_MAX_EVENTS": "",
         "TARGET_DRIFTROCK_LOGLEVEL": "DEBUG",
         "TARGET_DRIFTROCK__LOAD_SCHEMA": "public",
+        "TARGET_DRIFTROCK_TEST_REQUIRE_POSTGRES": "1",
         "CLIENT_ID": "other",
     }
 
     assert from_environment(environ) == {}
+    assert variable_doubts(["ENV"], environ) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("TARGET_DRIFTROCK_MAX_EVENT", "TARGET_DRIFTROCK_MAX_EVENTS"),
+        ("TARGET_DRIFTROCK_CLIENTID", "TARGET_DRIFTROCK_CLIENT_ID"),
+        ("TARGET_DRIFTROCK_max_events", "TARGET_DRIFTROCK_MAX_EVENTS"),
+        ("TARGET_DRIFTROCK_OUTAGE_SECONDS", "TARGET_DRIFTROCK_MAX_OUTAGE_SECONDS"),
+    ],
+)
+def test_variable_is_a_fault_when_it_almost_names_a_setting(variable: str, meant: str) -> None:
+    """`MAX_EVENT` would send everything: what was meant is told, and its value is not."""
+    environ = {variable: "CANARY"}
+
+    with pytest.raises(SettingsInvalid) as raised:
+        from_environment(environ)
+
+    assert raised.value.faults == (f"{variable} is no setting's variable: did you mean {meant}?",)
+    assert variable_doubts(["ENV"], environ) == []  # told already
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("TARGET_DRIFTROCK_PORT", "TARGET_DRIFTROCK_PORT is set, and has no effect: target-driftrock --about lists"),
+        ("TARGET_DRIFTROCK_HARD_DELETE", "TARGET_DRIFTROCK_HARD_DELETE is set, and has no effect: an event is never"),
+        ("TARGET_DRIFTROCK_A\nB", "'TARGET_DRIFTROCK_A\\nB' is set, and has no effect"),
+    ],
+    ids=["a container's", "the SDK's", "a line break in its name"],
+)
+def test_variable_is_doubted_when_it_names_no_setting(variable: str, told: str) -> None:
+    """It looks like a setting and is none: nobody would notice that it says nothing."""
+    environ = {variable: "CANARY"}
+
+    (doubt,) = variable_doubts(["ENV"], environ)
+
+    assert from_environment(environ) == {}
+    assert doubt.startswith(told)
+    assert "CANARY" not in doubt
+
+
+def test_variables_count_when_meltano_hands_the_settings_over_in_a_file(tmp_path: Path) -> None:
+    """Meltano passes on only what it knows: a variable that it does not know would be lost without a word."""
+    (tmp_path / "a.json").write_text("{}")
+    paths = [str(tmp_path / "a.json")]
+    almost = {"TARGET_DRIFTROCK_MAX_EVENT": "1"}
+    another = {"TARGET_DRIFTROCK_PORT": "1"}
+    meltano = {"MELTANO_LOADER_NAME": "target-driftrock"}
+
+    assert read_files(paths, almost) == {}
+    assert variable_doubts(paths, another) == []
+    assert len(variable_doubts(paths, another | meltano)) == 1
+    with pytest.raises(SettingsInvalid, match="did you mean TARGET_DRIFTROCK_MAX_EVENTS"):
+        read_files(paths, almost | meltano)
 
 
 @settings(max_examples=200, deadline=None)
@@ -159,5 +217,5 @@ def test_settings_are_not_printed_when_they_stand_in_place_of_a_file() -> None:
 
 def test_option_is_asked_for_when_there_is_none() -> None:
     """Without any source, the message says how to give one, not what is missing in it."""
-    with pytest.raises(SettingsInvalid, match="say --config FILE, or --config=ENV"):
+    with pytest.raises(SettingsInvalid, match="give --config FILE, or --config=ENV"):
         read_files([], {})

@@ -13,7 +13,7 @@ from target_driftrock.settings import TABLE, Pace, Patience, config_jsonschema, 
 from target_driftrock.settings.groups import StreamMapping
 from target_driftrock.settings.table import DROPPED, MAPPING_SCHEMAS, Kind, Row
 
-MELTANO_KINDS = {"string", "integer", "decimal", "boolean", "options", "object", "array"}
+MELTANO_KINDS = {"string", "integer", "boolean", "options", "object", "array"}
 VALID = {
     "environment": "sandbox",
     "ledger": "ledger",
@@ -135,7 +135,7 @@ def test_readme_table_has_a_line_for_each_setting_when_generated() -> None:
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in lines)
     assert "| `max_concurrency` | integer | `16` |" in settings_table()
     assert "| `validate_records` | boolean | `true` |" in settings_table()
-    assert "| `environment` | options (production, staging, sandbox) | must be said |" in settings_table()
+    assert "| `environment` | options (production, staging, sandbox) | required |" in settings_table()
     assert "| `api_key` | secret |  |" in settings_table()
     assert "| `new_ledger` | options (allow, refuse) | `allow` |" in settings_table()
     assert "| `on_changed` | options (skip, send) |  |" in settings_table()
@@ -149,7 +149,7 @@ def test_bar_stays_in_its_cell_when_a_text_has_one() -> None:
 
 
 def test_meltano_settings_are_meltanos_own_words_when_generated() -> None:
-    """Kinds that Meltano knows, defaults as `value`, secrets as `sensitive`, choices as `options`."""
+    """Kinds that Meltano can carry, defaults as `value`, secrets as `sensitive`, choices as `options`."""
     by_name = {setting["name"]: setting for setting in meltano_settings()}
 
     assert list(by_name) == [row.name for row in TABLE]

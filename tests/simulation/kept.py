@@ -8,7 +8,6 @@ from typing import Any
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.entry import Entry, Keys
 from target_driftrock.ledger.interface import Change, Concluded, Forgotten
-from target_driftrock.ledger.likeness import TO_DECIDE
 from target_driftrock.ledger.ways import Ways
 
 API = "simulation"
@@ -46,16 +45,11 @@ class KeptRows:
         entry = Entry(self._digests, self._keys, self._ways, api=API, run=run, now=0.0, may_keep_rows=True)
         for change in told:
             entry.take(change)
-        gone = [row for row in self._rows.values() if _is_forgotten(row, entry) or _is_released(row, entry, run=run)]
+        gone = [row for row in self._rows.values() if entry.forgets(row) or _is_released(row, entry, run=run)]
         for row in gone:
             del self._rows[row["key"]]
         self._rows |= entry.kept
         return gone
-
-
-def _is_forgotten(row: Row, entry: Entry) -> bool:
-    is_change = entry.forgotten.get(row["key"])
-    return is_change is not None and (not is_change or row["kind"] in TO_DECIDE)
 
 
 def _is_released(row: Row, entry: Entry, *, run: int) -> bool:

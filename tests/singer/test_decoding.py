@@ -89,6 +89,30 @@ def test_a_message_is_read_when_its_line_is_good(line: bytes, message: object) -
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("ab12", id="too short"),
+        pytest.param("ab" * 17, id="too long"),
+        pytest.param("AB" * 16, id="in capitals"),
+        pytest.param("ab " * 16, id="with spaces"),
+        pytest.param("ab" * 16 + "\\n", id="with a line break"),
+        pytest.param("canary-person@example.com-1234567", id="a value"),
+        pytest.param("١٢" * 16, id="digits of another script"),
+    ],
+)
+@pytest.mark.parametrize("value", ["1", "NaN"], ids=["a good record", "a record with a fault"])
+def test_the_line_is_named_when_its_row_is_no_key_of_one(row: str, value: str) -> None:
+    """Whoever mended the line by hand learns which, and nothing of it is shown."""
+    line = f'{{"type":"RECORD","stream":"leads","record":{{"v":{value}}},"driftrock_row":"{row}"}}\n'
+
+    with pytest.raises(InputInvalid, match=r"^Line 7, a RECORD: its `driftrock_row` ") as refused:
+        decode(line.encode(), 7)
+
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         pytest.param("1.10", "1.10", id="trailing zero"),

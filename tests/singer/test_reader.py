@@ -324,6 +324,39 @@ def test_reading_ends_between_two_lines_when_it_is_told_to_stop() -> None:
     assert reader.line == 1
 
 
+def test_it_is_known_whether_reading_was_stopped_when_it_is_over() -> None:
+    """Before the end of the input was seen, or at it."""
+    stopped, whole = Reader(is_stopped=lambda: True), Reader()
+
+    for reader in (stopped, whole):
+        reader.process_lines(io.BytesIO(SCHEMA + LEADS), Receiver().callbacks)
+
+    assert stopped.was_stopped
+    assert not whole.was_stopped
+
+
+def test_a_file_tells_how_far_it_is_read_when_ticks_come(tmp_path: Path) -> None:
+    """In bytes, and how many it has; at its end without a tick; a pipe has no such thing."""
+    file = tmp_path / "leads.singer"
+    file.write_bytes(SCHEMA + LEADS * 20_000)
+    size = file.stat().st_size
+    places: list[tuple[int, int] | None] = []
+    reader = Reader(tick=lambda: places.append(reader.place), tick_seconds=0.0)
+
+    with file.open("rb") as source:
+        reader.process_lines(source, Receiver().callbacks)
+
+    read = [place[0] for place in places if place is not None]
+    assert len(read) == len(places)
+    assert read == sorted(read)
+    assert 0 < read[1] < size
+    assert reader.place == (size, size)
+    with piped(SCHEMA + LEADS) as pipe:
+        pipe.tap.close()
+        reader.process_lines(pipe.source, {})
+    assert reader.place is None
+
+
 def test_reading_ends_at_a_tick_when_it_is_told_to_stop_in_silence() -> None:
     """Even without a wake pipe, a silent tap cannot hold the run."""
     stopped: list[bool] = []

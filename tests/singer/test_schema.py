@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import traceback
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from singer_sdk.exceptions import InvalidRecord
 
 from target_driftrock.singer.schema import RecordValidator
 
@@ -40,6 +38,9 @@ def fault(schema: Any, value: Any) -> str | None:
         pytest.param({"type": "string"}, 1, "/v: type", id="no string"),
         pytest.param({"type": "string"}, None, "/v: type", id="null"),
         pytest.param({"type": ["null", "string"]}, None, None, id="null allowed"),
+        pytest.param({"type": ["null", "string"], "enum": ["a"]}, None, None, id="null allowed, and not listed"),
+        pytest.param({"type": ["null", "string"], "enum": ["a"]}, "b", "/v: enum", id="null allowed, another value"),
+        pytest.param({"type": "string", "enum": ["a"]}, None, "/v: type", id="null neither allowed nor listed"),
         pytest.param({"type": "integer"}, Decimal("1.0"), None, id="1.0 is an integer"),
         pytest.param({"type": "integer"}, Decimal("1E+400"), None, id="a huge integer"),
         pytest.param({"type": "integer"}, Decimal("1.5"), "/v: type", id="no integer"),
@@ -214,18 +215,6 @@ def test_numbers_stay_numbers_when_a_stream_map_made_a_date_beside_them() -> Non
     assert validator.fault({"at": dt.date(2026, 1, 31), "v": Decimal("1.10")}) is None
 
 
-def test_the_sdk_is_told_path_and_rule_when_it_asks_for_a_judgement() -> None:
-    """The exception that the SDK wants holds no record, nor does its traceback."""
-    validator = RecordValidator({"properties": {"v": {"type": "integer"}}})
-
-    validator.validate({"v": 1})
-    with pytest.raises(InvalidRecord, match="/v: type") as caught:
-        validator.validate({"v": CANARY})
-
-    assert caught.value.record == {}
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
     lambda inner: (
@@ -253,3 +242,98 @@ def test_every_schema_compiles_when_it_is_json(schema: dict[str, Any]) -> None:
     found = RecordValidator(schema).fault({"a": [{"a": 1}], "type": "x"})
 
     assert found is None or found.startswith("/")
+
+
+# Some properties alone.
+
+WHOLE: dict[str, Any] = {
+    "type": "object",
+    "required": ["a", "b", "_sdc_x"],
+    "properties": {"a": {"type": "string"}, "b": {"type": "string"}, "_sdc_x": {"type": "string"}},
+    "additionalProperties": False,
+    "maxProperties": 2,
+    "propertyNames": {"maxLength": 6},
+}
+RIGHT: dict[str, Any] = {"a": "x", "b": "y"}
+
+
+@pytest.mark.parametrize(
+    ("record", "named", "but", "whole"),
+    [
+        pytest.param(RIGHT, None, None, None, id="right"),
+        pytest.param({**RIGHT, "_sdc_x": 7}, None, None, None, id="a loader's column is wrong"),
+        pytest.param({**RIGHT, "_SDC_Y": 7}, None, None, None, id="a loader's column is not listed"),
+        pytest.param({"a": 1, "b": "y"}, "/a: type", "/a: type", "/a: type", id="the first is wrong"),
+        pytest.param({"a": "x", "b": 1}, None, None, "/b: type", id="the other is wrong"),
+        pytest.param({"b": "y"}, "/a: required", "/a: required", "/a: required", id="the first is left out"),
+        pytest.param({"a": "x"}, None, None, "/b: required", id="the other is left out"),
+        pytest.param({**RIGHT, "c": 1}, None, "/*: additionalProperties", "/: maxProperties", id="one is not listed"),
+        pytest.param({**RIGHT, "b": 1, "_sdc_x": 7}, None, None, "/b: type", id="two of those that do not count"),
+    ],
+)
+def test_the_named_properties_are_judged_when_some_are(
+    record: dict[str, Any], named: str | None, but: str | None, whole: str | None
+) -> None:
+    """By what the SCHEMA says of each, and that it must be there; without names all are, but some."""
+    found = [RecordValidator(WHOLE, names=["a"]), RecordValidator(WHOLE, but=["b"]), RecordValidator(WHOLE)]
+
+    assert [validator.fault(record) for validator in found] == [named, but, whole]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"$ref": "#/definitions/x", "definitions": {"x": WHOLE}}, id="a reference"),
+        pytest.param(
+            {"$ref": "#/definitions/y", "definitions": {"x": WHOLE, "y": {"$ref": "#/definitions/x"}}}, id="two"
+        ),
+        pytest.param({"allOf": [WHOLE]}, id="allOf"),
+        pytest.param({"anyOf": [WHOLE]}, id="anyOf"),
+        pytest.param({"oneOf": [{"allOf": [WHOLE]}]}, id="oneOf of allOf"),
+        pytest.param({"allOf": [{"$ref": "#/definitions/x"}], "definitions": {"x": WHOLE}}, id="allOf of a reference"),
+    ],
+)
+def test_the_named_properties_are_judged_when_they_are_listed_elsewhere(schema: dict[str, Any]) -> None:
+    """What a part of the SCHEMA requires of others is asked of nobody."""
+    validator = RecordValidator(schema, names=["a"])
+
+    assert [validator.fault(record) for record in ({"a": "x"}, {"a": "x", "b": 1})] == [None, None]
+    assert [validator.fault(record) is None for record in ({"a": 1}, {"b": "y"})] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param({"$ref": "#"}, id="itself"),
+        pytest.param({"allOf": [{"$ref": "#"}]}, id="itself below"),
+        pytest.param(
+            {
+                "$ref": "#/definitions/a",
+                "definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}},
+            },
+            id="each other",
+        ),
+        pytest.param({"$ref": "https://example.com/x"}, id="elsewhere"),
+        pytest.param({"$ref": "#/definitions/none"}, id="nowhere"),
+        pytest.param({"$ref": "#/definitions/x", "definitions": {"x": True}}, id="anything"),
+        pytest.param({"required": "a", "allOf": 7, "anyOf": [True, 7]}, id="no words of a schema"),
+    ],
+)
+def test_nothing_is_found_when_a_schema_refers_to_nothing(schema: dict[str, Any]) -> None:
+    """A reference that comes back to itself, or leads nowhere, says nothing, and ends."""
+    assert [RecordValidator(schema, names=["a"]).fault({"a": 1}), RecordValidator(schema).fault({"a": 1})] == [
+        None,
+        None,
+    ]
+
+
+def test_a_tree_is_judged_to_its_leaves_when_its_root_is_narrowed() -> None:
+    """What is below a named property is judged by the whole SCHEMA, as it was written."""
+    tree = {"required": ["id"], "properties": {"id": {"type": "integer"}, "child": {"$ref": "#"}}}
+    validator = RecordValidator(tree, names=["child"])
+
+    assert [validator.fault({"child": child}) for child in ({"id": 1}, {"id": "x"}, {})] == [
+        None,
+        "/child/id: type",
+        "/child/id: required",
+    ]

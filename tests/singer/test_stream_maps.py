@@ -1,14 +1,193 @@
-"""Keys of stream maps that no stream met, and the streams that a map makes."""
+"""Stream maps: what is wrong with them, keys that no stream met, and the streams that a map makes."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from singer_sdk.mapper import PluginMapper
+from singer_sdk.mapper import PluginMapper, StreamMap
 
-from target_driftrock.singer.stream_maps import scopes, unmet
+from target_driftrock.errors import SettingsInvalid
+from target_driftrock.singer.stream_maps import failure, is_taken_away, register, scopes, settings_faults, unmet
+
+PROPERTIES = {"id": {"type": "integer"}, "email": {"type": ["null", "string"]}, "amount": {"type": "number"}}
+SCHEMA: dict[str, Any] = {"type": "object", "properties": PROPERTIES}
+
+
+def registered(rules: Any, *, keys: Sequence[str] = ("id",), schema: Any = None, **config: Any) -> list[StreamMap]:
+    """The maps of the stream `leads`; the SDK's."""
+    whole = {"stream_maps": {"leads": rules}, **config}
+    mapper = PluginMapper({**whole, "stream_maps": dict(whole["stream_maps"])}, logging.getLogger(__name__))
+    register(mapper, "leads", schema=schema or SCHEMA, key_properties=keys, config=whole)
+    return mapper.stream_maps["leads"]
+
+
+# Before any stream comes.
+
+
+@pytest.mark.parametrize(
+    "stream_maps",
+    [
+        {},
+        {"leads": {}, "deals": None, "visits": "__NULL__", "__else__": None},
+        {"leads": {"__filter__": "id", "__alias__": "people", "__key_properties__": ["id"], "__else__": "__NULL__"}},
+        {"copy": {"__source__": "lead*", "email": None, "other": "__NULL__", "__key_properties__": None}},
+        {"leads": {"__filter__": None, "v": "whatever_the_schema_has"}},
+    ],
+)
+def test_nothing_is_told_when_stream_maps_may_be_right(stream_maps: dict[str, Any]) -> None:
+    """Names are judged when their stream comes."""
+    assert settings_faults(stream_maps) == []
+
+
+@pytest.mark.parametrize(
+    ("stream_maps", "told"),
+    [
+        pytest.param({"leads": "email"}, "stream_maps.leads must be an object", id="a text for rules"),
+        pytest.param({"leads": ["email"]}, "stream_maps.leads must be an object", id="an array for rules"),
+        pytest.param({"leads": {"v": 3}}, "stream_maps.leads.v: it must be an expression in quotes", id="a number"),
+        pytest.param({"leads": {"v": {}}}, "stream_maps.leads.v: it must be an expression in quotes", id="an object"),
+        pytest.param({"leads": {"v": "("}}, "stream_maps.leads.v: the expression has a syntax error", id="no syntax"),
+        pytest.param({"leads": {"v": ""}}, "stream_maps.leads.v: the expression is empty", id="empty"),
+        pytest.param(
+            {"leads": {"__filter__": "a AND b"}}, "stream_maps.leads.__filter__: the expression has a", id="a filter"
+        ),
+        pytest.param({"leads": {"__filter__": True}}, "stream_maps.leads.__filter__: it must be", id="no filter"),
+        pytest.param({"leads": {"__else__": "x"}}, "stream_maps.leads.__else__: it must be null", id="no else"),
+        pytest.param({"leads": {"__key_properties__": "id"}}, "__key_properties__: it must be an array", id="one key"),
+        pytest.param({"leads": {"__alias__": 3}}, "stream_maps.leads.__alias__: it must be the name", id="no alias"),
+        pytest.param({"leads": {"__source__": ""}}, "stream_maps.leads.__source__: it must be the", id="no source"),
+        pytest.param({"__else__": {}}, "stream_maps.__else__ must be null", id="else for all"),
+        pytest.param({"__filter__": "id"}, "stream_maps.__filter__ is no stream", id="a rule for all"),
+        pytest.param({"a\nb": 1}, r"'stream_maps.a\nb' must be an object", id="a line break in a key"),
+        pytest.param({"a\nb": {"v": 1}}, r"'stream_maps.a\nb.v': it must be", id="a line break above a property"),
+        pytest.param({"leads": {"\ufeffv": 1}}, r"'stream_maps.leads.\ufeffv': it must be", id="an unseen name"),
+    ],
+)
+def test_key_and_property_are_told_when_a_map_is_wrong_for_any_stream(stream_maps: dict[str, Any], told: str) -> None:
+    """No SCHEMA is needed to see that."""
+    (fault,) = settings_faults(stream_maps)
+
+    assert told in fault
+    assert fault.endswith(".")
+
+
+# When a stream comes.
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        pytest.param(
+            {"v": "float(amont)"},
+            "stream_maps.leads.v, stream leads: amont is not listed in the SCHEMA; the nearest is amount.",
+            id="an unknown name",
+        ),
+        pytest.param({"__filter__": "amont"}, "stream_maps.leads.__filter__, stream leads: amont is", id="a filter"),
+        pytest.param({"v": "self"}, "stream_maps.leads.v, stream leads: self is the property's own", id="self"),
+        pytest.param({"id": None}, "stream_maps.leads.id, stream leads: a map cannot take a key property", id="a key"),
+        pytest.param(
+            {"__else__": None, "email": "email"},
+            "stream_maps.leads.id, stream leads: the map has no key property id: keep it, or set __key_properties__",
+            id="a key left out",
+        ),
+        pytest.param(
+            {"__key_properties__": ["ID"]},
+            "stream_maps.leads.__key_properties__, stream leads: the map has no key property ID; the nearest is id: ",
+            id="an unknown key",
+        ),
+        pytest.param(
+            {"__filters__": "email"},
+            "it is no option of a stream map, and no property of the stream; the nearest is __filter__.",
+            id="an unknown option",
+        ),
+        pytest.param({"__alias__": "my leads"}, "stream_maps.leads.__alias__, stream leads: it is an", id="an alias"),
+        pytest.param({"__alias__": "2024"}, "stream_maps.leads.__alias__, stream leads: it is an", id="a number"),
+    ],
+)
+def test_the_map_is_told_when_it_does_not_go_with_the_schema(rules: dict[str, Any], told: str) -> None:
+    """Stream, key, property and kind of error: the SDK's own text names none of them."""
+    with pytest.raises(SettingsInvalid) as raised:
+        registered(rules)
+
+    (fault,) = raised.value.faults
+    assert told in fault
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"v": "email.lower() if email else None"},
+        {"id": None, "__key_properties__": None},
+        {"__else__": None, "email": "email", "id": "id"},
+        {"__else__": None, "email": "email", "__key_properties__": []},
+        {"__alias__": "__stream_name__ + '_new'"},
+        {"__alias__": "public-leads"},
+        {"email": "self"},
+    ],
+)
+def test_a_map_is_made_when_it_goes_with_the_schema(rules: dict[str, Any]) -> None:
+    """What the SDK takes is taken."""
+    assert len(registered(rules)) == 1
+
+
+def test_a_map_for_another_stream_is_not_judged_when_this_one_comes() -> None:
+    """One configuration may serve several taps."""
+    mapper = PluginMapper({}, logging.getLogger(__name__))
+
+    register(mapper, "visits", schema=SCHEMA, key_properties=[], config={"stream_maps": {"leads": {"v": "what"}}})
+
+    assert len(mapper.stream_maps["visits"]) == 1
+
+
+def test_the_kind_alone_is_told_when_the_sdk_refuses_what_we_took() -> None:
+    """Its text may hold an expression."""
+    with pytest.raises(SettingsInvalid) as raised:
+        registered({"email": None}, schema={"required": True, **SCHEMA})
+
+    assert raised.value.faults == (
+        "stream_maps: stream leads cannot be mapped by the SDK (TypeError): check what names it there.",
+    )
+    assert raised.value.__suppress_context__
+
+
+def test_a_stream_is_taken_away_when_its_map_is_null() -> None:
+    """Nothing is left of it that would want a mapping; its SCHEMA does not matter."""
+    twice = {"properties": {"a": {"type": "object", "properties": {"b": {}}}, "a__b": {}}}
+
+    assert all(map(is_taken_away, registered(None)))
+    flattened = registered("__NULL__", schema=twice, flattening_enabled=True, flattening_max_depth=1)
+    assert all(map(is_taken_away, flattened))
+    assert not any(map(is_taken_away, registered({})))
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        pytest.param({"v": "email.lower()"}, "stream map of v: AttributeDoesNotExist", id="a null"),
+        pytest.param({"v": "int(note)"}, "stream map of v: ValueError", id="a text"),
+        pytest.param({"First\nName": "1 / 0"}, r"stream map of 'First\nName': ZeroDivisionError", id="a line break"),
+        pytest.param({"__filter__": "email > 1"}, "stream map of __filter__: TypeError", id="a filter"),
+    ],
+)
+def test_property_and_kind_are_told_when_a_map_fails_on_one_record(rules: dict[str, Any], told: str) -> None:
+    """Never a value, which the exception's own text has."""
+    (stream_map,) = registered(rules, schema={"properties": {**PROPERTIES, "note": {}}})
+
+    with pytest.raises(Exception, match=r".") as raised:
+        stream_map.transform({"id": 1, "email": None, "amount": 1, "note": "CANARY"})
+
+    assert failure(raised.value) == told
+
+
+def test_the_kind_alone_is_told_when_no_expression_failed() -> None:
+    """It is somebody's error all the same."""
+    assert failure(ValueError("CANARY")) == "stream map: ValueError"
+
+
+# Keys that no stream met.
 
 
 @pytest.mark.parametrize(
@@ -34,6 +213,12 @@ def test_a_key_is_told_when_no_stream_met_it(stream_maps: dict[str, Any], stream
 
     assert len(told) == len(keys)
     assert all(f"the key {key}," in sentence for key, sentence in zip(keys, told, strict=True))
+
+
+def test_the_nearest_stream_is_told_when_a_key_met_none() -> None:
+    """It was probably meant; and it stays on its line."""
+    assert "is meant by it (the nearest is Leads: upper and lower case count)," in unmet({"leads": {}}, ["Leads"])[0]
+    assert r"the key 'a\nb'," in unmet({"a\nb": {}}, [])[0]
 
 
 @pytest.mark.parametrize(
