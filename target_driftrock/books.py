@@ -140,6 +140,10 @@ class Books:
         """By mapping and cause; and what became of the kept row that it was read from, if it was."""
         position, mapping = part.origin.position, part.mapping
         match outcome:
+            case Delivered():
+                self.delivered += 1
+                if outcome.is_change:
+                    self.changes_sent[mapping] += 1
             case Invalid() | Rejected() | Held():
                 self.refusals[mapping, outcome.reason] += 1
                 self._rows.pop(position, None)
@@ -152,9 +156,6 @@ class Books:
                     self._rows.pop(position, None)
                 elif position in self._rows:
                     self._changed_rows.add(position)
-            case Delivered():
-                self.delivered += 1
-                self.changes_sent[mapping] += outcome.is_change
             case AlreadyDelivered():
                 pass
             case _:

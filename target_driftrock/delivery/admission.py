@@ -44,13 +44,17 @@ class Admission:
     """What may have been accepted, and made this a repeat: its answer is counted as lost, once."""
 
 
+_UNKNOWN_YET = Admission(verdict=Send())
+"""Nothing is known: the common case."""
+
+
 def admit(known: Sequence[Known], *, on_changed: OnChanged | None, holds_unknown: bool, is_replay: bool) -> Admission:
     """The ledger's table. `holds_unknown` is `on_unknown: hold`.
 
     A replay comes from the kept rows, by the will of a person.
     """
     if not known:
-        return Admission(verdict=Send())
+        return _UNKNOWN_YET
     hold = _Hold(holds_unknown=holds_unknown, is_replay=is_replay)
     same = [each for each in known if each.is_same_content]
     settled = _by_same_content(same, on_changed, hold)

@@ -129,6 +129,8 @@ class Passage:
 
     def rival(self) -> Rival:
         """What became of them."""
+        if not self.known:
+            return Rival.NONE
         standings = {each.standing for each in self.rivals}
         if Standing.DELIVERED in standings:
             return Rival.DELIVERED

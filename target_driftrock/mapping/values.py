@@ -51,8 +51,7 @@ def content_digest(content: Mapping[str, Any]) -> bytes | None:
     Of `fields`, the mapping has left these out at the top. None if it cannot be written.
     """
     try:
-        plain = ((name, _plain_attribute(name, value)) for name, value in content.items())
-        return digest_of(_ENCODER.encode({name: value for name, value in plain if value is not None}))
+        return digest_of(_ENCODER.encode(_plain_content(content)))
     except _UNWRITABLE:
         return None
 
@@ -68,11 +67,12 @@ def record_digest(record: Mapping[str, Any]) -> bytes | None:
 _UNWRITABLE = (TypeError, ValueError, OverflowError, RecursionError)
 
 
-def _plain_attribute(name: str, value: Any) -> Any:
-    """Many events hold nothing but texts, which stay as they are: asked without a loop of ours."""
-    if name == "fields" and _AS_THEY_ARE.issuperset(map(type, value.values())):
-        return value
-    return _plain(value)
+def _plain_content(content: Mapping[str, Any]) -> Any:
+    """Many events hold nothing but texts in `fields`, which stay as they are: asked without a loop of ours."""
+    fields = content.get("fields")
+    if type(fields) is not dict or not _AS_THEY_ARE.issuperset(map(type, fields.values())):
+        return _plain(dict(content))
+    return {**_plain({name: value for name, value in content.items() if name != "fields"}), "fields": fields}
 
 
 def _plain(value: Any) -> Any:
@@ -82,8 +82,10 @@ def _plain(value: Any) -> Any:
     if kind is dict:
         plain = {}
         for name, item in value.items():  # a plain loop: every event passes here
-            kept = item if type(item) is str and item and item[0] not in _SPACES else _plain(item)
-            if kept is not None:
+            kind = type(item)
+            if kind is str and item and item[0] not in _SPACES:
+                plain[name] = item
+            elif item is not None and (kept := _plain(item)) is not None:
                 plain[name] = kept
         return plain
     if kind is list:

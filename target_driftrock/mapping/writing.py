@@ -53,7 +53,8 @@ def as_identifier(value: Any) -> str | Wrong:
     if type(value) is str:
         return value
     if isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool):
-        return as_text(number(value))
+        same = number(value)
+        return str(same) if type(same) is int else as_text(same)
     return as_text(value)
 
 

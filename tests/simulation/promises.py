@@ -98,12 +98,14 @@ class Promises:
             yield f"Part {label} is a change, and was neither sent nor kept."
 
     def _is_kept(self, label: str, piece: Piece) -> bool:
-        """By a row of its own, or that of the same content; without an identity by that of its record."""
-        kept = [row["record"].decode() for row in self._ledger.kept.rows]
-        pieces = [self._read[other][0] for other in kept]
-        if label in kept or any(other.body == piece.body for other in pieces):
-            return True
-        return not piece.has_identity and any(other.record == piece.record for other in pieces)
+        """By a row of its own, that of the same content, or, where it has no identity, that of the same record."""
+        for row in self._ledger.kept.rows:
+            kept_as = row["record"].decode()
+            kept = self._read[kept_as][0]
+            is_same_record = not piece.has_identity and kept.record == piece.record
+            if label == kept_as or kept.body == piece.body or is_same_record:
+                return True
+        return False
 
     def _is_change(self, piece: Piece) -> bool:
         """What was accepted is the same person's, or the same record, or nobody can tell and the settings say so."""
