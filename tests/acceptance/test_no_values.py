@@ -65,7 +65,7 @@ CASES = {
         told="changed after delivery", tap=singer([SCHEMA, record(1), record(1, name=f"{CANARY} Lovelace")])
     ),
     "nobody-is-named": Case(
-        told="say on_changed",
+        told="set on_changed",
         changes={"streams": [{**MAPPED, "fields": {"name": "{name}"}}]},
         tap=singer([SCHEMA, record(1), record(1, name=f"{CANARY} Lovelace")]),
     ),
