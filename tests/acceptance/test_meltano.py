@@ -145,7 +145,8 @@ def test_only_new_rows_arrive_when_the_job_runs_again(tmp_path: Path, wire: Wire
         rows = {row["id"]: row for row in leads.rows(connection)}
 
     assert [event["event_id"] for event in first] == ["crm-leads:1", "crm-leads:2", "crm-leads:3"]
-    assert [event["event_id"] for event in second] == ["crm-leads:4", "crm-leads:5"]
+    assert {event["event_id"] for event in second} == {"crm-leads:4", "crm-leads:5"}  # of two persons: in any order
+    assert len(second) == 2
     assert "+ 1 already delivered +" in log  # the row at the bookmark, which the tap reads again
     for event in first + second:
         assert leads.as_in_the_table(event["fields"]) == rows[event["fields"]["id"]]
