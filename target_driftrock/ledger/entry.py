@@ -43,6 +43,7 @@ class Keys:
         self._digests = digests
         self._api = api
         self._rows: dict[int, tuple[Event, Key]] = {}
+        self._columns: dict[int, Row] = {}
 
     def row(self, event: Event) -> Key | None:
         """Which row of `deliveries` an event has; None where it has no identity."""
@@ -56,6 +57,23 @@ class Keys:
         self._rows[id(event)] = event, row  # with the event, whose number in memory is its own as long as it lives
         return row
 
+    def columns(self, event: Event, row: Key) -> Row:
+        """What stands in its row whatever becomes of it."""
+        found = self._columns.get(id(event))
+        if found is None:
+            identity, content = row
+            person, email, phone = self._digests.who(identity, event.who)
+            found = self._columns[id(event)] = {
+                "identity": identity,
+                "content": content,
+                "event": self._digests.event(event.event_id or ""),
+                "person": person,
+                "email": email,
+                "phone": phone,
+                "record": self._digests.record(identity, event.origin.digest),
+            }
+        return found
+
     def formers(self, event: Event) -> list[Key]:
         """Which rows it may have had before its mapping was mended."""
         identities = [self._digests.identity(self._api, former) for former in event.former]
@@ -64,6 +82,7 @@ class Keys:
     def forget(self, event: Event) -> None:
         """Nothing more will be committed of an event."""
         self._rows.pop(id(event), None)
+        self._columns.pop(id(event), None)
 
 
 class Entry:
@@ -132,7 +151,7 @@ class Entry:
                 self._deliver(part)
             case AlreadyDelivered():
                 if outcome.as_former:
-                    self._deliver_as_former(part)
+                    self._stand_delivered(part)  # it is known under its new identity from now on
                 self._release(part)
             case Changed():
                 self._change(part, outcome)
@@ -151,15 +170,12 @@ class Entry:
                 assert_never(outcome)
 
     def _deliver(self, part: Event | Refusal) -> None:
-        self._settle(part, Standing.DELIVERED)
-        if isinstance(part, Event) and part.identity is not None:
-            self.delivered[self._ways.id(part)] += 1
+        self._stand_delivered(part)
         self._release(part, is_now=True)
 
-    def _deliver_as_former(self, part: Event | Refusal) -> None:
-        """It is known under its new identity from now on."""
+    def _stand_delivered(self, part: Event | Refusal) -> None:
         self._settle(part, Standing.DELIVERED)
-        if isinstance(part, Event):
+        if isinstance(part, Event) and part.identity is not None:
             self.delivered[self._ways.id(part)] += 1
 
     def _change(self, part: Event | Refusal, outcome: Changed) -> None:
@@ -189,16 +205,8 @@ class Entry:
                 earlier["standing"] = int(CODES[standing])
             earlier["tries"] += tries
             return
-        identity, content = key
-        person, email, phone = self._digests.who(identity, event.who)
         self.standings[key] = {
-            "identity": identity,
-            "content": content,
-            "event": self._digests.event(event.event_id),
-            "person": person,
-            "email": email,
-            "phone": phone,
-            "record": self._digests.record(identity, event.origin.digest),
+            **self._keys.columns(event, key),
             "standing": int(CODES[standing]),
             "tries": tries,
             "way": self._ways.id(event),
