@@ -297,7 +297,8 @@ class Play:
                 return
             step = judge(reply, was_unknown=passage.was_unknown, rival=passage.rival())
             is_refused = step is Step.REFUSE and not _rejected(passage, reply).may_have_arrived
-            if is_refused or (step is Step.RETRY_NOT_SENT and not was_perhaps):
+            is_not_there = step in {Step.RETRY_NOT_SENT, Step.SETTLE_RIVAL}  # a 409 tells of what was sent before it
+            if is_refused or (is_not_there and not was_perhaps):
                 self._perhaps[sent.event_id].discard(sent.body)
             if self._follow(passage, reply, step):
                 return
