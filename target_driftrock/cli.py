@@ -304,9 +304,9 @@ def _deliver(
     if about:
         load_target().print_about(about_format)
         return None
-    settings = _read(given)
-    for doubt in _variable_doubts(given):
+    for doubt in _variable_doubts(given):  # before the settings, which may lack just what such a variable holds
         log.warning("%s", doubt)
+    settings = _read(given)
     target = load_target()
     with Signals() as signals, _opened(given) as source:
         return target(config=settings, signals=signals).run(source)
@@ -332,6 +332,8 @@ def _preview(before: Given, *, config: tuple[str, ...], file_input: str | None, 
     from target_driftrock.commands.preview import Preview  # noqa: PLC0415
 
     given = _joined(before, config=config, file_input=file_input)
+    for doubt in _variable_doubts(given):
+        click.echo(f"warning: {escaped(doubt)}", err=True)
     with _opened(given) as source:
         preview = Preview(_target(given), write=_write, limit=limit)
         preview.read(source)

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from target_driftrock import cli
+from target_driftrock.errors import ExitCode
 from target_driftrock.target import TargetDriftrock
 
 ROOT = Path(cli.__file__).parents[1]
@@ -212,3 +213,23 @@ def test_a_defect_ends_with_70_when_a_command_fails() -> None:
     assert "CRITICAL A defect of target-driftrock" in done.stderr
     assert "KeyError" in done.stderr
     assert "ada@example.com" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--config", "{file}"], ["preview", "--config", "{file}"]], ids=["run", "preview"]
+)
+def test_a_variable_that_has_no_effect_is_told_when_settings_come_of_a_file(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also where the settings are wrong: it may be just what is missing in them."""
+    monkeypatch.setenv("TARGET_DRIFTROCK_MAX_EVENTS", "1")
+    file = tmp_path / "config.json"
+    file.write_text("{}")
+
+    assert cli.run([each.format(file=file) for each in arguments]) == ExitCode.SETTINGS
+
+    assert "TARGET_DRIFTROCK_MAX_EVENTS: set, and not read" in caplog.text + capsys.readouterr().err

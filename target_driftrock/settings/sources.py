@@ -89,17 +89,22 @@ def from_environment(environ: Mapping[str, str], prefix: str = PREFIX) -> dict[s
 
 
 def variable_doubts(paths: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The variables that look like settings and are none, a sentence each; none where no variable counts.
-
-    `paths` are those of `--config`.
-    """
+    """The variables that look like settings and have no effect, a sentence each. `paths` are those of `--config`."""
     if "ENV" not in paths and _MELTANO not in environ:
-        return []
+        return list(_unread(environ)) if paths else []
     return [
         f"{shown(variable)} is set, and has no effect{f': {DROPPED[name]}' if name in DROPPED else _NO_SETTING}."
         for variable, name in _unknown(environ, PREFIX)
         if name in DROPPED or _meant(name) is None
     ]
+
+
+def _unread(environ: Mapping[str, str]) -> Iterator[str]:
+    """Where only files are read: the variables that were meant to be settings, by their names."""
+    names = {variable: variable.removeprefix(PREFIX).lower() for variable in _ours(environ, PREFIX)}
+    meant = [shown(variable) for variable, name in names.items() if _meant(name) is not None]
+    if meant:
+        yield f"{', '.join(meant)}: set, and not read: add --config=ENV, which has variables count."
 
 
 def _misspelt(environ: Mapping[str, str], prefix: str) -> Iterator[str]:
@@ -112,12 +117,18 @@ def _misspelt(environ: Mapping[str, str], prefix: str) -> Iterator[str]:
 def _unknown(environ: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
     """Each variable with our prefix that holds something and names no setting; and the name that it should be."""
     known = {row.name for row in TABLE}
-    for variable in sorted(environ):
+    for variable in _ours(environ, prefix):
         rest = variable.removeprefix(prefix)
-        if rest == variable or not environ[variable] or rest.startswith(_OTHERS):
-            continue
         if rest.lower() not in known or not rest.isupper():
             yield variable, rest.lower()
+
+
+def _ours(environ: Mapping[str, str], prefix: str) -> Iterator[str]:
+    """Each variable with our prefix that holds something, but for those that are no settings."""
+    for variable in sorted(environ):
+        rest = variable.removeprefix(prefix)
+        if rest != variable and environ[variable] and not rest.startswith(_OTHERS):
+            yield variable
 
 
 def _meant(name: str) -> str | None:

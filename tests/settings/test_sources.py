@@ -133,6 +133,26 @@ def test_variables_count_when_meltano_hands_the_settings_over_in_a_file(tmp_path
         read_files(paths, almost | meltano)
 
 
+def test_variables_are_told_when_only_files_are_read(tmp_path: Path) -> None:
+    """A limit that was exported and never read would send everything; what resembles no setting is another's."""
+    environ = {
+        "TARGET_DRIFTROCK_MAX_EVENTS": "1",
+        "TARGET_DRIFTROCK_CLIENT_IDD": "CANARY",
+        "TARGET_DRIFTROCK_API_KEY": "",
+        "TARGET_DRIFTROCK_PORT": "1",
+        "TARGET_DRIFTROCK_LOGLEVEL": "INFO",
+        "TARGET_DRIFTROCK__SANDBOX_LEDGER": "x",
+    }
+
+    (doubt,) = variable_doubts(["a.json"], environ)
+
+    assert doubt == (
+        "TARGET_DRIFTROCK_CLIENT_IDD, TARGET_DRIFTROCK_MAX_EVENTS: set, and not read: "
+        "add --config=ENV, which has variables count."
+    )
+    assert variable_doubts([], environ) == []  # the error says how to have them read
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_only_faults_are_raised_when_variables_hold_any_text(text: str) -> None:
