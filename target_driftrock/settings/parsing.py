@@ -80,11 +80,13 @@ def sdk_config(config: Mapping[str, object]) -> dict[str, Any]:
 
 def secret_values(config: Mapping[str, object]) -> tuple[str, ...]:
     """What must never be printed, for `redaction.install`: told before `parse`, which may find faults."""
-    return tuple(
+    values = (
         value
         for row in TABLE
         if row.is_secret and isinstance(value := config.get(row.name), str) and row.secret_mark in value
     )
+    public = Environment.SANDBOX.value  # the sandbox's own key, which its page names, and a word of many messages
+    return tuple(value for value in values if not value == config.get("environment") == public)
 
 
 def _given(config: Mapping[str, object]) -> dict[str, Any]:

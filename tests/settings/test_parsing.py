@@ -286,6 +286,13 @@ def test_secrets_are_found_when_the_rest_of_the_configuration_is_wrong() -> None
     assert secret_values({"client_secret": "secret-1", "api_key": 7, "streams": "?"}) == ("secret-1",)
 
 
+@pytest.mark.parametrize("name", ["api_key", "client_secret"])
+def test_the_sandbox_s_own_key_is_no_secret(name: str) -> None:
+    """It is documented, and hiding it would hide the word in every message about the sandbox."""
+    assert secret_values({"environment": "sandbox", name: "sandbox"}) == ()
+    assert secret_values({"environment": "production", name: "sandbox"}) == ("sandbox",)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=8) | st.just("CANARY"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
