@@ -69,14 +69,15 @@ class _Judge:
     def faults(self, node: ast.AST, bound: frozenset[str]) -> Iterator[str]:
         """What no record could make right. `bound` are names that need not be listed: variables, mostly."""
         if isinstance(node, ast.expr) and not _can_be_evaluated(node):
-            yield f"stream maps have no {type(node).__name__}"
+            is_call = isinstance(node, ast.Call)
+            yield "only what has a name can be called" if is_call else f"stream maps have no {type(node).__name__}"
             return
         bound |= _variables(node)
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 yield from self._name_faults(name, bound)
-            case ast.Call(func=ast.Name(id=name)):
-                yield from self._function_faults(name, bound)
+            case ast.Call(func=ast.Name(id=name), args=given):
+                yield from self._function_faults(name, given, bound)
             case ast.Attribute(attr=name) if name.startswith(_HIDDEN):
                 yield f"stream maps do not give .{shown(name)}: write ['{escaped(name)}']"
             case ast.Attribute(attr="format" | "format_map" as name):
@@ -97,11 +98,14 @@ class _Judge:
         elif name not in bound and name not in {"self", "fake"} and not self._is_known(name):
             yield _unknown(name, [*self.names.properties, *_evaluator().functions])
 
-    def _function_faults(self, name: str, bound: frozenset[str]) -> Iterator[str]:
+    def _function_faults(self, name: str, given: list[ast.expr], bound: frozenset[str]) -> Iterator[str]:
         if name in _evaluator().functions:
             return
         if name in bound or name in self.names.properties:
             yield f"{shown(name)} is no function"
+        elif hasattr(str, name) and not name.startswith(_HIDDEN):  # as SQL has it
+            text = given[0].id if given and isinstance(given[0], ast.Name) else "value"
+            yield f"{name} is no function: write it behind the text, as in {text}.{name}()"
         else:
             near = hint(name, _evaluator().functions)
             yield f"there is no function {shown(name)}{f'; {near}' if near else ''}"

@@ -79,6 +79,11 @@ def test_nothing_is_told_when_the_sdk_can_evaluate_the_expression(text: str) -> 
         pytest.param("x + str([x for x in email])", "x is not listed in the SCHEMA", id="beside a comprehension"),
         pytest.param("f'{emial}'", "emial is not listed in the SCHEMA; the nearest is email", id="in an f-string"),
         pytest.param("sha_256(email)", "there is no function sha_256; the nearest is sha256", id="a function"),
+        pytest.param("lower(email)", "lower is no function: write it behind the text, as in email.lower()", id="SQL's"),
+        pytest.param(
+            "strip('a')", "strip is no function: write it behind the text, as in value.strip()", id="a method"
+        ),
+        pytest.param("(lambda x: x)(email)", "only what has a name can be called", id="a call of what has no name"),
         pytest.param("email(1)", "email is no function", id="a property as a function"),
         pytest.param("self.lower()", "self is the property's own value", id="no property of its own"),
         pytest.param("lambda x: x", "stream maps have no Lambda", id="a lambda"),
