@@ -184,7 +184,10 @@ _TEXTS = _texts(
         ),
         (r"failed: Permission denied", _setting("this user has no right to use the socket at {address}")),
         # What may pass.
-        (r"failed to resolve host|could not translate host name", _passing("the name of {address} is not known")),
+        (
+            r"failed to resolve host|could not translate host name",
+            _passing("no machine is known by the name in {address}"),
+        ),
         (r"too many (clients|connections)|remaining connection slots|no more connections allowed", _TOO_MANY),
         (r"the database system is", _NOT_READY),
         (r"read-only|hot standby", _READ_ONLY),

@@ -113,7 +113,7 @@ def test_the_place_is_named_when_nobody_listens_there() -> None:
 
 
 UNREACHED = {
-    "no such host": ("@ledger.invalid/d", "the name of ledger.invalid, port 5432 is not known"),
+    "no such host": ("@ledger.invalid/d", "no machine is known by the name in ledger.invalid, port 5432"),
     "no such socket": ("@/d?host=/nowhere/at/all", "no server has a socket at /nowhere/at/all, port 5432"),
 }
 
