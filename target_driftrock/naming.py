@@ -7,6 +7,7 @@ sentences pass `escaped`, as a last line of defence.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,14 @@ def escaped(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(char) if _is_hidden(char) else char for char in text)
+
+
+def visible_json(line: bytes) -> bytes:
+    """A line of JSON that says the same, with an escape of JSON's own for each character that cannot be seen."""
+    text = line.decode()
+    if text.isascii() and text.isprintable():
+        return line
+    return "".join(json.dumps(char)[1:-1] if _is_hidden(char) else char for char in text).encode()
 
 
 def nearest(name: str, names: Iterable[str], *, close: float = _CLOSE) -> str | None:

@@ -13,6 +13,7 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 from target_driftrock.commands.search import Search, marks
 from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, SettingsInvalid
 from target_driftrock.events.event import Event, Refusal
+from target_driftrock.naming import visible_json
 from target_driftrock.receipt import RecordCounts
 from target_driftrock.singer.reader import Reader
 
@@ -138,7 +139,7 @@ class Preview:
         self._faults[fault] = None
 
     def _print_line(self, members: dict[str, Any], verdict: Verdict | None) -> None:
-        self._write(msgspec.json.encode(members | marks(verdict)) + b"\n")
+        self._write(visible_json(msgspec.json.encode(members | marks(verdict))) + b"\n")
 
 
 def _unsent(found: Findings) -> str:

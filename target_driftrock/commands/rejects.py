@@ -5,7 +5,6 @@ Nothing is sent.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ def write_stream(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> N
 def write_answers(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> None:
     """Why each row waits, a line of JSON each, with what the API answered: personal data."""
     for row in rows:
-        write(_printable(msgspec.json.encode({"stream": row.stream} | _reason(row.why))) + b"\n")
+        write(naming.visible_json(msgspec.json.encode({"stream": row.stream} | _reason(row.why))) + b"\n")
 
 
 def marked(line: bytes, key: str, *, why: Why, known: Sequence[Defender] | None = None) -> bytes:
@@ -74,12 +73,6 @@ def _reason(why: Why) -> dict[str, Any]:
         "status": why.status,
         "answer": why.answer.decode(errors="replace"),
     }
-
-
-def _printable(line: bytes) -> bytes:
-    """JSON in which what would move a terminal's cursor stands as its number."""
-    text = line.decode()
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text).encode()
 
 
 def _defender(known: Defender) -> dict[str, Any]:

@@ -29,6 +29,18 @@ def previewed(
     return preview, [json.loads(line) for line in printed]
 
 
+def test_what_cannot_be_seen_is_escaped_when_a_line_is_printed() -> None:
+    """In names and values alike, and as JSON reads it: neither a line separator nor an escape begins anything."""
+    hidden = "a\u2028b\u00a0c\x9bd\u202e\U000e0041"
+    printed: list[bytes] = []
+    Preview(target(), write=printed.append).read(singer(schema(), record(1, email=f"José {hidden}")))
+
+    (line,) = printed
+    assert json.loads(line)["event"]["fields"]["email"] == f"José {hidden}"
+    assert line.count(rb"a\u2028b\u00a0c\u009bd\u202e\udb40\udc41") == 1
+    assert "José" in line.decode()
+
+
 def test_each_event_is_printed_as_it_would_be_sent_when_an_input_is_right() -> None:
     """With its line, its endpoint and its mapping."""
     preview, lines = previewed(singer(schema(), record(1), record(2, at=None)))
