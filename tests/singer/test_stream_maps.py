@@ -74,6 +74,14 @@ def test_key_and_property_are_told_when_a_map_is_wrong_for_any_stream(stream_map
     assert fault.endswith(".")
 
 
+def test_the_configuration_is_known_when_a_map_names_what_it_has() -> None:
+    """Before any stream comes, and what it has not is told then."""
+    stream_maps = {"leads": {"v": "md5(config['salt'])", "w": "config['rate']"}}
+
+    assert settings_faults(stream_maps, config={"salt": "s", "rate": 1}) == []
+    assert settings_faults(stream_maps, config={"salt": "s"}) == ["stream_maps.leads.w: stream_map_config has no rate."]
+
+
 # When a stream comes.
 
 
