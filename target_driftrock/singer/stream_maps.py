@@ -46,7 +46,7 @@ def settings_faults(stream_maps: Mapping[str, Any], *, config: Collection[str] =
         elif isinstance(rules, Mapping):
             faults += [f"{shown(f'stream_maps.{key}.{name}')}: {fault}." for name, fault in _shape_faults(rules, names)]
         elif rules not in _NULLS:
-            faults.append(f"{where} must be an object of properties and expressions, or null to take the stream away.")
+            faults.append(f"{where} must be {_MAP}{_IN_MELTANO if '.' in key else ''}.")
     return faults
 
 
@@ -65,7 +65,8 @@ def _shape_faults(rules: Mapping[str, Any], names: Names) -> Iterator[tuple[str,
             is_null = given in _NULLS and name != _FILTER
             yield from () if is_null else ((name, fault) for fault in expressions.faults(given, names))
         elif given is not None:
-            yield name, "it must be an expression in quotes, or null"
+            is_nested = isinstance(given, Mapping)
+            yield name, f"it must be an expression in quotes, or null{_IN_MELTANO if is_nested else ''}"
 
 
 # When a stream comes.
@@ -241,6 +242,8 @@ def _is_met(source: str, streams: Collection[str]) -> bool:
 
 
 _A_STREAM = "my leads"
+_MAP = "an object of properties and expressions, or null to take the stream away"
+_IN_MELTANO = " (Meltano takes keys apart at their dots: there, write stream_maps as JSON in quotes, and ? for a dot)"
 _NO_KEY = "keep it, or set __key_properties__ in the map, null for none"
 _REFUSED = "{cause}: stream {stream} cannot be mapped by the SDK ({kind}): check what names it there."
 _UNMET = (

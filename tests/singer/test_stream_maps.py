@@ -49,6 +49,8 @@ def test_nothing_is_told_when_stream_maps_may_be_right(stream_maps: dict[str, An
         pytest.param({"leads": ["email"]}, "stream_maps.leads must be an object", id="an array for rules"),
         pytest.param({"leads": {"v": 3}}, "stream_maps.leads.v: it must be an expression in quotes", id="a number"),
         pytest.param({"leads": {"v": {}}}, "stream_maps.leads.v: it must be an expression in quotes", id="an object"),
+        pytest.param({"public": {"leads": {"v": "v"}}}, "as JSON in quotes, and ? for a dot", id="Meltano, in a run"),
+        pytest.param({"leads.v": "v"}, "as JSON in quotes, and ? for a dot", id="Meltano, in a command"),
         pytest.param({"leads": {"v": "("}}, "stream_maps.leads.v: the expression has a syntax error", id="no syntax"),
         pytest.param({"leads": {"v": ""}}, "stream_maps.leads.v: the expression is empty", id="empty"),
         pytest.param(
