@@ -88,7 +88,7 @@ class TargetDriftrock(Target):
         """None: the SDK's drain inside the handler, write the newest STATE, and end with 0."""
 
     def _set_up_mapper(self) -> None:
-        faults = settings_faults(self.config.get("stream_maps", {}))
+        faults = settings_faults(self.config.get("stream_maps", {}), config=self.config.get("stream_map_config", {}))
         if faults:
             raise SettingsInvalid(faults)
         self.setup_mapper()

@@ -15,14 +15,13 @@ import msgspec
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.naming import nearest, shown
+from target_driftrock.settings import meltano
 from target_driftrock.settings.streams import EXAMPLE
 from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row
 
 PREFIX = "TARGET_DRIFTROCK_"
 _OTHERS = ("_", "LOGLEVEL", "TEST_")
 """How names go on behind the prefix that are no settings: of inherited plugins, of the log, of the tests."""
-_MELTANO = "MELTANO_LOADER_NAME"
-"""What Meltano sets where it starts a target, whose settings it hands over in a file."""
 _MISSPELT = 0.8
 """How alike a variable and a setting must be, from 0 to 1, for a slip of the pen to be more likely than another use."""
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -43,7 +42,7 @@ def read_files(paths: Sequence[str], environ: Mapping[str, str]) -> dict[str, ob
 
     Raises:
         SettingsInvalid: Naming each file that cannot be read, and where it stops being JSON, never its content; and
-            each variable that is wrong, see `from_environment`.
+            each variable that is wrong, see `from_environment`; and each key that Meltano keeps back.
     """
     if not paths:
         raise SettingsInvalid(["No settings are given: give --config FILE, or --config=ENV for environment variables."])
@@ -61,8 +60,11 @@ def read_files(paths: Sequence[str], environ: Mapping[str, str]) -> dict[str, ob
             settings |= from_environment(environ)
         except SettingsInvalid as invalid:
             faults += invalid.faults
-    elif _MELTANO in environ:
+        if meltano.has_streams_as_object(environ, PREFIX):
+            settings["streams"] = {}  # for whoever judges it to say so
+    elif meltano.is_at_work(environ):
         faults += _misspelt(environ, PREFIX)
+    faults += meltano.lost_keys(environ, PREFIX)
     if faults:
         raise SettingsInvalid(faults)
     return settings
@@ -90,7 +92,7 @@ def from_environment(environ: Mapping[str, str], prefix: str = PREFIX) -> dict[s
 
 def variable_doubts(paths: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """The variables that look like settings and have no effect, a sentence each. `paths` are those of `--config`."""
-    if "ENV" not in paths and _MELTANO not in environ:
+    if "ENV" not in paths and not meltano.is_at_work(environ):
         return list(_unread(environ)) if paths else []
     return [
         f"{shown(variable)} is set, and has no effect{f': {DROPPED[name]}' if name in DROPPED else _NO_SETTING}."
@@ -117,7 +119,10 @@ def _misspelt(environ: Mapping[str, str], prefix: str) -> Iterator[str]:
 def _unknown(environ: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
     """Each variable with our prefix that holds something and names no setting; and the name that it should be."""
     known = {row.name for row in TABLE}
+    made = meltano.made_variables(environ, prefix)
     for variable in _ours(environ, prefix):
+        if variable in made:
+            continue
         rest = variable.removeprefix(prefix)
         if rest.lower() not in known or not rest.isupper():
             yield variable, rest.lower()

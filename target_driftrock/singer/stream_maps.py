@@ -33,9 +33,10 @@ _FLATTENING_CODE = "_flattening.py"
 # Before any stream comes.
 
 
-def settings_faults(stream_maps: Mapping[str, Any]) -> list[str]:
-    """What is wrong with `stream_maps` whatever the streams, a sentence each."""
+def settings_faults(stream_maps: Mapping[str, Any], *, config: Collection[str] = ()) -> list[str]:
+    """What is wrong with `stream_maps` whatever the streams, a sentence each; `config` is `stream_map_config`."""
     faults: list[str] = []
+    names = Names(config=config)
     for key, rules in stream_maps.items():
         where = shown(f"stream_maps.{key}")
         if key == _ELSE:
@@ -43,13 +44,13 @@ def settings_faults(stream_maps: Mapping[str, Any]) -> list[str]:
         elif key.startswith("__"):
             faults.append(f"{where} is no stream: {_ELSE}, which may be null, is all that may stand there.")
         elif isinstance(rules, Mapping):
-            faults += [f"{shown(f'stream_maps.{key}.{name}')}: {fault}." for name, fault in _shape_faults(rules)]
+            faults += [f"{shown(f'stream_maps.{key}.{name}')}: {fault}." for name, fault in _shape_faults(rules, names)]
         elif rules not in _NULLS:
-            faults.append(f"{where} must be an object of properties and expressions, or null to take the stream away.")
+            faults.append(f"{where} must be {_MAP}{_IN_MELTANO if '.' in key else ''}.")
     return faults
 
 
-def _shape_faults(rules: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _shape_faults(rules: Mapping[str, Any], names: Names) -> Iterator[tuple[str, str]]:
     for name, given in rules.items():
         if name in {_ALIAS, _SOURCE}:
             if not isinstance(given, str) or not given:
@@ -62,9 +63,10 @@ def _shape_faults(rules: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield name, "it must be null, which leaves out all properties that the map does not name"
         elif isinstance(given, str):
             is_null = given in _NULLS and name != _FILTER
-            yield from () if is_null else ((name, fault) for fault in expressions.faults(given, Names()))
+            yield from () if is_null else ((name, fault) for fault in expressions.faults(given, names))
         elif given is not None:
-            yield name, "it must be an expression in quotes, or null"
+            is_nested = isinstance(given, Mapping)
+            yield name, f"it must be an expression in quotes, or null{_IN_MELTANO if is_nested else ''}"
 
 
 # When a stream comes.
@@ -240,6 +242,8 @@ def _is_met(source: str, streams: Collection[str]) -> bool:
 
 
 _A_STREAM = "my leads"
+_MAP = "an object of properties and expressions, or null to take the stream away"
+_IN_MELTANO = " (Meltano takes keys apart at their dots: there, write stream_maps as JSON in quotes, and ? for a dot)"
 _NO_KEY = "keep it, or set __key_properties__ in the map, null for none"
 _REFUSED = "{cause}: stream {stream} cannot be mapped by the SDK ({kind}): check what names it there."
 _UNMET = (

@@ -83,12 +83,17 @@ def by_variable(project: meltano.Project) -> Mapping[str, str]:
 
 def by_yaml(project: meltano.Project) -> Mapping[str, str]:
     """Each setting in meltano.yml: an object as JSON in quotes, as docs/meltano.md says."""
+    configure(project, {name: json.dumps(value) if isinstance(value, dict) else value for name, value in EVERY.items()})
+    return {}
+
+
+def configure(project: meltano.Project, config: Mapping[str, Any]) -> None:
+    """Write the target's configuration into meltano.yml."""
     file = project.root / "meltano.yml"
     described = yaml.safe_load(file.read_text())
     (loader,) = [each for each in described["plugins"]["loaders"] if each["name"] == PLUGIN]
-    loader["config"] = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in EVERY.items()}
+    loader["config"] = dict(config)
     file.write_text(yaml.safe_dump(described, sort_keys=False))
-    return {}
 
 
 def told(project: meltano.Project, variables: Mapping[str, str]) -> Told:
@@ -140,3 +145,37 @@ def test_no_setting_is_a_fault_when_meltano_hands_on_its_defaults(tmp_path: Path
     found = told(project, {f"{PREFIX}{name.upper()}": as_text(value) for name, value in needed.items()})
 
     assert meant(found.by_file) == meant(found.by_variables) == meant(needed)
+
+
+DOLLARS = {
+    "$PLACE": "Ulm",
+    "${PLACE}": "Ulm",
+    "${place}": "Bonn",
+    "a $PLACE, b": "a Ulm, b",
+    r"\$PLACE": "$PLACE",
+    r"\${PLACE}": "${PLACE}",
+    r"\${place}": "${place}",
+    "[$ABSENT]": "[]",
+    "[${absent}]": "[]",
+    "$5": "$5",
+    "$ {amount}": "$ {amount}",
+    "$place": "$place",
+    "{place}": "{place}",
+    r"\$5": r"\$5",
+    r"\$place": r"\$place",
+}
+"""What is written into meltano.yml, and what arrives."""
+
+
+def test_a_dollar_sign_arrives_as_the_page_says_when_meltano_reads_it(tmp_path: Path) -> None:
+    """Which are expanded, and which a backslash keeps: in a run as in a command."""
+    if reason := meltano.missing():
+        pytest.skip(reason)
+    project = meltano.project(tmp_path / "project", Wire("http://127.0.0.1:1"))
+    fields = {str(number): written for number, written in enumerate(DOLLARS)}
+    configure(project, {"streams": [{"stream": "leads", "fields": fields}]})
+
+    found = told(project, {"PLACE": "Ulm", "place": "Bonn"})
+
+    for given in (found.by_file, found.by_variables):
+        assert dict(zip(DOLLARS, given["streams"][0]["fields"].values(), strict=True)) == DOLLARS

@@ -250,6 +250,17 @@ def test_stream_maps_run_before_when_there_are_some() -> None:
     assert lines[2]["event"]["fields"]["email"] == "ada-2@example.com"
 
 
+def test_an_expression_has_its_configuration_when_there_is_some() -> None:
+    """What `stream_map_config` says reaches `config`."""
+    made = target(
+        LEADS, stream_maps={"leads": {"email": "config['prefix'] + email"}}, stream_map_config={"prefix": "new-"}
+    )
+
+    _, (line,) = previewed(singer(schema(), record(1)), made)
+
+    assert line["event"]["fields"]["email"] == "new-ada-1@example.com"
+
+
 @pytest.mark.parametrize(
     ("source", "code"),
     [

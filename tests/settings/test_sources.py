@@ -153,6 +153,89 @@ def test_variables_are_told_when_only_files_are_read(tmp_path: Path) -> None:
     assert variable_doubts([], environ) == []  # the error says how to have them read
 
 
+# What Meltano makes of an object.
+
+MELTANO = {"MELTANO_LOADER_NAME": "target-driftrock"}
+BY_KEYS = {
+    "TARGET_DRIFTROCK_STREAM_MAP_CONFIG": '{"salt": "CANARY"}',
+    "TARGET_DRIFTROCK_STREAM_MAP_CONFIG_SALT": "CANARY",
+    "TARGET_DRIFTROCK_STREAM_MAPS": '{"a.b": "CANARY", "public?leads.__filter__": "CANARY"}',
+    "TARGET_DRIFTROCK_STREAM_MAPS_A_B": "CANARY",
+    "TARGET_DRIFTROCK_STREAM_MAPS_PUBLIC_LEADS___FILTER__": "CANARY",
+}
+
+
+def sources(tmp_path: Path) -> list[list[str]]:
+    """`--config` of a run and of a command, as Meltano gives them."""
+    (tmp_path / "run.json").write_text("{}")
+    return [[str(tmp_path / "run.json")], ["ENV"]]
+
+
+def test_no_variable_is_a_slip_when_meltano_made_it_of_an_object_s_key(tmp_path: Path) -> None:
+    """It makes one of each key of an object in meltano.yml, beside that of the setting."""
+    for paths in sources(tmp_path):
+        read_files(paths, BY_KEYS | MELTANO)
+
+        assert variable_doubts(paths, BY_KEYS | MELTANO) == []
+
+
+@pytest.mark.parametrize("variable", ["TARGET_DRIFTROCK_STREAM_MAP_CONFIGS", "TARGET_DRIFTROCK_STREAM_MAP_CONFIG_S"])
+def test_a_variable_is_a_slip_when_no_key_has_its_name(tmp_path: Path, variable: str) -> None:
+    """Beside those that Meltano made."""
+    for paths in sources(tmp_path):
+        with pytest.raises(SettingsInvalid, match=f"^{variable} is no setting's variable"):
+            read_files(paths, BY_KEYS | MELTANO | {variable: "CANARY"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key"),
+    [
+        pytest.param(
+            "stream_maps", '{"leads": {}, "public.leads": {"__filter__": "CANARY"}}', "public.leads", id="map"
+        ),
+        pytest.param("stream_maps", '{"public.leads": {}}', "public.leads", id="empty-map"),
+        pytest.param("stream_maps", '{"public.leads": null}', "public.leads", id="stream-taken-away"),
+        pytest.param("stream_maps", '{"leads.email": null}', "leads.email", id="property-taken-away-by-an-object"),
+        pytest.param("stream_maps", '{"leads": {"utm.source": "CANARY"}}', "utm.source", id="property"),
+        pytest.param("stream_maps", '{"a.\\nb": null}', r"'a.\nb'", id="a-line-break"),
+        pytest.param("stream_map_config", '{"a.b": "CANARY"}', "a.b", id="configuration"),
+        pytest.param("stream_map_config", '{"a": {"b": {"c.d": 1}}}', "c.d", id="deep"),
+    ],
+)
+def test_a_key_with_a_dot_is_a_fault_when_meltano_keeps_it_back(tmp_path: Path, name: str, text: str, key: str) -> None:
+    """A filter there, or a property taken away, would be gone without a word; a command says it as a run does."""
+    environ = {f"TARGET_DRIFTROCK_{name.upper()}": text}
+
+    assert read_files(["ENV"], environ).keys() == {name}  # without Meltano nothing is lost
+    for paths in sources(tmp_path):
+        with pytest.raises(SettingsInvalid) as raised:
+            read_files(paths, environ | MELTANO)
+
+        (fault,) = raised.value.faults
+        assert fault.startswith(f"{name} has the key {key}, and Meltano hands on no key with a dot in it: ")
+        assert "CANARY" not in fault
+
+
+@pytest.mark.parametrize("text", ["", "CANARY", "[]", '{"leads": {"email": "a.b"}}', '{"leads": ["a.b", {"c.d": 1}]}'])
+def test_nothing_is_kept_back_when_no_key_has_a_dot(tmp_path: Path, text: str) -> None:
+    """What a variable holds otherwise is for others to judge, and in a run for the file."""
+    run, _ = sources(tmp_path)
+
+    assert read_files(run, {"TARGET_DRIFTROCK_STREAM_MAPS": text} | MELTANO) == {}
+
+
+@pytest.mark.parametrize("last", ["LEADS_EVENT_TYPE", "A_SKIP"])
+def test_streams_are_an_object_when_meltano_made_variables_of_their_keys(tmp_path: Path, last: str) -> None:
+    """Of the setting itself it makes none then: a command would say that it is missing."""
+    environ = {f"TARGET_DRIFTROCK_STREAMS_{last}": "CANARY", "TARGET_DRIFTROCK_STREAMS_PUBLIC_LEADS_STREAM": "CANARY"}
+
+    run, command = sources(tmp_path)
+
+    assert read_files(run, environ | MELTANO) == {}  # there the file has them
+    assert read_files(command, environ | MELTANO) == {"streams": {}}
+    assert variable_doubts(run, environ | MELTANO) == variable_doubts(command, environ | MELTANO) == []
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_only_faults_are_raised_when_variables_hold_any_text(text: str) -> None:

@@ -49,6 +49,8 @@ def test_nothing_is_told_when_stream_maps_may_be_right(stream_maps: dict[str, An
         pytest.param({"leads": ["email"]}, "stream_maps.leads must be an object", id="an array for rules"),
         pytest.param({"leads": {"v": 3}}, "stream_maps.leads.v: it must be an expression in quotes", id="a number"),
         pytest.param({"leads": {"v": {}}}, "stream_maps.leads.v: it must be an expression in quotes", id="an object"),
+        pytest.param({"public": {"leads": {"v": "v"}}}, "as JSON in quotes, and ? for a dot", id="Meltano, in a run"),
+        pytest.param({"leads.v": "v"}, "as JSON in quotes, and ? for a dot", id="Meltano, in a command"),
         pytest.param({"leads": {"v": "("}}, "stream_maps.leads.v: the expression has a syntax error", id="no syntax"),
         pytest.param({"leads": {"v": ""}}, "stream_maps.leads.v: the expression is empty", id="empty"),
         pytest.param(
@@ -72,6 +74,14 @@ def test_key_and_property_are_told_when_a_map_is_wrong_for_any_stream(stream_map
 
     assert told in fault
     assert fault.endswith(".")
+
+
+def test_the_configuration_is_known_when_a_map_names_what_it_has() -> None:
+    """Before any stream comes, and what it has not is told then."""
+    stream_maps = {"leads": {"v": "md5(config['salt'])", "w": "config['rate']"}}
+
+    assert settings_faults(stream_maps, config={"salt": "s", "rate": 1}) == []
+    assert settings_faults(stream_maps, config={"salt": "s"}) == ["stream_maps.leads.w: stream_map_config has no rate."]
 
 
 # When a stream comes.
