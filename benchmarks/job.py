@@ -13,7 +13,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -101,8 +100,9 @@ def took(ended: process.Ended) -> Took:
 
 def _main(kind: str, config: str) -> int:
     """The run itself, with the ledger's commits counted and timed."""
-    from target_driftrock import redaction, run
+    from target_driftrock import redaction
     from target_driftrock.cli import load_target
+    from target_driftrock.delivery import door
     from target_driftrock.ledger.durable import DurableLedger, open_ledger
     from target_driftrock.ledger.memory import MemoryLedger
     from target_driftrock.settings import read_files
@@ -110,19 +110,6 @@ def _main(kind: str, config: str) -> int:
 
     redaction.install(())
     given = read_files([config], {})
-
-    class Forgetful(MemoryLedger):
-        """The in-memory ledger, with a run's beginning and end, which leave nothing."""
-
-        is_new = False
-        ways: Any = MappingProxyType({})
-
-        def forget_ways(self, _: object) -> None: ...
-
-        def finish(self, **_: object) -> None: ...
-
-        def rejects_waiting(self) -> tuple[int, None]:
-            return 0, None
 
     spent = [0, 0.0]
     kept = MemoryLedger.commit if kind == "memory" else DurableLedger.commit
@@ -134,8 +121,8 @@ def _main(kind: str, config: str) -> int:
         spent[1] += time.perf_counter() - began
 
     setattr(MemoryLedger if kind == "memory" else DurableLedger, "commit", counted)  # noqa: B010 - on purpose
-    opened: Any = (lambda _, **__: Forgetful()) if kind == "memory" else open_ledger
-    setattr(run, "open_ledger", opened)  # noqa: B010 - on purpose
+    opened: Any = (lambda _, **__: MemoryLedger()) if kind == "memory" else open_ledger
+    setattr(door, "open_ledger", opened)  # noqa: B010 - on purpose
     with Signals() as signals:
         code = load_target()(config=given, signals=signals).run(None)
     sys.stderr.write(f"commits {spent[0]}, {spent[1]:.3f} seconds\n")

@@ -364,9 +364,9 @@ def defects() -> Iterator[Any]:
     """Places where an exception with a value in its text is raised."""
     for place in (
         "target_driftrock.mapping.stream.CompiledStream.choose",
-        "target_driftrock.singer.schema.RecordValidator.fault",
-        "target_driftrock.books.Books.enter",
-        "target_driftrock.books.Books.settle",
+        "target_driftrock.records.validator.RecordValidator.fault",
+        "target_driftrock.records.tally.Tally.enter",
+        "target_driftrock.records.tally.Tally.settle",
         "target_driftrock.delivery.dispatcher.Dispatcher.submit",
         "target_driftrock.delivery.dispatcher.Dispatcher._step",
         "target_driftrock.delivery.transport.HttpTransport.post",

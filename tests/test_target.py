@@ -18,13 +18,14 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
-from target_driftrock import run
-from target_driftrock.books import Books
+from target_driftrock import target as target_module
 from target_driftrock.errors import ExitCode, SettingsInvalid
 from target_driftrock.events.event import Part
 from target_driftrock.events.outcome import Outcome
+from target_driftrock.records import door
+from target_driftrock.records.tally import Tally
+from target_driftrock.records.validator import RecordValidator
 from target_driftrock.singer.checkpoint import Checkpoint
-from target_driftrock.singer.schema import RecordValidator
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
 from tests.sandbox.wire import until
@@ -325,13 +326,13 @@ def test_nothing_is_under_way_any_more_when_a_defect_of_ours_ends_a_run(
     """A delivery that used the ledger while it is closed would take the process with it, receipt and all."""
     with staged(tmp_path, latency=5) as stage:
 
-        class Failing(Books):
+        class Failing(Tally):
             def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
                 if list(outcomes):
                     until(lambda: stage.wire.counts()["max_concurrent_token_requests"] == 1)
                     raise ValueError
 
-        monkeypatch.setattr(run, "Books", Failing)
+        monkeypatch.setattr(door, "Tally", Failing)
         done = stage.run(schema(), record(1), record(2, email=7))
         running = {thread.name for thread in threading.enumerate()}
 
@@ -365,17 +366,17 @@ def test_a_run_ends_well_when_there_is_nothing_to_do(stage: Stage) -> None:
 
 def test_reading_waits_when_what_is_open_weighs_too_much(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of ten thousand bytes, of which fifty thousand bytes may be open: each with its body is twice that."""
-    monkeypatch.setattr(run, "OPEN_BYTES", 50_000)
+    monkeypatch.setattr(door, "OPEN_BYTES", 50_000)
     weights = []
 
-    class Weighed(Books):
+    class Weighed(Tally):
         def enter(
             self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False
         ) -> None:
             super().enter(stream, parts, row=row, is_deletion=is_deletion)
             weights.append(self.open_bytes)
 
-    monkeypatch.setattr(run, "Books", Weighed)
+    monkeypatch.setattr(door, "Tally", Weighed)
 
     done = stage.run(schema(), *(record(number, note="n" * 10_000) for number in range(1, 41)))
 
@@ -405,7 +406,7 @@ def test_one_refusal_holds_up_nobody_when_its_capture_has_accepted_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is open at first, so STATE stands still before it, and the window behind it fills: then it is judged."""
-    monkeypatch.setattr(run, "Checkpoint", partial(Checkpoint, max_span=100))
+    monkeypatch.setattr(target_module, "Checkpoint", partial(Checkpoint, max_span=100))
     mappings = [{**LEADS, "source_id": "closed", "when": {"id": 1}}, dict(LEADS)]
 
     with staged(tmp_path, refuse_sources=("closed",)) as stage:
@@ -461,4 +462,4 @@ def test_variables_are_read_when_the_sdk_s_runner_asks_for_them(
     target = TargetDriftrock(parse_env_config=True)
 
     assert target.settings.batch_size_rows == 7
-    assert target.mappings[0].skip
+    assert target.settings.mappings[0].skip

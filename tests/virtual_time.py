@@ -38,13 +38,31 @@ class _Clock(selectors.SelectSelector):
         return []
 
 
+def _never() -> bool:
+    return False
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Time begins at `start`. `defers`, asked before each step of a task, may put the step behind others."""
 
     def __init__(self, *, start: float = 0.0, defers: Callable[[], bool] = lambda: False) -> None:
         self._clock = _Clock(start)
         self._defers = defers
+        self._is_enough: Callable[[], bool] = _never
         super().__init__(self._clock)
+
+    def turn(self, *, until: Callable[[], bool]) -> None:
+        """Go on from outside, as another thread would let it: until `until()` says so after a round of callbacks."""
+        self._is_enough = until
+        try:
+            self.run_forever()
+        finally:
+            self._is_enough = _never
+
+    def _run_once(self) -> None:
+        super()._run_once()  # type: ignore[misc]  # not in the stubs: one round of callbacks
+        if self._is_enough():
+            self.stop()
 
     def time(self) -> float:
         """Virtual seconds."""

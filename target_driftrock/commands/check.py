@@ -177,7 +177,7 @@ class _Input:
     """A file of a tap's messages: its SCHEMAs held against the mapping, and its events against each other."""
 
     def __init__(self, target: TargetDriftrock) -> None:
-        self._target = target
+        self._streams, self._batch = target.streams, target.records.batch
         self._ways = _known_ways(target.settings)
         self._search = Search(api=target.settings.api.name, tell=_unheard)
         self._found: dict[Finding, None] = {}  # a tap may repeat a SCHEMA as often as it likes
@@ -197,31 +197,31 @@ class _Input:
             else:
                 if not reader.counts["SCHEMA"]:
                     yield _warning("The input holds no SCHEMA, so the mapping was held against none.")
-                self._note(map(_warning, self._target.unmet_stream_maps()))
-                self._note(map(_warning, self._target.idle_mappings()))
+                self._note(map(_warning, self._streams.unmet_stream_maps()))
+                self._note(map(_warning, self._streams.idle_mappings()))
         yield from self._found
         yield from self._identities()
 
     def _take_schema(self, schema: Schema) -> None:
         try:
-            warnings = self._target.take_schema(schema)
+            warnings = self._streams.take_schema(schema)
         except SettingsInvalid as invalid:
             self._unmapped.add(schema.stream)
             self._note(_errors(invalid))
             return
         self._unmapped.discard(schema.stream)
         lists = "its SCHEMA lists everything that its mapping names"
-        is_mapped = bool(self._target.compiled(schema.stream))
+        is_mapped = bool(self._streams.compiled(schema.stream))
         self._note([_ok(f"Stream {shown(schema.stream)}: {lists if is_mapped else 'stream_maps takes it away'}.")])
         self._note(map(_warning, warnings))
-        for compiled in self._target.compiled(schema.stream):
+        for compiled in self._streams.compiled(schema.stream):
             self._note(_error(fault, ExitCode.SETTINGS) for fault in mended(self._ways, compiled))
 
     def _take_record(self, record: Record) -> None:
         if record.stream in self._unmapped:
             return
-        self._target.map_record(record)
-        for part in self._target.batch.take():
+        self._streams.map(record, position=1)  # what is only compared needs no number
+        for part in self._batch.take():
             if isinstance(part, Event):
                 self._search.take(None, part)
 

@@ -41,7 +41,7 @@ class Preview:
     """
 
     def __init__(self, target: TargetDriftrock, *, write: Callable[[bytes], object], limit: int | None = None) -> None:
-        self._target = target
+        self._streams, self._batch = target.streams, target.records.batch
         self._write = write
         self._limit = limit
         self._search = Search(api=target.settings.api.name, tell=self._print_line)
@@ -61,7 +61,7 @@ class Preview:
         with closing(self._search):
             self._read(source)
             self._search.flush()
-        self._warnings.update(dict.fromkeys(self._target.idle_mappings()))
+        self._warnings.update(dict.fromkeys(self._streams.idle_mappings()))
 
     def _read(self, source: IO[bytes] | None) -> None:
         try:
@@ -70,7 +70,7 @@ class Preview:
             self._note_fault(str(invalid), ExitCode.INPUT, line=self._reader.line)
             return
         if not self._is_enough():
-            self._warnings.update(dict.fromkeys(self._target.unmet_stream_maps()))
+            self._warnings.update(dict.fromkeys(self._streams.unmet_stream_maps()))
 
     @property
     def exit_code(self) -> int:
@@ -97,7 +97,7 @@ class Preview:
 
     def _take_schema(self, schema: Schema) -> None:
         try:
-            warnings = self._target.take_schema(schema)
+            warnings = self._streams.take_schema(schema)
         except SettingsInvalid as invalid:
             self._unmapped.add(schema.stream)
             for fault in invalid.faults:
@@ -110,10 +110,10 @@ class Preview:
         if record.stream in self._unmapped:
             self._records["unmapped"] += 1
             return
-        self._target.map_record(record)
-        parts = self._target.batch.take()
+        self._streams.map(record, position=self._reader.counts["RECORD"])
+        parts = self._batch.take()
         self._records[_kind(parts)] += 1
-        self._records["deletions"] += not parts and self._target.filters_deletion(record)
+        self._records["deletions"] += not parts and self._streams.filters_deletion(record)
         for part in parts:
             self._take_part(record, part)
 

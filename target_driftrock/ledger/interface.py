@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_driftrock.events.event import Capture, Event, Refusal
+    from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.events.outcome import Settled
 
 Row = tuple[bytes, bytes]
@@ -148,6 +149,36 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Let go of the ledger. May be called twice."""
+        ...
+
+
+class RunLedger(Ledger, Protocol):
+    """A run's own hold on a ledger: what it asks before the first part, and leaves after the last."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this run made the ledger: nothing was remembered before it."""
+        ...
+
+    @property
+    def ways(self) -> Mapping[Way, KnownWay]:
+        """How identities were made before this run."""
+        ...
+
+    def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
+        """What was delivered in these ways may be sent again: nothing asks for it. Each with what took its place."""
+        ...
+
+    def rejects_waiting(self) -> tuple[int, float | None]:
+        """How many kept rows there are, and since when the oldest (Unix time)."""
+        ...
+
+    def finish(self, *, exit_code: int, receipt: str) -> None:
+        """Keep the receipt: the run has ended."""
+        ...
+
+    def prune(self, *, days: int) -> bool:
+        """Forget some of what was delivered more than `days` ago. False when there is nothing more to look at."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
 
 from target_driftrock.events.event import Event
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_driftrock.events.event import Capture
-    from target_driftrock.events.identity import Who
+    from target_driftrock.events.identity import KnownWay, Way, Who
     from target_driftrock.events.outcome import Settled
     from target_driftrock.ledger.interface import Change, Row
 
@@ -84,6 +85,23 @@ class MemoryLedger:
     def counts(self) -> Counts:
         """See `Ledger.counts`."""
         return Counts(**self._counts)
+
+    is_new = False
+    ways: Mapping[Way, KnownWay] = MappingProxyType({})
+
+    def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
+        """None is remembered."""
+
+    def rejects_waiting(self) -> tuple[int, float | None]:
+        """No row is kept."""
+        return 0, None
+
+    def finish(self, *, exit_code: int, receipt: str) -> None:
+        """No receipt is kept."""
+
+    def prune(self, *, days: int) -> bool:  # noqa: ARG002 - there is no yesterday
+        """Nothing gets so old."""
+        return False
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -194,3 +194,4 @@ class Settings:
     keeping: Keeping
     mappings: tuple[StreamMapping, ...]
     batch_size_rows: int = 100
+    validate_records: bool = True

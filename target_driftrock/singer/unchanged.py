@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
 from singer_sdk.mapper import CustomStreamMap, StreamMap
 
-from target_driftrock.events.columns import is_added
-from target_driftrock.singer.schema import RecordValidator
+from target_driftrock.records.as_read import AsRead
 
 _ELSE = "__else__"
 _AS_IT_IS = "driftrock-as-it-is"
 """A keyword that no draft knows: what flattening takes over still bears it, what it guesses does not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsRead:
-    """What the tap says of the records that reach a sink, before stream maps and flattening."""
-
-    schema: dict[str, Any]
-    made: Collection[str] = ()
-    """Properties of which the stream map makes something else, or nothing."""
-    is_made_anew: bool = False
-    """Nothing of a mapped record is the tap's, since the stream map says `__else__: null`."""
-    flat: Mapping[str, str] | None = None
-    """The tap's property for each name that flattening makes of one; None where it makes none."""
-    guessed: Collection[str] = ()
-    """Of those: the ones of which the flattened SCHEMA does not say what the tap's does."""
-    nulls: Mapping[str, None] = field(default_factory=dict)
-    """What a stream map must find as null where a record leaves it out: taps need not write nulls."""
-
-    def changed(self, mapped: Mapping[str, Any]) -> frozenset[str]:
-        """The properties of a mapped SCHEMA of which it does not say what the tap's does."""
-        return frozenset(name for name in _properties(mapped) if name in self.guessed or self._source(name) is None)
-
-    def validator(self, mapped: Iterable[str]) -> RecordValidator | None:
-        """What judges the tap's properties that stand unchanged in these of a mapped record; None if none does."""
-        sources = frozenset(source for name in mapped if (source := self._source(name)) and not is_added(source))
-        return RecordValidator(self.schema, names=sources) if sources else None
-
-    def validator_of_all(self) -> RecordValidator | None:
-        """What judges all that stands unchanged in a mapped record, listed or not; None if nothing does."""
-        return None if self.is_made_anew else RecordValidator(self.schema, but=self.made)
-
-    def _source(self, name: str) -> str | None:
-        if self.flat is not None:
-            return self.flat.get(name)
-        return None if self.is_made_anew or name in self.made else name
 
 
 def as_read(stream_map: StreamMap, rules: Mapping[str, Any], schema: dict[str, Any]) -> AsRead:

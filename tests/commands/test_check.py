@@ -323,13 +323,13 @@ def delivered(api_url: str, *streams: Mapping[str, Any], source: io.BytesIO) -> 
     for number, line in enumerate(source, 1):
         match decode(line, number):
             case Schema() as message:
-                target.take_schema(message)
+                target.streams.take_schema(message)
             case Record() as message:
-                target.map_record(message)
+                target.streams.map(message, position=number)
     ledger = open_ledger("ledger", api=target.settings.api.name, wait=0, is_stopped=lambda: False)
     assert ledger is not None
     with closing(ledger):
-        ledger.commit([Concluded(part=part, outcome=Delivered()) for part in target.batch.take()])
+        ledger.commit([Concluded(part=part, outcome=Delivered()) for part in target.records.batch.take()])
         ledger.finish(exit_code=0, receipt="{}")
 
 

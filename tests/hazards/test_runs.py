@@ -155,7 +155,7 @@ def test_a_batch_is_as_large_as_asked_when_the_setting_says_so(rows: int, waitin
     target = stage.target(batch_size_rows=7)
 
     target.process_lines(io.StringIO(written([schema(), *map(record, range(rows))]).decode()))
-    in_batch = len(target.batch)
+    in_batch = len(target.records.batch)
     target.process_endofpipe()
 
     assert in_batch == waiting

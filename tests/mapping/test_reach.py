@@ -14,8 +14,8 @@ from target_driftrock.mapping.compiler import MappingFaults, compile_stream, unr
 from target_driftrock.mapping.condition import condition
 from target_driftrock.mapping.reach import can_meet, is_only_null, nodes, type_names
 from target_driftrock.mapping.stream import CompiledStream
+from target_driftrock.records.validator import RecordValidator
 from target_driftrock.settings import Scalar
-from target_driftrock.singer.schema import RecordValidator
 from tests.mapping.examples import lead_mapping
 
 INTEGER, NUMBER, TEXT, BOOLEAN = ({"type": kind} for kind in ("integer", "number", "string", "boolean"))

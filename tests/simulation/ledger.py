@@ -6,9 +6,11 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.event import Capture, Event
+from target_driftrock.events.identity import KnownWay, Way
 from target_driftrock.events.outcome import (
     AlreadyDelivered,
     ChangeCause,
@@ -291,6 +293,25 @@ class LedgerOfRun:
     def proven(self, captures: Sequence[Capture]) -> list[bool]:
         """As it is in the ledger."""
         return self._durable.proven(captures)
+
+    is_new = False
+    ways: Mapping[Way, KnownWay] = MappingProxyType({})
+
+    def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
+        """There are none."""
+
+    def rejects_waiting(self) -> tuple[int, float | None]:
+        """How many kept rows there are; since when is the same of all."""
+        count = len(self._durable.kept.rows)
+        return count, 0.0 if count else None
+
+    def finish(self, *, exit_code: int, receipt: str) -> None:
+        """The receipt is read where it is made."""
+        self._fail_if_lost()
+
+    def prune(self, *, days: int) -> bool:
+        """Nothing gets that old."""
+        return False
 
     def close(self) -> None:
         """The ledger outlives the run."""

@@ -1,40 +1,37 @@
-"""One run of the program: the reader, the books, STATE and the whole of delivery, on a loop of its own."""
+"""One run of the program: the target's own loop, door and delivery, over a made-up tap, API and ledger."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import logging
 import random
-from collections import deque
-from collections.abc import Iterator, Sequence
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from target_driftrock.books import Books
-from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.delivery.door import Delivery, Ground
 from target_driftrock.delivery.passage import Plan
-from target_driftrock.errors import LedgerUnavailable, RejectsAboveLimit, RunStopped
+from target_driftrock.errors import Defect, RejectsAboveLimit
 from target_driftrock.events.event import Part
-from target_driftrock.events.outcome import Open, Outcome
-from target_driftrock.ledger.interface import Forgotten
 from target_driftrock.ledger.journal import GroupingJournal
-from target_driftrock.receipt import EventCounts, Receipt
-from target_driftrock.settings import OnChanged
+from target_driftrock.records import Records
+from target_driftrock.settings import Api, ApiKey, Environment, Keeping, OnChanged, Pace, Patience, Settings
 from target_driftrock.singer.checkpoint import Checkpoint
+from target_driftrock.singer.loop import Loop
+from target_driftrock.singer.messages import Record, Schema, State
 from tests.delivery.doubles import InLoopExecutor
 from tests.simulation.api import SimulatedApi, SimulatedTokens, Wire
 from tests.simulation.ledger import LedgerOfRun, SimulatedLedger
 from tests.simulation.scenario import API, Line, Mishap, Scenario
 from tests.simulation.trace import Trace
+from tests.simulation.worker import VirtualWorker
+from tests.virtual_time import VirtualLoop
 
 GRACE = 15.0
-STATE_SECONDS = 5.0
-WAIT_SECONDS = 0.5
+TICK_SECONDS = 1.0
 LONGEST = 10_000.0
 """Seconds that a run may take, outages and the tap's silences included."""
-
-
-class Endless(SystemExit):
-    """The run goes on for longer than anything in a story lasts: the loop goes no further."""
 
 
 class Crash(SystemExit):
@@ -62,8 +59,16 @@ class Ending:
         return self.has_read_all and not (stopped or self.is_crashed or self.is_signalled or self.opened)
 
 
+@dataclass(kw_only=True)
+class Asked:
+    """The signals that have come."""
+
+    received: signal.Signals | None = None
+    count: int = 0
+
+
 class Run:
-    """The target's own loop, without threads and pipes."""
+    """What the program puts together, with other things at its edges."""
 
     def __init__(
         self,
@@ -85,24 +90,33 @@ class Run:
         self._api = api
         self._durable = ledger
         self._trace = trace
+        self._asked = Asked()
         self.wire = Wire(api, chance, trace)
         self.ending = Ending()
-        self._checkpoint = Checkpoint(max_open=scenario.max_open, max_span=scenario.max_span, max_states=5)
-        self._books = Books(self._checkpoint)
-        self._batch: list[Part] = []
-        self._outcomes: deque[tuple[Part, Outcome]] = deque()
-        self._news = asyncio.Event()
-        self._read = 0
-        self._state: bytes | None = None
-        """What is written once the disk has all that it passes."""
-        self._is_secured = False
-        self._state_due = 0.0
 
-    async def main(self) -> None:
+    def main(self, loop: VirtualLoop) -> None:
         """From the first line to the receipt."""
-        loop = asyncio.get_running_loop()
-        self._state_due = loop.time() + STATE_SECONDS
-        self._ends_by = loop.time() + LONGEST
+        checkpoint = Checkpoint(max_open=self._scenario.max_open, max_span=self._scenario.max_span, max_states=5)
+        worker = VirtualWorker(loop, self._chance, longest=LONGEST)
+        self._delivery = Delivery(partial(self._ground, loop), grace=GRACE, worker=worker)
+        records = Records(
+            _settings(self._scenario),
+            delivery=self._delivery,
+            follower=checkpoint,
+            is_stopped=lambda: self._asked.count > 0,
+            tick=lambda: front.tick(),  # noqa: PLW0108 - which is made of these records
+            clock=loop.time,
+        )
+        mapped = _Mapped(records, self._on_changed)
+        front = Loop(records, mapped, checkpoint, asked=self._asked, write=self._write_state, clock=loop.time)
+        tap = _Tap(self._lines, self._scenario, self._chance, worker, records=records, tick=front.tick, clock=loop.time)
+        for moment in self._mishap.signals:
+            loop.call_later(moment, self._signal)
+        with _defects_told(self.ending.faults):
+            front.run(tap, None)
+        self._judge(records, tap)
+
+    def _ground(self, loop: VirtualLoop) -> Ground:
         ledger = LedgerOfRun(
             self._durable,
             is_cut=lambda: self.wire.is_cut,
@@ -110,142 +124,28 @@ class Run:
             fails_at=self._mishap.ledger_fails_at,
         )
         seconds = self._scenario.commit_seconds
-        self._dispatcher = Dispatcher(
+        executor = InLoopExecutor(lambda: seconds * self._chance.random())
+        return Ground(
             plan=Plan(
                 api=API,
                 max_concurrency=self._scenario.max_concurrency,
                 max_outage=self._scenario.max_outage,
                 holds_unknown=self._scenario.holds_unknown,
             ),
-            transport=self.wire,
             tokens=SimulatedTokens(self._api, self._chance),
-            journal=GroupingJournal(ledger, executor=InLoopExecutor(lambda: seconds * self._chance.random())),
+            hold=lambda _: ledger,
+            open_transport=lambda: self.wire,
+            open_journal=partial(GroupingJournal, executor=executor),
             wall=lambda: 1_800_000_000.0 + loop.time(),
             roll=self._chance.random,
-            report=self._report,
         )
-        for moment in self._mishap.signals:
-            loop.call_later(moment, self._signal)
-        self._delivery = asyncio.create_task(self._deliver())
-        self._delivery.add_done_callback(lambda _: self._news.set())
-        await self._follow(ledger)
-        self._account(ledger)
-        self._leave(ledger)
-
-    async def _deliver(self) -> None:
-        try:
-            await self._dispatcher.run(grace=GRACE)
-        except RunStopped as error:
-            self.ending.error = error
-
-    async def _follow(self, ledger: LedgerOfRun) -> None:
-        try:
-            await self._read_lines()
-        except RejectsAboveLimit as error:
-            self.ending.error = error
-        self._submit()
-        self._dispatcher.end_input()
-        while not self._delivery.done():
-            await self._wait()
-        self._delivery.result()
-        self._settle()
-        self._write_last_state(ledger)
-
-    async def _read_lines(self) -> None:
-        for line in self._lines:
-            await asyncio.sleep(0)
-            if self._chance.random() < self._scenario.silence:
-                await self._wait(20 * self._chance.random())
-            if self._is_over:
-                return
-            self._read += 1
-            parts = line.parts(position=self._books.next_position, on_changed=self._on_changed)
-            self._batch += parts
-            self._books.enter(line.stream, parts, row=line.row)
-            if len(self._batch) >= self._scenario.batch_rows:
-                self._submit()
-            while not self._checkpoint.has_room and not self._is_over:
-                self._submit()
-                self._dispatcher.note_reader_waits()
-                await self._wait()
-            if line.has_state:
-                self._checkpoint.state(line.state)
-            self._tick()
-        self.ending.has_read_all = True
-
-    @property
-    def _is_over(self) -> bool:
-        return self.ending.is_signalled or self._delivery.done()
-
-    async def _wait(self, seconds: float = WAIT_SECONDS) -> None:
-        if asyncio.get_running_loop().time() > self._ends_by:
-            raise Endless
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            self._submit()
-        self._news.clear()
-        self._tick()
-
-    def _submit(self) -> None:
-        batch, self._batch = self._batch, []
-        if self._delivery.done():
-            self._outcomes.extend((part, Open(reason="never sent")) for part in batch)
-        else:
-            self._dispatcher.submit(batch)
 
     def _signal(self) -> None:
         self._trace.note("signal")
-        self.ending.is_signalled = True
-        self._dispatcher.stop()
-        self._news.set()
+        self._asked.received = signal.SIGTERM
+        self._asked.count += 1
 
-    def _report(self, part: Part, outcome: Outcome) -> None:
-        self._trace.note("outcome", part.origin.key, type(outcome).__name__)
-        self._outcomes.append((part, outcome))
-        self._news.set()
-
-    def _settle(self) -> None:
-        outcomes = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
-        self.ending.opened += sum(isinstance(outcome, Open) for _, outcome in outcomes)
-        self._books.settle(outcomes)
-
-    def _tick(self) -> None:
-        self._settle()
-        self._follow_state()
-
-    def _follow_state(self) -> None:
-        """As the real run does: the disk has what a STATE passes before it is written, and nobody waits for that."""
-        if self._state is not None:
-            if self._is_secured:
-                self._write_state(self._state)
-            return
-        if asyncio.get_running_loop().time() < self._state_due:
-            return
-        self._state = self._checkpoint.take()
-        if self._state is not None:
-            self._is_secured = False
-            self._dispatcher.secure(self._note_secured)
-
-    def _note_secured(self) -> None:
-        self._is_secured = True
-
-    def _write_last_state(self, ledger: LedgerOfRun) -> None:
-        value = self._checkpoint.take() or self._state
-        if isinstance(self.ending.error, LedgerUnavailable):
-            return
-        try:
-            ledger.secure()
-        except LedgerUnavailable as error:
-            self.ending.error = self.ending.error or error
-            return
-        if value is not None:
-            self._write_state(value)
-
-    def _write_state(self, value: bytes) -> None:
-        self._state = None
-        self._state_due = asyncio.get_running_loop().time() + STATE_SECONDS
+    def _write_state(self, value: bytes, *, is_hurried: Callable[[], bool]) -> None:
         if self.wire.is_cut:
             return
         covered = int(value.split(b":")[1].rstrip(b"}"))
@@ -262,25 +162,143 @@ class Run:
             not_safe = [[label for label in form.labels if not self._durable.is_secured(label)] for form in forms]
             yield from min(not_safe, key=len)
 
-    def _account(self, ledger: LedgerOfRun) -> None:
-        counts, progress = ledger.counts(), self._dispatcher.progress
-        receipt = Receipt(
-            records=self._books.records(self._read),
-            records_read=self._read,
-            events=self._books.events,
-            events_submitted=self._books.submitted,
-            events_recorded=EventCounts(
-                delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
-            ),
-        )
-        self.ending.faults += receipt.disagreements()
+    def _judge(self, records: Records, tap: _Tap) -> None:
+        ending = self.ending
+        ending.error = next(iter(records.causes), None)
+        ending.faults += [str(cause) for cause in records.causes if isinstance(cause, Defect)]
+        ending.is_signalled = self._asked.count > 0
+        ending.has_read_all = tap.has_read_all
+        ending.opened = records.tally.events.open
         if self.wire.most_in_doubt > self._scenario.max_concurrency:
-            self.ending.faults.append(f"{self.wire.most_in_doubt} requests were in doubt at once.")
-        if progress.unknown != counts.unknown:
-            self.ending.faults.append(f"{progress.unknown} answers are lost, and the ledger counted {counts.unknown}.")
+            ending.faults.append(f"{self.wire.most_in_doubt} requests were in doubt at once.")
 
-    def _leave(self, ledger: LedgerOfRun) -> None:
-        """What was read again from kept rows, and is settled, goes."""
-        done = [Forgotten(row, is_change=is_change) for row, is_change in self._books.rows_done.items()]
-        with contextlib.suppress(LedgerUnavailable):
-            ledger.commit(done)
+
+class _Tap:
+    """Hands over the lines of a story, with silences between them. See `reader.Reader`."""
+
+    place: tuple[int, int] | None = None
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        scenario: Scenario,
+        chance: random.Random,
+        worker: VirtualWorker,
+        *,
+        records: Records,
+        tick: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._lines = lines
+        self._scenario = scenario
+        self._chance = chance
+        self._worker = worker
+        self._records = records
+        self._tick = tick
+        self._clock = clock
+        self._due = clock() + TICK_SECONDS
+        self.counts: Counter[str] = Counter()
+        self.was_stopped = False
+        self.has_read_all = False
+
+    def process_lines(self, _: object, callbacks: Mapping[str, Callable[..., None]]) -> Counter[str]:
+        """Each line, and the STATE behind it."""
+        for line in self._lines:
+            self._worker.turn()
+            if self._chance.random() < self._scenario.silence:
+                self._fall_silent(20 * self._chance.random())
+            if self._records.is_over():
+                self.was_stopped = True
+                return self.counts
+            self._tick_if_due()
+            self.counts["RECORD"] += 1
+            callbacks["RECORD"](_record(line))
+            if line.has_state:
+                callbacks["STATE"](State(line=line.number, value=line.state))
+        self.has_read_all = not self._records.is_over()
+        self.was_stopped = not self.has_read_all
+        return self.counts
+
+    def _fall_silent(self, seconds: float) -> None:
+        until = self._clock() + seconds
+        while self._clock() < until and not self._records.is_over():
+            self._worker.pause(min(TICK_SECONDS, until - self._clock()))
+            self._tick_if_due()
+
+    def _tick_if_due(self) -> None:
+        if self._clock() >= self._due:
+            self._due = self._clock() + TICK_SECONDS
+            self._tick()
+
+
+def _record(line: Line) -> Record:
+    return Record(line=line.number, stream=line.stream, record={"line": line}, raw=b"{}", row=line.row)
+
+
+class _Mapped:
+    """Makes of a line the parts that the story has of it. See `streams.Streams`."""
+
+    def __init__(self, records: Records, on_changed: OnChanged | None) -> None:
+        self._batch = records.batch
+        self._on_changed = on_changed
+
+    def take_schema(self, message: Schema, *, judge: Callable[..., object]) -> list[str]:
+        """Lines have none."""
+        return []
+
+    def map(self, message: Record, *, position: int) -> list[Part]:
+        """Put the parts into the batch, and give them."""
+        parts: list[Part] = message.record["line"].parts(position=position, on_changed=self._on_changed)
+        for part in parts:
+            self._batch.add(part)
+        return parts
+
+    def filters_deletion(self, message: Record) -> bool:
+        """No line says that its row was deleted."""
+        return False
+
+    def unmet_stream_maps(self) -> list[str]:
+        """There are none."""
+        return []
+
+    def idle_mappings(self) -> list[str]:
+        """There are none."""
+        return []
+
+
+def _settings(scenario: Scenario) -> Settings:
+    return Settings(
+        api=Api(environment=Environment.SANDBOX, url="http://127.0.0.1:1"),
+        credentials=ApiKey(key="key"),
+        pace=Pace(max_concurrency=scenario.max_concurrency),
+        patience=Patience(max_outage=scenario.max_outage),
+        keeping=Keeping(ledger="nowhere"),
+        mappings=(),
+        batch_size_rows=scenario.batch_rows,
+    )
+
+
+class _defects_told:  # noqa: N801 - used as a function
+    """Has the traceback of a defect of ours among the faults; else all that would be logged is for nobody."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self._handler = _Defects(faults)
+        self._logger = logging.getLogger("target_driftrock")
+
+    def __enter__(self) -> None:
+        self._level = self._logger.level
+        self._logger.setLevel(logging.CRITICAL)
+        self._logger.addHandler(self._handler)
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self._handler)
+        self._logger.setLevel(self._level)
+
+
+class _Defects(logging.Handler):
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__(logging.CRITICAL)
+        self._faults = faults
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._faults.append(self.format(record))

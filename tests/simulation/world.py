@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from target_driftrock.books import Books
 from target_driftrock.errors import (
     ApiOutage,
     CaptureRefused,
@@ -20,13 +19,15 @@ from target_driftrock.errors import (
 )
 from target_driftrock.events.event import Origin, Refusal
 from target_driftrock.events.outcome import Invalid
+from target_driftrock.records.tally import Tally
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.simulation.api import FINAL, SETUP, SimulatedApi
 from tests.simulation.ledger import SimulatedLedger
 from tests.simulation.promises import Promises
-from tests.simulation.run import GRACE, Crash, Ending, Endless, Run
+from tests.simulation.run import GRACE, Crash, Ending, Run
 from tests.simulation.scenario import LAST, Line, Mishap, Scenario, scenario
 from tests.simulation.trace import Trace
+from tests.simulation.worker import Endless
 from tests.virtual_time import NothingCanHappen, VirtualLoop
 
 MOST_STEPS = 200_000
@@ -62,13 +63,13 @@ def failing_seeds(first: int, *, size: int, last: int) -> dict[int, list[str]]:
 
 
 def state_passes_refusals() -> bool:
-    """Whether the books let STATE pass a record that was refused, since something keeps it."""
+    """Whether the tally lets STATE pass a record that was refused, since something keeps it."""
     checkpoint = Checkpoint()
-    books = Books(checkpoint)
+    tally = Tally(checkpoint)
     part = Refusal(origin=Origin(position=1, stream="s", record=b"{}", schema=b"{}"), mapping="m", reason="r")
-    books.enter("s", [part])
+    tally.enter("s", [part])
     checkpoint.state(b"{}")
-    books.settle([(part, Invalid(reason="r"))])
+    tally.settle([(part, Invalid(reason="r"))])
     return checkpoint.take() is not None
 
 
@@ -192,7 +193,8 @@ class _World:
         loop = steps.loop(start=self._now)
         loop.set_exception_handler(lambda _, context: self._faults.append(str(context)))
         try:
-            loop.run_until_complete(self._begin(run))
+            loop.call_soon(self._api.begin_run)
+            run.main(loop)
         except Crash:
             run.ending.is_crashed = True
             run.wire.is_cut = True
@@ -204,10 +206,6 @@ class _World:
         run.ending.ended_at = self._now = loop.time()
         self._now += self._chance.choice([0.0, 1.0, 100.0]) * self._chance.random()
         loop.close()
-
-    async def _begin(self, run: Run) -> None:
-        self._api.begin_run()
-        await run.main()
 
 
 def _needless(ending: Ending, mishap: Mishap, api: SimulatedApi, scenario: Scenario) -> Iterator[str]:

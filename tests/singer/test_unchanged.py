@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.mapper import CustomStreamMap, PluginMapper, StreamMap
 
-from target_driftrock.singer.schema import RecordValidator
-from target_driftrock.singer.unchanged import AsRead, as_read, rules
+from target_driftrock.records.as_read import AsRead
+from target_driftrock.records.validator import RecordValidator
+from target_driftrock.singer.unchanged import as_read, rules
 
 TEXT, NUMBER, LIST = {"type": ["null", "string"]}, {"type": ["null", "number"]}, {"type": "array"}
 CONTACT = {"type": "object", "properties": {"phone": TEXT, "home": {"type": "object", "properties": {"city": TEXT}}}}

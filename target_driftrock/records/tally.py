@@ -1,10 +1,10 @@
-"""The accounts of a run: which records are open, what came of each, and what became of its parts."""
+"""The tally of a run: which records are open, what came of each, and what became of its parts."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Refusal
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from target_driftrock.events.event import Part
     from target_driftrock.events.outcome import Outcome, Settled
-    from target_driftrock.singer.checkpoint import Checkpoint
 
 Key = TypeVar("Key")
 Group = TypeVar("Group")
@@ -38,14 +37,43 @@ def utc_today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-class Books:
-    """Counts every record and every part once, and tells the checkpoint which records are resolved.
+class Follower(Protocol):
+    """Whoever follows which records are resolved, such as a front that gives its source a bookmark."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another record may be read."""
+        ...
+
+    def open(self, position: int) -> None:
+        """The record was read. Positions come in order, from 1, and only while there is room."""
+        ...
+
+    def resolve(self, position: int) -> None:
+        """All that came of the record has its outcome."""
+        ...
+
+
+class Nobody:
+    """Follows nothing."""
+
+    has_room = True
+
+    def open(self, position: int) -> None:
+        """See `Follower.open`."""
+
+    def resolve(self, position: int) -> None:
+        """See `Follower.resolve`."""
+
+
+class Tally:
+    """Counts every record and every part once, and tells its follower which records are resolved.
 
     A record is resolved when all of its parts are settled. For one thread.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, today: Callable[[], str] = utc_today) -> None:
-        self._checkpoint = checkpoint
+    def __init__(self, follower: Follower, *, today: Callable[[], str] = utc_today) -> None:
+        self._follower = follower
         self._today = today
         self._opened = 0
         self._parts_left: dict[int, int] = {}
@@ -103,7 +131,7 @@ class Books:
             RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
         """
         self._opened += 1
-        self._checkpoint.open(self._opened)
+        self._follower.open(self._opened)
         self.submitted += len(parts)
         self.open_bytes += sum(map(_weight, parts))
         self.without_identity.update(
@@ -119,7 +147,7 @@ class Books:
                 self._rows[self._opened] = row
                 self.row_records[row] = parts[0].origin.digest
         else:
-            self._checkpoint.resolve(self._opened)
+            self._follower.resolve(self._opened)
             self.rows_filtered += row is not None
         self._watch_start(stream, kind, parts)
 
@@ -188,7 +216,7 @@ class Books:
 
     def _resolve(self, position: int) -> None:
         del self._parts_left[position]
-        self._checkpoint.resolve(position)
+        self._follower.resolve(position)
         row = self._rows.pop(position, None)
         if row is not None:
             self.rows_done[row] = position in self._changed_rows

@@ -1,4 +1,4 @@
-"""The accounts of a run while it lasts, over a real checkpoint."""
+"""The tally of a run while it lasts, over a real checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec import structs
 
-from target_driftrock.books import Books
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Part, Refusal
 from target_driftrock.events.outcome import (
@@ -24,6 +23,7 @@ from target_driftrock.events.outcome import (
     Rejected,
 )
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
+from target_driftrock.records.tally import Tally
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.delivery.examples import event, refusal
 
@@ -46,28 +46,28 @@ MAPPING = "streams[0] (leads)"
 
 
 @dataclass(slots=True)
-class Accounts:
-    """Books over a checkpoint, and what STATE says after each step."""
+class Tallied:
+    """A tally over a checkpoint, and what STATE says after each step."""
 
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    books: Books = field(init=False)
+    tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
-        self.books = Books(self.checkpoint, today=lambda: TODAY)
+        self.tally = Tally(self.checkpoint, today=lambda: TODAY)
 
     def enter(self, *parts: Part, row: str | None = None, stream: str = "leads") -> None:
         """Read a record, and then a STATE that bears its number."""
-        self.books.enter(stream, parts, row=row)
-        self.checkpoint.state(str(self.books.next_position - 1).encode())
+        self.tally.enter(stream, parts, row=row)
+        self.checkpoint.state(str(self.tally.next_position - 1).encode())
 
     def settle(self, part: Part, outcome: Outcome) -> None:
         """One part has its outcome."""
-        self.books.settle([(part, outcome)])
+        self.tally.settle([(part, outcome)])
 
     def play(self, outcomes: Iterable[Outcome], *, source: str = "capture-1", stream: str = "leads") -> None:
         """Read a record for each outcome, and settle it."""
         for outcome in outcomes:
-            position = self.books.next_position
+            position = self.tally.next_position
             part: Part = refusal(position) if isinstance(outcome, Invalid) else event(position, source=source)
             part = structs.replace(part, origin=structs.replace(part.origin, stream=stream))
             self.enter(part, stream=stream)
@@ -75,13 +75,13 @@ class Accounts:
 
 
 @pytest.fixture
-def accounts() -> Accounts:
-    """Books without an entry."""
-    return Accounts()
+def accounts() -> Tallied:
+    """A tally without an entry."""
+    return Tallied()
 
 
 @pytest.mark.parametrize("name", SETTLED)
-def test_state_passes_a_record_when_its_only_part_is_settled(name: str, accounts: Accounts) -> None:
+def test_state_passes_a_record_when_its_only_part_is_settled(name: str, accounts: Tallied) -> None:
     """Whatever became of it, it is counted once, and needs no second reading."""
     accounts.enter(event(1))
     before = accounts.checkpoint.take()
@@ -90,10 +90,10 @@ def test_state_passes_a_record_when_its_only_part_is_settled(name: str, accounts
 
     assert before is None
     assert accounts.checkpoint.take() == b"1"
-    assert accounts.books.events == EventCounts(**{name: 1})
+    assert accounts.tally.events == EventCounts(**{name: 1})
 
 
-def test_state_does_not_pass_a_record_when_one_of_its_parts_is_open(accounts: Accounts) -> None:
+def test_state_does_not_pass_a_record_when_one_of_its_parts_is_open(accounts: Tallied) -> None:
     """A record is resolved when all that came of it is settled."""
     first, second = event(1, event_id="a"), event(1, event_id="b")
     accounts.enter(first, second)
@@ -102,11 +102,11 @@ def test_state_does_not_pass_a_record_when_one_of_its_parts_is_open(accounts: Ac
     accounts.settle(second, Open(reason="never sent"))
 
     assert accounts.checkpoint.take() is None
-    assert accounts.books.events == EventCounts(delivered=1, open=1)
-    assert accounts.books.submitted == 2
+    assert accounts.tally.events == EventCounts(delivered=1, open=1)
+    assert accounts.tally.submitted == 2
 
 
-def test_state_passes_a_record_when_the_last_of_its_parts_is_settled(accounts: Accounts) -> None:
+def test_state_passes_a_record_when_the_last_of_its_parts_is_settled(accounts: Tallied) -> None:
     """The order in which they are settled does not matter."""
     parts = [event(1, event_id=name) for name in "abc"]
     accounts.enter(*parts)
@@ -118,31 +118,31 @@ def test_state_passes_a_record_when_the_last_of_its_parts_is_settled(accounts: A
     assert accounts.checkpoint.take() == b"1"
 
 
-def test_state_passes_a_record_when_nothing_came_of_it(accounts: Accounts) -> None:
+def test_state_passes_a_record_when_nothing_came_of_it(accounts: Tallied) -> None:
     """A filtered record is resolved as it is read."""
     accounts.enter()
 
     assert accounts.checkpoint.take() == b"1"
-    assert accounts.books.submitted == 0
+    assert accounts.tally.submitted == 0
 
 
-def test_each_record_counts_once_when_several_parts_came_of_it(accounts: Accounts) -> None:
+def test_each_record_counts_once_when_several_parts_came_of_it(accounts: Tallied) -> None:
     """Mapped if an event came of it, else invalid, else filtered; what was read and got no further is unmapped."""
     accounts.enter(event(1), refusal(1))
     accounts.enter(refusal(2), refusal(2))
     accounts.enter()
     accounts.enter(event(4), event(4), stream="sales")
 
-    assert accounts.books.records(7) == RecordCounts(mapped=2, invalid=1, filtered=1, unmapped=3)
-    assert accounts.books.records_by_stream == {
+    assert accounts.tally.records(7) == RecordCounts(mapped=2, invalid=1, filtered=1, unmapped=3)
+    assert accounts.tally.records_by_stream == {
         "leads": RecordCounts(mapped=1, invalid=1, filtered=1),
         "sales": RecordCounts(mapped=1),
     }
-    assert accounts.books.submitted == 6
-    assert accounts.books.next_position == 5
+    assert accounts.tally.submitted == 6
+    assert accounts.tally.next_position == 5
 
 
-def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Accounts) -> None:
+def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Tallied) -> None:
     """Else by today's; a refused part has no capture."""
     undated = structs.replace(event(2, source="capture-2"), day=None)
     parts: list[tuple[Part, Outcome]] = [
@@ -155,12 +155,12 @@ def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Accounts
         accounts.settle(part, outcome)
 
     mapping = "streams[0] (leads)"
-    assert accounts.books.events_by_line == {
+    assert accounts.tally.events_by_line == {
         Line("leads", mapping, "capture-1", "2026-01-31"): EventCounts(delivered=1),
         Line("leads", mapping, "capture-2", TODAY): EventCounts(rejected=1),
         Line("leads", "stream leads", "", TODAY): EventCounts(invalid=1),
     }
-    assert accounts.books.refusals == {(mapping, "status 422"): 1, ("stream leads", "a rule"): 1}
+    assert accounts.tally.refusals == {(mapping, "status 422"): 1, ("stream leads", "a rule"): 1}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Accounts
     ],
 )
 def test_a_share_is_over_when_ten_and_more_than_the_percent_were_refused(
-    refused: int, delivered: int, percent: float, accounts: Accounts, *, is_over: bool
+    refused: int, delivered: int, percent: float, accounts: Tallied, *, is_over: bool
 ) -> None:
     """Judged by stream and by capture; the limit itself is not over it."""
     for number in range(1, refused + delivered + 1):
@@ -190,16 +190,16 @@ def test_a_share_is_over_when_ten_and_more_than_the_percent_were_refused(
 
     total = refused + delivered
     names = ["stream leads", "the capture of capture-1"] if is_over else []
-    assert accounts.books.over(percent) == [f"{refused} of {total} of {name}" for name in names]
+    assert accounts.tally.over(percent) == [f"{refused} of {total} of {name}" for name in names]
 
 
-def test_a_capture_is_over_when_its_stream_is_not(accounts: Accounts) -> None:
+def test_a_capture_is_over_when_its_stream_is_not(accounts: Tallied) -> None:
     """One wrong capture among many good ones is told; what is open was not refused."""
     accounts.play([Rejected(status=422)] * 10, source="bad")
     accounts.play([Delivered()] * 500, source="good")
     accounts.play([Open(reason="never sent")] * 20, source="open")
 
-    assert accounts.books.over(5) == ["10 of 10 of the capture of bad"]
+    assert accounts.tally.over(5) == ["10 of 10 of the capture of bad"]
 
 
 @pytest.mark.parametrize(
@@ -219,13 +219,13 @@ def test_a_capture_is_over_when_its_stream_is_not(accounts: Accounts) -> None:
     ],
 )
 def test_what_is_held_counts_as_refused_when_no_answer_to_it_was_lost(
-    outcome: Outcome, accounts: Accounts, *, is_refused: bool
+    outcome: Outcome, accounts: Tallied, *, is_refused: bool
 ) -> None:
     """A lead that waits for a decision is one that nobody has; one whose answer was lost may have arrived."""
     accounts.play([Delivered()] * 90)
     accounts.play([outcome] * 10)
 
-    over = accounts.books.over(5)
+    over = accounts.tally.over(5)
 
     assert ("10 of 100 of stream leads" in over) is is_refused
     assert bool(over) is is_refused
@@ -236,15 +236,13 @@ REFUSED: list[Outcome] = [Invalid(reason="a rule"), Rejected(status=422), POISON
 
 @pytest.mark.parametrize("outcome", REFUSED, ids=["invalid", "rejected", "poison", "collision", "undecided"])
 @pytest.mark.parametrize("count", [1, 2, 9])
-def test_a_stream_is_over_when_all_that_came_of_it_was_refused(
-    count: int, outcome: Outcome, accounts: Accounts
-) -> None:
+def test_a_stream_is_over_when_all_that_came_of_it_was_refused(count: int, outcome: Outcome, accounts: Tallied) -> None:
     """However few there are: everything refused is never success."""
     accounts.play([outcome] * count)
 
-    assert accounts.books.over(50)[0] == f"{count} of {count} of stream leads"
-    assert accounts.books.over(99.9)
-    assert accounts.books.over(100) == []
+    assert accounts.tally.over(50)[0] == f"{count} of {count} of stream leads"
+    assert accounts.tally.over(99.9)
+    assert accounts.tally.over(100) == []
 
 
 @pytest.mark.parametrize(
@@ -252,31 +250,31 @@ def test_a_stream_is_over_when_all_that_came_of_it_was_refused(
     [Delivered(), Delivered(is_change=True), AlreadyDelivered(), CHANGED, SAID, Open(reason="never sent"), LOST],
     ids=["delivered", "a-change-sent", "already", "changed", "changed-as-said", "open", "an-answer-lost"],
 )
-def test_few_refusals_are_passed_over_when_one_event_was_not_refused(other: Outcome, accounts: Accounts) -> None:
+def test_few_refusals_are_passed_over_when_one_event_was_not_refused(other: Outcome, accounts: Tallied) -> None:
     """One that is there, may be there, or is still to come shows that not everything is wrong."""
     accounts.play([*REFUSED, other])
 
-    assert [told for told in accounts.books.over(5) if "stream" in told] == []
+    assert [told for told in accounts.tally.over(5) if "stream" in told] == []
 
 
-def test_nothing_is_over_when_nothing_came_of_a_stream(accounts: Accounts) -> None:
+def test_nothing_is_over_when_nothing_came_of_a_stream(accounts: Tallied) -> None:
     """Records that are filtered are no events that were refused."""
     accounts.enter()
     accounts.enter()
 
-    assert accounts.books.over(0) == []
+    assert accounts.tally.over(0) == []
 
 
-def test_the_capture_and_the_stream_are_told_when_only_theirs_is_refused(accounts: Accounts) -> None:
+def test_the_capture_and_the_stream_are_told_when_only_theirs_is_refused(accounts: Tallied) -> None:
     """One stream, or one capture, of which nothing arrives is told beside others that do well."""
     accounts.play([Delivered()] * 50, source="good")
     accounts.play([Rejected(status=422)], source="bad")
     accounts.play([Invalid(reason="a rule")] * 2, stream="sales")
 
-    assert accounts.books.over(5) == ["2 of 2 of stream sales", "1 of 1 of the capture of bad"]
+    assert accounts.tally.over(5) == ["2 of 2 of stream sales", "1 of 1 of the capture of bad"]
 
 
-def test_what_is_open_does_not_count_when_a_share_is_judged(accounts: Accounts) -> None:
+def test_what_is_open_does_not_count_when_a_share_is_judged(accounts: Tallied) -> None:
     """Events that nobody has judged make no share of refusals smaller."""
     outcomes: list[Outcome] = [
         *[Rejected(status=422)] * 10,
@@ -287,10 +285,10 @@ def test_what_is_open_does_not_count_when_a_share_is_judged(accounts: Accounts) 
         accounts.enter(event(number))
         accounts.settle(event(number), outcome)
 
-    assert accounts.books.over(5) == ["10 of 110 of stream leads", "10 of 110 of the capture of capture-1"]
+    assert accounts.tally.over(5) == ["10 of 110 of stream leads", "10 of 110 of the capture of capture-1"]
 
 
-def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accounts: Accounts) -> None:
+def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accounts: Tallied) -> None:
     """Its SCHEMA or its mapping is wrong; they were entered all the same, so that they are kept."""
     for number in range(1, 10):
         accounts.enter(refusal(number))
@@ -298,29 +296,29 @@ def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accoun
     with pytest.raises(RejectsAboveLimit, match=r"first ten records of stream leads are all invalid \(schema: /email"):
         accounts.enter(refusal(10))
 
-    assert accounts.books.submitted == 10
-    assert accounts.books.records(10) == RecordCounts(invalid=10)
+    assert accounts.tally.submitted == 10
+    assert accounts.tally.records(10) == RecordCounts(invalid=10)
 
 
 @pytest.mark.parametrize("good", [1, 5, 10])
 @pytest.mark.parametrize("kind", ["mapped", "filtered"])
 def test_the_run_goes_on_when_one_of_the_first_ten_records_is_not_invalid(
-    good: int, kind: str, accounts: Accounts
+    good: int, kind: str, accounts: Tallied
 ) -> None:
     """From then on the share alone counts, however many are invalid."""
     for number in range(1, 50):
         other: list[Part] = [event(number)] if kind == "mapped" else []
         accounts.enter(*(other if number == good else [refusal(number)]))
 
-    assert accounts.books.records(49).invalid == 48
+    assert accounts.tally.records(49).invalid == 48
 
 
-def test_streams_are_watched_apart_when_two_begin_badly(accounts: Accounts) -> None:
+def test_streams_are_watched_apart_when_two_begin_badly(accounts: Tallied) -> None:
     """Nine invalid records each are no reason to stop."""
     for number in range(1, 19):
         accounts.enter(refusal(number), stream=("leads", "sales")[number % 2])
 
-    assert accounts.books.records(18).invalid == 18
+    assert accounts.tally.records(18).invalid == 18
 
 
 @pytest.mark.parametrize(
@@ -336,7 +334,7 @@ def test_streams_are_watched_apart_when_two_begin_badly(accounts: Accounts) -> N
     ],
 )
 def test_a_kept_row_is_done_when_all_of_its_record_is_delivered(
-    outcomes: list[str], accounts: Accounts, *, is_done: bool
+    outcomes: list[str], accounts: Tallied, *, is_done: bool
 ) -> None:
     """A row that was read again goes only then."""
     parts = [event(1, event_id=str(number)) for number in range(len(outcomes))]
@@ -345,7 +343,7 @@ def test_a_kept_row_is_done_when_all_of_its_record_is_delivered(
     for part, name in zip(parts, outcomes, strict=True):
         accounts.settle(part, SETTLED[name])
 
-    assert accounts.books.rows_done == ({"ab12": False} if is_done else {})
+    assert accounts.tally.rows_done == ({"ab12": False} if is_done else {})
 
 
 @pytest.mark.parametrize(
@@ -365,7 +363,7 @@ def test_a_kept_row_is_done_when_all_of_its_record_is_delivered(
     ],
 )
 def test_a_kept_row_is_done_as_a_change_when_somebody_said_so(
-    outcomes: list[Outcome], rows_done: dict[str, bool], accounts: Accounts
+    outcomes: list[Outcome], rows_done: dict[str, bool], accounts: Tallied
 ) -> None:
     """A change of which nobody said anything leaves its row; what was said lets a row go that waited for it."""
     parts = [event(1, event_id=str(number)) for number in range(len(outcomes))]
@@ -374,19 +372,19 @@ def test_a_kept_row_is_done_as_a_change_when_somebody_said_so(
     for part, outcome in zip(parts, outcomes, strict=True):
         accounts.settle(part, outcome)
 
-    assert accounts.books.rows_done == rows_done
+    assert accounts.tally.rows_done == rows_done
 
 
-def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Accounts) -> None:
+def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Tallied) -> None:
     """It is counted, so that the end of the run can tell."""
     accounts.enter(row="ab12")
     accounts.enter()
 
-    assert accounts.books.rows_done == {}
-    assert accounts.books.rows_filtered == 1
+    assert accounts.tally.rows_done == {}
+    assert accounts.tally.rows_filtered == 1
 
 
-def test_both_sums_close_when_anything_happens(accounts: Accounts) -> None:
+def test_both_sums_close_when_anything_happens(accounts: Tallied) -> None:
     """What was submitted is what has an outcome, and what was read is accounted for."""
     parts: list[Event | Refusal] = []
     for number, outcome in enumerate([*SETTLED.values(), Open(reason="never sent")] * 3, start=1):
@@ -395,52 +393,52 @@ def test_both_sums_close_when_anything_happens(accounts: Accounts) -> None:
         accounts.enter(part)
         accounts.settle(part, outcome)
 
-    assert accounts.books.events.total == accounts.books.submitted == len(parts)
-    assert accounts.books.records(len(parts)).total == len(parts)
+    assert accounts.tally.events.total == accounts.tally.submitted == len(parts)
+    assert accounts.tally.records(len(parts)).total == len(parts)
 
 
-def test_the_oldest_record_is_known_when_some_are_open(accounts: Accounts) -> None:
+def test_the_oldest_record_is_known_when_some_are_open(accounts: Tallied) -> None:
     """And how many are, and how much was delivered."""
     parts = [event(1), event(2), event(2), event(3)]
     for several in (parts[:1], parts[1:3], parts[3:]):
         accounts.enter(*several)
     told = []
     for part in (parts[0], parts[3], *parts[1:3]):
-        told.append((accounts.books.oldest_open, accounts.books.open_records, accounts.books.delivered))
+        told.append((accounts.tally.oldest_open, accounts.tally.open_records, accounts.tally.delivered))
         accounts.settle(part, Delivered())
 
     assert told == [(1, 3, 0), (2, 2, 1), (2, 1, 2), (2, 1, 3)]
-    assert (accounts.books.oldest_open, accounts.books.open_records, accounts.books.delivered) == (None, 0, 4)
+    assert (accounts.tally.oldest_open, accounts.tally.open_records, accounts.tally.delivered) == (None, 0, 4)
 
 
-def test_bytes_are_open_until_their_part_has_an_outcome(accounts: Accounts) -> None:
+def test_bytes_are_open_until_their_part_has_an_outcome(accounts: Tallied) -> None:
     """The record as read, and the body: both lie in memory until then."""
     sent, refused = event(1), refusal(1)
     weights = [len(sent.origin.record) + len(sent.body), len(refused.origin.record)]
 
     accounts.enter(sent, refused)
-    assert accounts.books.open_bytes == sum(weights)
+    assert accounts.tally.open_bytes == sum(weights)
 
     accounts.settle(sent, Delivered())
-    assert accounts.books.open_bytes == weights[1]
+    assert accounts.tally.open_bytes == weights[1]
 
     accounts.settle(refused, Invalid(reason="a rule"))
-    assert accounts.books.open_bytes == 0
+    assert accounts.tally.open_bytes == 0
 
 
-def test_events_are_counted_apart_when_they_have_no_identity(accounts: Accounts) -> None:
+def test_events_are_counted_apart_when_they_have_no_identity(accounts: Tallied) -> None:
     """By their mapping; a refusal is no event."""
     anonymous = structs.replace(event(1), event_id=None)
 
     accounts.enter(anonymous, event(2), refusal(3))
 
-    assert accounts.books.without_identity == {anonymous.mapping: 1}
+    assert accounts.tally.without_identity == {anonymous.mapping: 1}
 
 
 # Changes, and what is to be decided.
 
 
-def test_changes_are_counted_by_mapping_and_cause_when_they_are_not_sent(accounts: Accounts) -> None:
+def test_changes_are_counted_by_mapping_and_cause_when_they_are_not_sent(accounts: Tallied) -> None:
     """And apart from them those of which nobody said that they are not to be sent."""
     other = "streams[1] (sales)"
     outcomes: list[tuple[str, Outcome]] = [
@@ -456,45 +454,45 @@ def test_changes_are_counted_by_mapping_and_cause_when_they_are_not_sent(account
         accounts.enter(part)
         accounts.settle(part, outcome)
 
-    assert accounts.books.changes == {
+    assert accounts.tally.changes == {
         (MAPPING, ChangeCause.SAME_PERSON.value): 2,
         (MAPPING, ChangeCause.SAME_RECORD.value): 1,
         (MAPPING, ChangeCause.SAID.value): 1,
         (other, ChangeCause.CONFLICT.value): 1,
         (other, ChangeCause.SETTLED.value): 1,
     }
-    assert accounts.books.changes_unsaid == {MAPPING: 3}
-    assert accounts.books.events == EventCounts(changed=6)
+    assert accounts.tally.changes_unsaid == {MAPPING: 3}
+    assert accounts.tally.events == EventCounts(changed=6)
 
 
-def test_changes_are_counted_apart_when_they_are_sent(accounts: Accounts) -> None:
+def test_changes_are_counted_apart_when_they_are_sent(accounts: Tallied) -> None:
     """They are delivered events, of which the receipt says how many were changes."""
     accounts.play([Delivered(), Delivered(is_change=True), Delivered(is_change=True)])
 
-    assert +accounts.books.changes_sent == {MAPPING: 2}
-    assert accounts.books.events == EventCounts(delivered=3)
-    assert not accounts.books.changes
+    assert +accounts.tally.changes_sent == {MAPPING: 2}
+    assert accounts.tally.events == EventCounts(delivered=3)
+    assert not accounts.tally.changes
 
 
-def test_what_is_to_be_decided_is_counted_by_kind_when_an_identity_is_in_doubt(accounts: Accounts) -> None:
+def test_what_is_to_be_decided_is_counted_by_kind_when_an_identity_is_in_doubt(accounts: Tallied) -> None:
     """Beside the refusals, in which it is told by its reason; what was poisoned or lost is no question of identity."""
     accounts.play([COLLISION, COLLISION, UNDECIDED, POISON, LOST])
 
-    assert accounts.books.to_decide == {(MAPPING, HeldAs.COLLISION): 2, (MAPPING, HeldAs.UNDECIDED): 1}
-    assert accounts.books.refusals == {
+    assert accounts.tally.to_decide == {(MAPPING, HeldAs.COLLISION): 2, (MAPPING, HeldAs.UNDECIDED): 1}
+    assert accounts.tally.refusals == {
         (MAPPING, COLLISION.reason): 2,
         (MAPPING, UNDECIDED.reason): 1,
         (MAPPING, POISON.reason): 1,
         (MAPPING, LOST.reason): 1,
     }
-    assert accounts.books.events == EventCounts(held=5)
+    assert accounts.tally.events == EventCounts(held=5)
 
 
-def test_a_rejection_is_told_apart_when_its_event_may_have_arrived(accounts: Accounts) -> None:
+def test_a_rejection_is_told_apart_when_its_event_may_have_arrived(accounts: Tallied) -> None:
     """Its answer may have been about other content of the same event."""
     accounts.play([Rejected(status=409), Rejected(status=409, may_have_arrived=True)])
 
-    assert accounts.books.refusals == {
+    assert accounts.tally.refusals == {
         (MAPPING, "status 409"): 1,
         (MAPPING, "status 409, after a lost answer: it may have arrived"): 1,
     }
@@ -503,16 +501,16 @@ def test_a_rejection_is_told_apart_when_its_event_may_have_arrived(accounts: Acc
 # Deletions.
 
 
-def test_a_deletion_is_one_of_the_filtered_when_it_is_counted(accounts: Accounts) -> None:
+def test_a_deletion_is_one_of_the_filtered_when_it_is_counted(accounts: Tallied) -> None:
     """STATE passes it at once, and the sum of records is the same with it."""
-    accounts.books.enter("leads", [], is_deletion=True)
-    accounts.books.enter("leads", [])
+    accounts.tally.enter("leads", [], is_deletion=True)
+    accounts.tally.enter("leads", [])
     accounts.enter(event(3))
     accounts.settle(event(3), Delivered())
 
-    assert accounts.books.records(read=3) == RecordCounts(mapped=1, filtered=2, deletions=1)
-    assert accounts.books.records_by_stream == {"leads": RecordCounts(mapped=1, filtered=2, deletions=1)}
-    assert accounts.books.records(read=3).total == 3
+    assert accounts.tally.records(read=3) == RecordCounts(mapped=1, filtered=2, deletions=1)
+    assert accounts.tally.records_by_stream == {"leads": RecordCounts(mapped=1, filtered=2, deletions=1)}
+    assert accounts.tally.records(read=3).total == 3
     assert accounts.checkpoint.take() == b"3"
 
 
@@ -528,10 +526,10 @@ def test_a_deletion_is_one_of_the_filtered_when_it_is_counted(accounts: Accounts
     ],
 )
 def test_a_stream_is_told_when_all_of_it_were_deletions(
-    entered: list[tuple[str, bool]], expected: list[tuple[str, int]], accounts: Accounts
+    entered: list[tuple[str, bool]], expected: list[tuple[str, int]], accounts: Tallied
 ) -> None:
     """Each stream by itself."""
     for stream, is_deletion in entered:
-        accounts.books.enter(stream, [], is_deletion=is_deletion)
+        accounts.tally.enter(stream, [], is_deletion=is_deletion)
 
-    assert list(accounts.books.only_deletions()) == expected
+    assert list(accounts.tally.only_deletions()) == expected

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_driftrock.singer.schema import RecordValidator
+from target_driftrock.records.validator import RecordValidator
 
 CANARY = "canary@example.com"
 

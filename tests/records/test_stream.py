@@ -13,9 +13,14 @@ from msgspec import structs
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.event import Event, Part, Refusal
 from target_driftrock.events.identity import NOBODY, Who
+from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.records.batch import Batch
+from target_driftrock.records.stream import RecordStream
+from target_driftrock.settings import parse
 from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import Record
-from target_driftrock.sinks import Batch, DriftrockSink, record_digest
+from target_driftrock.singer.streams import digest
+from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
 from tests.delivery.examples import event, origin
 from tests.sandbox.wire import ManualClock
@@ -31,17 +36,19 @@ ADA = "ada@example.com"
 NAMELESS = {**LEADS, "fields": {"stage": "{stage}"}}
 
 
-def sink(
+def opened(
     folder: Path, *, stream: str = "leads", keys: Sequence[str] = ("id",), scope: str | None = None, **settings: Any
-) -> DriftrockSink:
-    """A sink of a target that has not begun: nothing is opened, and nothing is sent."""
+) -> RecordStream:
+    """A stream of records: nothing is opened, and nothing is sent."""
     config = {"environment": "sandbox", "ledger": str(folder / "ledger"), "streams": [dict(LEADS)], **settings}
-    return DriftrockSink(TargetDriftrock(config=config), stream, dict(SCHEMA), keys, scope=scope)
+    return RecordStream(
+        parse(config, template_faults=template_faults), stream, schema=dict(SCHEMA), key_properties=keys, scope=scope
+    )
 
 
-def part(sink: DriftrockSink, record: dict[str, Any]) -> Part | None:
+def part(stream: RecordStream, record: dict[str, Any]) -> Part | None:
     """What a record becomes."""
-    return sink.part(record, origin(1))
+    return stream.part(record, origin(1))
 
 
 class TestBatch:
@@ -80,7 +87,7 @@ class TestBatch:
 
 def test_an_event_comes_of_a_record_when_it_is_right(tmp_path: Path) -> None:
     """It bears its stream's name and key, and its record as it was read."""
-    made = part(sink(tmp_path), {"id": 1, "email": "ada@example.com"})
+    made = part(opened(tmp_path), {"id": 1, "email": "ada@example.com"})
 
     assert isinstance(made, Event)
     assert (made.event_type, made.event_name, made.event_id) == ("lead", "leads", "leads:1")
@@ -108,7 +115,7 @@ def test_a_refusal_comes_of_a_record_when_a_rule_is_broken(
     record: dict[str, Any], settings: dict[str, Any], reason: str, key: str | None, tmp_path: Path
 ) -> None:
     """The reason is a rule, and the record's key goes with it, where it has one."""
-    made = part(sink(tmp_path, **settings), record)
+    made = part(opened(tmp_path, **settings), record)
 
     assert isinstance(made, Refusal)
     assert made.reason.startswith(reason)
@@ -135,7 +142,7 @@ def test_a_refusal_is_about_whom_its_event_would_have_been_when_a_rule_is_broken
     record: dict[str, Any], settings: dict[str, Any], expected: Who, tmp_path: Path
 ) -> None:
     """So that its row goes when the same person's record is mended, and stays for another's."""
-    made = part(sink(tmp_path, **settings), record)
+    made = part(opened(tmp_path, **settings), record)
 
     assert isinstance(made, Refusal)
     assert made.who == expected
@@ -155,7 +162,7 @@ def test_a_record_is_known_by_its_key_when_it_is_written_as_the_tap_likes(
     keys: tuple[str, ...], record: dict[str, Any], key: str, tmp_path: Path
 ) -> None:
     """Its row and its event bear the same key, whatever the order of the key properties."""
-    made = part(sink(tmp_path, keys=keys, validate_records=False), record)
+    made = part(opened(tmp_path, keys=keys, validate_records=False), record)
 
     assert isinstance(made, Event)
     assert made.origin.key == made.event_id == key
@@ -164,7 +171,7 @@ def test_a_record_is_known_by_its_key_when_it_is_written_as_the_tap_likes(
 @pytest.mark.parametrize("blank", [None, "", " \u200b"], ids=["null", "empty", "blank"])
 def test_a_record_has_no_key_when_all_of_it_is_blank(blank: str | None, tmp_path: Path) -> None:
     """An invalid one without a key takes no other's place."""
-    made = part(sink(tmp_path, keys=("id", "stage"), validate_records=False), {"id": blank, "stage": blank})
+    made = part(opened(tmp_path, keys=("id", "stage"), validate_records=False), {"id": blank, "stage": blank})
 
     assert isinstance(made, Refusal)
     assert made.reason == f"event_id is {'null' if blank is None else 'empty'} (key properties id, stage)"
@@ -173,7 +180,7 @@ def test_a_record_has_no_key_when_all_of_it_is_blank(blank: str | None, tmp_path
 
 def test_its_ids_begin_with_its_own_name_when_streams_share_another(tmp_path: Path) -> None:
     """What the mapping calls it is the event's name; two shards' leads are two."""
-    made = part(sink(tmp_path, scope="eu"), {"id": 1, "email": ADA})
+    made = part(opened(tmp_path, scope="eu"), {"id": 1, "email": ADA})
 
     assert isinstance(made, Event)
     assert (made.event_name, made.event_id, made.origin.key) == ("leads", "eu:1", "eu:1")
@@ -200,7 +207,7 @@ def read(line: str) -> Record:
 )
 def test_it_is_the_same_record_when_only_its_spelling_differs(other: str) -> None:
     """What a mapping makes of it has changed, and it has not: a change that needs no person to compare."""
-    assert record_digest(read(other)) == record_digest(read('{"id": 1, "email": "a", "amount": 1.10}'))
+    assert digest(read(other)) == digest(read('{"id": 1, "email": "a", "amount": 1.10}'))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +221,7 @@ def test_it_is_the_same_record_when_only_its_spelling_differs(other: str) -> Non
 )
 def test_it_is_another_record_when_a_value_differs(other: str) -> None:
     """Whether or not a mapping takes it."""
-    assert record_digest(read(other)) != record_digest(read('{"id": 1, "email": "a"}'))
+    assert digest(read(other)) != digest(read('{"id": 1, "email": "a"}'))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +234,7 @@ def test_it_is_another_record_when_a_value_differs(other: str) -> None:
 )
 def test_a_record_can_be_told_from_others_when_not_all_of_it_can_be_read(one: str, other: str) -> None:
     """It is kept as it is, and two of them are two rows; read again, each is its own."""
-    digests = {record_digest(read(f'{{"id": 1, "odd": {odd}}}')) for odd in (one, other, one)}
+    digests = {digest(read(f'{{"id": 1, "odd": {odd}}}')) for odd in (one, other, one)}
 
     assert len(digests) == 2
 
@@ -246,12 +253,12 @@ def test_nothing_comes_of_a_record_when_the_mapping_keeps_it_out(
     mapping: dict[str, Any], record: dict[str, Any], tmp_path: Path
 ) -> None:
     """Whatever else is wrong with it: what is not to be sent need not be right."""
-    assert part(sink(tmp_path, streams=[mapping]), record) is None
+    assert part(opened(tmp_path, streams=[mapping]), record) is None
 
 
 def test_a_record_is_not_judged_when_validation_is_turned_off(tmp_path: Path) -> None:
     """`validate_records: false` sends what the mapping can make of it."""
-    assert isinstance(part(sink(tmp_path, validate_records=False), {"id": 1, "email": 7}), Event)
+    assert isinstance(part(opened(tmp_path, validate_records=False), {"id": 1, "email": 7}), Event)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +274,7 @@ def test_a_stream_is_a_fault_of_the_settings_when_no_mapping_fits_it(
 ) -> None:
     """Told at its SCHEMA, before any of its records."""
     with pytest.raises(SettingsInvalid, match=fault):
-        sink(tmp_path, stream=stream, keys=keys)
+        opened(tmp_path, stream=stream, keys=keys)
 
 
 def test_all_sinks_fill_one_batch_when_records_come(tmp_path: Path) -> None:
@@ -286,9 +293,9 @@ def test_all_sinks_fill_one_batch_when_records_come(tmp_path: Path) -> None:
         each.process_record({"id": position}, {"origin": origin(position)})
 
     assert (leads.current_size, sales.current_size) == (3, 3)
-    assert [made.origin.position for made in target.batch.take()] == [1, 2, 3]
+    assert [made.origin.position for made in target.records.batch.take()] == [1, 2, 3]
 
 
 def test_what_a_person_should_know_is_told_when_a_mapping_surprises(tmp_path: Path) -> None:
     """Events without a time are dated on arrival."""
-    assert any("dated on arrival" in warning for warning in sink(tmp_path).warnings)
+    assert any("dated on arrival" in warning for warning in opened(tmp_path).warnings)

@@ -1,0 +1,393 @@
+"""The door for records, on which every front stands: open a stream with its SCHEMA and key, and put its records.
+
+A record becomes parts, the parts go to delivery, and what comes back is tallied. A front adds where its records come
+from, and what it tells its source of those that are resolved.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from target_driftrock.delivery.door import Delivery, real_ground
+from target_driftrock.errors import Defect, ExitCode, LedgerUnavailable, RejectsAboveLimit, RunStopped, SettingsInvalid
+from target_driftrock.events.columns import deletion
+from target_driftrock.events.event import Origin
+from target_driftrock.ledger.interface import Forgotten
+from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.mapping.ways import forgotten, mended
+from target_driftrock.receipt import EventCounts, Receipt
+from target_driftrock.records.batch import Batch
+from target_driftrock.records.ending import NEXT_RUN, doubts, events, exit_code, gravest, rows_waiting, say_end
+from target_driftrock.records.lines import record_line, schema_line
+from target_driftrock.records.stream import RecordStream, record_digest
+from target_driftrock.records.tally import Nobody, Tally
+from target_driftrock.settings import Settings, parse
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from target_driftrock.events.event import Part
+    from target_driftrock.events.identity import Way
+    from target_driftrock.ledger.interface import RunLedger
+    from target_driftrock.mapping.stream import CompiledStream
+    from target_driftrock.records.tally import Follower
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.5
+BATCH_SECONDS = 4.0
+"""A half-full batch is looked at once a second, and must not wait for more than five."""
+OPEN_BYTES = 16 * 1024 * 1024
+"""What may be open at once, beside the bound on records: some 7,000 of one kilobyte, or eight of one megabyte."""
+PERCENTILES = (50, 95, 99)
+
+
+def _never() -> bool:
+    return False
+
+
+class Records:
+    """One run: records in, a receipt out. All methods are for one thread.
+
+    As a context manager it is a run by itself: it begins with the `with`, and where that ends all is delivered and
+    accounted for; what stopped the run is raised there. A front that has more to do at each of these steps calls them.
+
+    `follower` is told which records are resolved. `is_stopped` says whether something outside asks for the end.
+    `tick` is called while a record waits for room, and must call `Records.tick`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | Mapping[str, Any],
+        *,
+        delivery: Delivery | None = None,
+        follower: Follower | None = None,
+        is_stopped: Callable[[], bool] = _never,
+        tick: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not isinstance(settings, Settings):
+            settings = parse(settings, template_faults=template_faults)
+        self.settings = settings
+        self._delivery = delivery or Delivery(partial(real_ground, settings))
+        self._follower = follower or Nobody()
+        self._is_stopped = is_stopped
+        self._tick = tick or self.tick
+        self.batch = Batch(clock)
+        self.tally = Tally(self._follower)
+        self.chosen: dict[str, Counter[str | None]] = {}
+        """How many records each mapping took, by the stream's scope; None for those that no mapping's `when` fits."""
+        self.receipt: Receipt | None = None
+        """The accounts, once the run has ended."""
+        self.causes: list[RunStopped] = []
+        """All that ended it, once it has."""
+        self._ways_forgotten: dict[Way, Way | None] = {}
+        """Of which all may be sent again, each with what took its place."""
+
+    # By itself.
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        causes: list[RunStopped] = []
+        try:
+            self.deliver_rest(is_cut_short=error is not None)
+            self.raise_failure()
+        except RunStopped as cause:
+            causes.append(cause)
+        finally:
+            self.conclude(causes, read=self.tally.next_position - 1, was_read=error is None)
+        if self.causes and error is None:
+            raise gravest(self.causes)
+
+    def stream(self, name: str, *, schema: Mapping[str, Any], key: Sequence[str] = ()) -> OpenStream:
+        """A stream whose records can be put. `schema` is a JSON Schema, `key` the names of its key properties.
+
+        Raises:
+            SettingsInvalid: No mapping goes with it.
+        """
+        opened = RecordStream(
+            self.settings,
+            name,
+            schema={"properties": {}, **schema},
+            key_properties=key,
+            chosen=self.chosen.setdefault(name, Counter()),
+        )
+        for warning in opened.warnings:
+            log.warning("%s", warning)
+        self.judge_ways([opened.mapper])
+        return OpenStream(self, opened, line=schema_line(name, schema=schema, key_properties=key))
+
+    # While records come.
+
+    def start(self) -> bool:
+        """Take the ledger, and begin to deliver. May be called twice. False if it was stopped before it was taken.
+
+        See `Delivery.start` for what is raised.
+        """
+        if self._delivery.is_started:
+            return True
+        is_started = self._delivery.start(is_stopped=self._is_stopped)
+        if self.ledger is not None and self.ledger.is_new:
+            log.info("The ledger is new: it knows of no delivery, so whatever comes is sent.")
+        return is_started
+
+    @property
+    def delivery(self) -> Delivery:
+        """The door below."""
+        return self._delivery
+
+    @property
+    def ledger(self) -> RunLedger | None:
+        """This run's hold on its ledger, once it was taken."""
+        return self._delivery.ledger
+
+    @property
+    def next_position(self) -> int:
+        """The number of the next record."""
+        return self.tally.next_position
+
+    def judge_ways(self, streams: Sequence[CompiledStream]) -> None:
+        """Before anything of a stream is sent: whether its events are known by the identities that they have now.
+
+        Raises:
+            SettingsInvalid: They were delivered under others, and the mapping does not say how these were made.
+        """
+        if self.ledger is None:
+            return
+        known = self.ledger.ways
+        faults = [fault for stream in streams for fault in mended(known, stream)]
+        if faults:
+            raise SettingsInvalid(faults)
+        for stream in streams:
+            self._ways_forgotten.update(forgotten(known, stream))
+
+    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False) -> None:
+        """A record was read, and became these parts, which are in the batch. Waits while there is no room for more.
+
+        See `Tally.enter`, also for what is raised.
+        """
+        self.tally.enter(stream, parts, row=row, is_deletion=is_deletion)
+        if len(self.batch) >= self.settings.batch_size_rows:
+            self.submit()
+        while self._must_wait():
+            self.submit()
+            self._delivery.wait_for_room(WAIT_SECONDS)
+            self._tick()
+
+    def submit(self) -> None:
+        """Hand the batch over to delivery."""
+        parts = self.batch.take()
+        if parts and self.start():
+            self._delivery.submit(parts)
+
+    def tick(self) -> None:
+        """Take note of what was settled, and let no part wait for too long. To be called about once a second."""
+        if self.batch.age >= BATCH_SECONDS:
+            self.submit()
+        self.tally.settle(self._delivery.take_outcomes())
+
+    def is_over(self) -> bool:
+        """Whether nothing more is to be read."""
+        is_dead = self._delivery.is_started and not self._delivery.is_running
+        return self._is_stopped() or is_dead or self._is_limit_reached
+
+    def _must_wait(self) -> bool:
+        """Whether something has to be settled before another record is read."""
+        return not (self._may_read() or self.is_over())
+
+    def _may_read(self) -> bool:
+        if not self._follower.has_room or self.tally.open_bytes >= OPEN_BYTES:
+            return False
+        limit = self.settings.pace.max_events
+        if limit is None:
+            return True
+        undecided = self.tally.submitted - self._delivery.progress.decided  # read before the first requests
+        return self._delivery.progress.first_requests + undecided < limit
+
+    @property
+    def _is_limit_reached(self) -> bool:
+        limit = self.settings.pace.max_events
+        return limit is not None and self._delivery.progress.first_requests >= limit
+
+    # When no more records come.
+
+    def deliver_rest(self, *, is_cut_short: bool = False, stops: Callable[[], int] = lambda: 0) -> None:
+        """Until all is settled, or delivery has stopped.
+
+        `is_cut_short`: what is in flight may finish, and nothing more begins. `stops` says how often the end was asked
+        for meanwhile: the second time, what is in flight is not waited for either. Afterwards the disk has what was
+        done, unless the ledger was lost.
+
+        Raises:
+            LedgerUnavailable: The disk does not have it.
+        """
+        self.submit()
+        if not self._delivery.is_started:
+            return
+        if not (is_cut_short or stops()):
+            self._delivery.end_input()
+        stops_told = 0
+        while self._delivery.is_running:
+            while stops_told < max(stops(), is_cut_short):
+                self._delivery.stop()
+                stops_told += 1
+            self._delivery.wait(WAIT_SECONDS)
+            self._tick()
+        self.tally.settle(self._delivery.take_outcomes())
+        if self.ledger is not None and not isinstance(self._delivery.failure, LedgerUnavailable):
+            self.ledger.secure()  # delivery has ended, so it is this thread's
+
+    def raise_failure(self) -> None:
+        """Raise what stopped delivery, if anything did."""
+        if self._delivery.failure is not None:
+            raise self._delivery.failure
+
+    def conclude(
+        self, causes: Sequence[RunStopped], *, read: int, was_read: bool, received: signal.Signals | None = None
+    ) -> int:
+        """Account for all, keep the receipt, let go of the ledger, and say how the run ended; its exit code.
+
+        `causes` are what is known of that; `read` is the number of records, those that never got here included;
+        `was_read`, whether reading came to the end of the input; `received`, the signal that ended it.
+        """
+        self._delivery.end()
+        self.causes = causes = [*causes, *self._judge(causes, is_stopped=received is not None)]
+        self.receipt = self._receipt(read)
+        causes += [Defect(f"The accounts do not close: {fault}") for fault in self.receipt.disagreements()]
+        for line in self.receipt.lines():
+            log.info("%s", line)
+        for doubt in doubts(self.tally):
+            log.warning("%s", doubt)
+        code = exit_code(causes, received=received)
+        waiting = self._leave_ledger(code, self.receipt)
+        if not was_read and self._is_limit_reached and not self._is_stopped():
+            sent = events(self._delivery.progress.first_requests)
+            log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
+        held = self.tally.to_decide.total()
+        say_end(code, causes, received=received, held=held, waiting=waiting)
+        return code
+
+    def _judge(self, causes: Sequence[RunStopped], *, is_stopped: bool) -> list[RunStopped]:
+        """Whether too much was refused: judged once, where the whole input was read."""
+        if is_stopped or any(cause.exit_code is not ExitCode.INPUT for cause in causes):
+            return []
+        over = self.tally.over(self.settings.keeping.max_reject_percent)
+        return [RejectsAboveLimit(_OVER.format(shares="; ".join(over)))] if over else []
+
+    def _leave_ledger(self, code: int, receipt: Receipt) -> str:
+        """Keep the receipt, take away what is settled after all, and let go; how many rows wait, in words."""
+        ledger = self.ledger
+        if ledger is None:
+            return ""
+        waiting = ""
+        try:
+            ledger.commit(
+                [
+                    Forgotten(row, is_change=is_change, record=self.tally.row_records[row])
+                    for row, is_change in self.tally.rows_done.items()
+                ]
+            )
+            ledger.forget_ways(self._ways_forgotten)
+            waiting = rows_waiting(*ledger.rejects_waiting(), filtered=self.tally.rows_filtered)
+            ledger.finish(exit_code=code, receipt=receipt.as_json())
+            self._prune(ledger)
+        except LedgerUnavailable as lost:
+            log.warning("The receipt could not be kept: %s", lost)
+        finally:
+            self._delivery.close()
+        return waiting
+
+    def _prune(self, ledger: RunLedger) -> None:
+        days = self.settings.keeping.ledger_retention_days
+        while days is not None and not self._is_stopped() and ledger.prune(days=days):
+            pass
+
+    def _receipt(self, read: int) -> Receipt:
+        progress, recorded = self._delivery.progress, self._recorded()
+        return Receipt(
+            records=self.tally.records(read),
+            records_read=read,
+            events=self.tally.events,
+            events_submitted=self.tally.submitted,
+            events_recorded=recorded and recorded[0],
+            unknown_recorded=recorded and recorded[1],
+            records_by_stream=self.tally.records_by_stream,
+            events_by_line=self.tally.events_by_line,
+            latencies={f"p{percent}": progress.percentile(percent) * 1000 for percent in PERCENTILES}
+            if progress.latencies
+            else {},
+            refusals=self.tally.refusals,
+            changes=self.tally.changes,
+            changes_sent=self.tally.changes_sent,
+            without_identity=self.tally.without_identity,
+            retries=progress.retries,
+            unknown=progress.unknown,
+            token_requests=self._delivery.token_requests,
+            seconds=progress.seconds,
+            is_ledger_new=self.ledger is not None and self.ledger.is_new,
+        )
+
+    def _recorded(self) -> tuple[EventCounts, int] | None:
+        """Outcomes, and lost answers, as the ledger has counted them."""
+        if self.ledger is None:
+            return None
+        try:
+            counts = self.ledger.counts()
+        except LedgerUnavailable:
+            return None
+        recorded = EventCounts(
+            delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
+        )
+        return recorded, counts.unknown
+
+
+class OpenStream:
+    """A stream whose records can be put, a mapping of names to values each."""
+
+    def __init__(self, records: Records, stream: RecordStream, *, line: bytes) -> None:
+        self._records = records
+        self._stream = stream
+        self._line = line
+
+    def put(self, record: Mapping[str, Any]) -> None:
+        """Take a record, and wait while too much is open. What becomes of it is told by the receipt.
+
+        Raises:
+            InputInvalid: JSON cannot say what it holds.
+            RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
+            RunStopped: Delivery has stopped, and takes nothing more.
+        """
+        records, name = self._records, self._stream.name
+        records.raise_failure()
+        raw, read = record_line(name, record, position=records.next_position)
+        origin = Origin(
+            position=records.next_position,
+            stream=name,
+            record=raw,
+            schema=self._line,
+            digest=record_digest(read, raw),
+        )
+        deleted_by = deletion(read)
+        is_deletion = deleted_by is not None and not self._stream.asks_for(deleted_by)
+        part = None if is_deletion else self._stream.part(read, origin)
+        if part is not None:
+            records.batch.add(part)
+        records.enter(name, [] if part is None else [part], is_deletion=is_deletion)
+        records.tick()
+
+
+_OVER = (
+    "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
+    "mend the cause, and send it again."
+)

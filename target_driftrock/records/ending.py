@@ -1,0 +1,95 @@
+"""What is said of a run when it ends: what a person should decide or mend, and in the last line how it ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from target_driftrock.errors import PRECEDENCE, ExitCode, RunStopped, faults
+from target_driftrock.events.outcome import HeldAs
+from target_driftrock.naming import shown
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterator, Sequence
+
+    from target_driftrock.records.tally import Tally
+
+log = logging.getLogger(__name__)
+
+
+def gravest(causes: Sequence[RunStopped]) -> RunStopped:
+    """Which of these a run is said to have ended by."""
+    return min(causes, key=lambda cause: PRECEDENCE.index(cause.exit_code))
+
+
+def exit_code(causes: Sequence[RunStopped], *, received: signal.Signals | None) -> int:
+    """What a run ends with that had these causes, or that a signal ended."""
+    if received is not None:
+        return 128 + received
+    return gravest(causes).exit_code if causes else ExitCode.RESOLVED
+
+
+def doubts(tally: Tally) -> Iterator[str]:
+    """What a person should decide, or mend, a sentence each with what to type."""
+    for stream, count in tally.only_deletions():
+        yield _DELETIONS.format(stream=shown(stream), count=count)
+    for mapping, count in sorted(tally.changes_unsaid.items()):
+        yield _CHANGED.format(events=events(count), mapping=mapping)
+    for (mapping, kind), count in sorted(tally.to_decide.items(), key=str):
+        text = _COLLIDES if kind is HeldAs.COLLISION else _UNDECIDED
+        yield text.format(events=events(count), mapping=mapping)
+
+
+def say_end(
+    code: int, causes: Sequence[RunStopped], *, received: signal.Signals | None, held: int, waiting: str
+) -> None:
+    """Say how the run ended, in the last line of the log. `waiting` is what `rows_waiting` says, `held` a count."""
+    if received is not None:
+        log.info("Stopped by %s (exit %d). %s%s", received.name, code, _GO_ON, waiting)
+    elif causes:
+        *others, last = faults(gravest(causes))
+        for fault in others:
+            log.error("%s", fault)
+        log.error("%s (exit %d)%s", last, code, waiting)
+    else:
+        log.info("%s (exit 0).%s", _DECIDE.format(events=events(held)) if held else "All is resolved", waiting)
+
+
+def rows_waiting(count: int, since: float | None, *, filtered: int) -> str:
+    """How many kept rows wait, and since when; how many of them were read again in vain. Nothing if none waits."""
+    if since is None:
+        return ""
+    day = time.strftime("%Y-%m-%d", time.gmtime(since))
+    rows = f"{count} kept row{' waits' if count == 1 else 's wait'}"
+    again = f", {filtered} of them read again and filtered" if filtered else ""
+    return f" {rows}, the oldest since {day}{again}: see `target-driftrock rejects`."
+
+
+def events(count: int) -> str:
+    """So many events, in words."""
+    return f"{count} event{'' if count == 1 else 's'}"
+
+
+_DELETIONS = (
+    "All {count} records of stream {stream} say that their row was deleted (_sdc_deleted_at), and were filtered: if "
+    "these are to be sent, name _sdc_deleted_at in a `when` or a template of its mapping."
+)
+_CHANGED = (
+    "{events} of {mapping} changed after delivery, and not sent, since on_changed is not set: if that is right, set "
+    "on_changed: skip; to send each change, set on_changed: send."
+)
+_COLLIDES = (
+    "{events} of {mapping} held: another person's event was sent under the same event_id. See `target-driftrock "
+    "rejects --held`. Mend event_id, then send them again with `target-driftrock rejects | target-driftrock`; where it "
+    "is the same person with a new address, run `target-driftrock rejects --changed`."
+)
+_UNDECIDED = (
+    "{events} of {mapping} held: other content was sent under the same event_id, and nothing says whether it is a "
+    "change or another event. If each event_id is surely its own, set on_changed: skip or send; if not, mend event_id. "
+    "Then send them again with `target-driftrock rejects | target-driftrock`."
+)
+_DECIDE = "All is settled but {events} held for your decision, as told above"
+NEXT_RUN = "the next run goes on from the last STATE"
+_GO_ON = f"What was in flight is settled or counted as open; {NEXT_RUN}."
