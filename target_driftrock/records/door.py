@@ -55,8 +55,10 @@ def _never() -> bool:
 class Records:
     """One run: records in, a receipt out. All methods are for one thread.
 
-    As a context manager it is a run by itself: it begins with the `with`, and where that ends all is delivered and
-    accounted for; what stopped the run is raised there. A front that has more to do at each of these steps calls them.
+    As a context manager it is a run by itself: it begins with the `with`, and where that ends all that was put is
+    delivered and accounted for, also after an exception; what stopped the run is raised there. What asks for the end
+    of the process (KeyboardInterrupt, SystemExit) ends the delivery too: only what is in flight may finish.
+    A front that has more to do at each of these steps calls them.
 
     `follower` is told which records are resolved. `is_stopped` says whether something outside asks for the end.
     `tick` is called while a record waits for room, and must call `Records.tick`.
@@ -101,7 +103,7 @@ class Records:
     ) -> None:
         causes: list[RunStopped] = []
         try:
-            self.deliver_rest(is_cut_short=error is not None)
+            self.deliver_rest(is_cut_short=not (error is None or isinstance(error, Exception)))
             self.raise_failure()
         except RunStopped as cause:
             causes.append(cause)

@@ -37,7 +37,7 @@ def record_line(stream: str, record: Mapping[str, Any], *, position: int) -> tup
         line = _ENCODER.encode({"type": "RECORD", "stream": stream, "record": record})
     except (TypeError, ValueError, RecursionError):
         line = None  # the error may hold values
-    if line is None or not _is_finite(record):
+    if line is None or not _is_json(record):
         raise InputInvalid(
             f"Record {position}, of stream {shown(stream)}, holds what JSON cannot say, such as NaN: mend it. What was "
             "put before it is delivered."
@@ -45,10 +45,14 @@ def record_line(stream: str, record: Mapping[str, Any], *, position: int) -> tup
     return line, _DECODER.decode(line)["record"]
 
 
-def _is_finite(value: Any) -> bool:
-    """Whether no number in it is infinite or none: these would be written as null."""
-    if isinstance(value, float | Decimal):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
+def _is_json(value: Any) -> bool:
+    """Whether it is written as what it is: NaN would become null, and a set an array in any order."""
+    match value:
+        case float() | Decimal():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_json, value.values()))
+        case list() | tuple():
+            return all(map(_is_json, value))
+        case _:
+            return not isinstance(value, set | frozenset)
