@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 15.0
 """How long requests in flight may still take when a run stops."""
+WAIT_SECONDS = 0.5
+"""How often a wait looks up, at the least."""
 GATHER_SECONDS = 0.02
 """How long what is settled gathers before a reader that waits goes on: to change threads for each costs much more."""
 
@@ -124,13 +126,22 @@ class Delivery:
 
     @contextmanager
     def opened(self, *, is_stopped: IsStopped) -> Iterator[Delivery]:
-        """Started, and ended and let go of with the `with`. See `start` for what is raised."""
+        """Deliver what is submitted in the `with`; at its end all is settled, and the ledger let go of.
+
+        Once it `is_stopped()`, and after an exception, only what is in flight may finish; `take_outcomes` tells then
+        what is open. See `start` for what is raised, and beside that what stopped delivery.
+        """
         self.start(is_stopped=is_stopped)
         try:
             yield self
+            self.end_input()
+            while self.is_running and not is_stopped():
+                self.wait(WAIT_SECONDS)
         finally:
             self.end()
             self.close()
+        if self.failure is not None:
+            raise self.failure
 
     def start(self, *, is_stopped: IsStopped) -> bool:
         """Take the ledger, and begin to deliver. May be called twice. False if it `is_stopped()` before it was taken.
@@ -168,7 +179,7 @@ class Delivery:
         if self.is_running:
             self.stop()
         while self.is_running:
-            self._worker.wait(1.0)
+            self._worker.wait(WAIT_SECONDS)
 
     def secure(self) -> None:
         """Have the disk keep all that was reported so far. `is_secured` says when it does."""

@@ -12,7 +12,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from target_driftrock.delivery.door import Delivery, real_ground
+from target_driftrock.delivery.door import WAIT_SECONDS, Delivery, real_ground
 from target_driftrock.errors import Defect, ExitCode, LedgerUnavailable, RejectsAboveLimit, RunStopped, SettingsInvalid
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 0.5
 BATCH_SECONDS = 4.0
 """A half-full batch is looked at once a second, and must not wait for more than five."""
 OPEN_BYTES = 16 * 1024 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,44 @@ def ended(delivery: Delivery) -> list[tuple[int, Outcome]]:
     """All outcomes, when the thread has ended."""
     until(lambda: not delivery.is_running, delivery)
     return [(part.origin.position, outcome) for part, outcome in delivery.take_outcomes()]
+
+
+def test_all_is_settled_when_the_with_ends() -> None:
+    """Without a front: parts in, outcomes out."""
+    delivery = delivery_to(lambda _: After(0.001, Answer(status=201)))
+
+    with delivery.opened(is_stopped=lambda: False):
+        delivery.submit([event(number) for number in range(1, 21)])
+
+    assert sorted(part.origin.position for part, _ in delivery.take_outcomes()) == list(range(1, 21))
+    assert not delivery.is_running
+
+
+def test_what_stopped_delivery_is_raised_when_the_with_ends() -> None:
+    """And every part has come back."""
+    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, is_html=True))))
+
+    with pytest.raises(NotTheApi), delivery.opened(is_stopped=lambda: False):
+        delivery.submit([event(1), event(2)])
+
+    assert [type(outcome) for _, outcome in delivery.take_outcomes()] == [Open, Open]
+
+
+@pytest.mark.parametrize("ends_by", ["an exception", "a stop"])
+def test_nothing_more_begins_when_the_with_is_left_early(ends_by: str) -> None:
+    """What is in flight may finish for the grace, and the rest is open."""
+    delivery = delivery_to(lambda _: After(3_600.0, Answer(status=201)), grace=0.0)
+    stops: list[bool] = []
+
+    with suppress(ZeroDivisionError), delivery.opened(is_stopped=lambda: bool(stops)):
+        delivery.submit([event(number) for number in range(1, 11)])
+        until(lambda: delivery.progress.first_requests == 1, delivery)
+        stops.append(True)
+        if ends_by == "an exception":
+            raise ZeroDivisionError
+
+    assert [type(outcome) for _, outcome in delivery.take_outcomes()] == [Open] * 10
+    assert not delivery.is_running
 
 
 def test_each_part_comes_back_with_its_outcome_when_delivered() -> None:
