@@ -5,25 +5,21 @@ No byte of it stays in the ledger's files.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.hold import holding
 from target_driftrock.ledger.likeness import ERASED
-from target_driftrock.ledger.place import Directory, guarded, unhurried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_driftrock.events.identity import Who
-    from target_driftrock.ledger.place import Place
 
 PAGE = 50
 """Rows that are read at once: each may hold a record of any size."""
@@ -67,10 +63,11 @@ def erase(location: str, sought: Sought, *, wait: float) -> Erased:
         SettingsInvalid: The location is wrong, or there is no ledger.
         LedgerUnavailable: It could not be had in time; or rows went, and the files still hold their bytes.
     """
-    with holding(location, wait=wait) as (place, connection):
-        with guarded(place), connection.begin(), unhurried(place, connection):
+    with holding(location, wait=wait) as hold:
+        database, connection = hold.database, hold.connection
+        with guarded(database), connection.begin(), database.unhurried(connection):
             erased = _Eraser(connection, sought).erase()
-        _wipe(place, connection)
+        database.wipe(connection)
     return erased
 
 
@@ -156,36 +153,3 @@ class _Eraser:
 
 _KINDS = ("person", "email", "phone")
 """The columns of `deliveries` that say whom an event is about, in the order of `Who`."""
-
-
-def _wipe(place: Place, connection: sa.Connection) -> None:
-    """Have the files hold no more than the tables do."""
-    if isinstance(place, Directory):
-        _write_anew(connection)
-        return
-    with guarded(place):
-        autonomous = connection.execution_options(isolation_level="AUTOCOMMIT")
-        autonomous.exec_driver_sql("SET statement_timeout = 0")
-        for table in (tables.kept, tables.unknown, tables.deliveries):
-            autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
-
-
-def _write_anew(connection: sa.Connection) -> None:
-    """SQLite's `secure_delete` leaves copies behind where rows were moved between pages, so every page is made anew.
-
-    Past SQLAlchemy, which would begin a transaction.
-    """
-    with closing(connection.connection.cursor()) as cursor:
-        try:
-            cursor.execute("VACUUM")
-            is_read, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
-            raise LedgerUnavailable(_STILL_HELD.format(cause=error.sqlite_errorname)) from None
-    if is_read:
-        raise LedgerUnavailable(_STILL_HELD.format(cause="another program reads it"))
-
-
-_STILL_HELD = (
-    "The rows are erased, but the ledger's files may hold their bytes until they are written anew, which cannot be "
-    "done at present ({cause}): mend that, and run this again."
-)

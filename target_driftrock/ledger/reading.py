@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,12 +12,11 @@ import sqlalchemy as sa
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.outcome import HeldAs
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded, opening
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.interface import DEFENDING, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.looking import looker
-from target_driftrock.ledger.place import Directory, guarded, has_database, opening, parse_place, unhurried
+from target_driftrock.ledger.place import parse_place
 from target_driftrock.ledger.tables import CODES, STANDINGS
 from target_driftrock.ledger.ways import remembered
 
@@ -26,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_driftrock.events.identity import KnownWay, Way
-    from target_driftrock.ledger.looking import Looker
-    from target_driftrock.ledger.place import Place
+    from target_driftrock.ledger.database import Database, Looker
 
 KEYS_PAGE = 2_000
 ROWS_PAGE = 50
@@ -164,22 +161,21 @@ def reading(location: str) -> Iterator[LedgerReader]:
         SettingsInvalid: There is no ledger, or not one that this version can read.
         LedgerUnavailable: It cannot be reached at present.
     """
-    place = parse_place(location)
-    if isinstance(place, Directory) and not has_database(place):
-        raise _missing(place)
-    with opening(place):
-        look = looker(place)
+    database = parse_place(location)
+    look = database.look()
+    if look is None:
+        raise _missing(database)
     with closing(look):
-        yield LedgerReader(place, look)
+        yield LedgerReader(database, look)
 
 
 class LedgerReader:
     """Questions to a ledger. Every method may raise `errors.LedgerUnavailable`."""
 
-    def __init__(self, place: Place, look: Looker) -> None:
-        self._place = place
+    def __init__(self, database: Database, look: Looker) -> None:
+        self._database = database
         self._look = look
-        with opening(place):
+        with opening(database):
             self._digests = Digests(look.ask(self._salt))
 
     def kept(self, selection: Selection) -> Iterator[KeptRow]:
@@ -242,23 +238,23 @@ class LedgerReader:
         return remembered(self._all(sa.select(tables.ways).where(tables.ways.c.api == api)))
 
     def _all(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        with guarded(self._place):
+        with guarded(self._database):
             return self._look.ask(partial(_rows_of, statement))
 
     def _all_of_many(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
         """Of a table that has to be looked through from end to end."""
 
         def look_through(connection: sa.Connection) -> list[dict[str, Any]]:
-            with connection.begin(), unhurried(self._place, connection):
+            with connection.begin(), self._database.unhurried(connection):
                 return [dict(row) for row in connection.execute(statement).mappings()]
 
-        with guarded(self._place):
+        with guarded(self._database):
             return self._look.ask(look_through)
 
     def _salt(self, connection: sa.Connection) -> str:
         with connection.begin():
             if not sa.inspect(connection).has_table(tables.facts.name):
-                raise _missing(self._place)
+                raise _missing(self._database)
             if int(tables.fact(connection, "version")) != tables.VERSION:
                 raise SettingsInvalid([_OTHER_VERSION])
             return tables.fact(connection, "salt")
@@ -326,7 +322,7 @@ class LedgerReader:
 
     def _run(self, row: dict[str, Any]) -> Run:
         holder = row.pop("holder")
-        is_running = row["ended_at"] is None and self._look.ask(partial(_is_held, self._place, by=holder))
+        is_running = row["ended_at"] is None and self._look.ask(partial(self._database.is_held, by=holder))
         return Run(**row, is_running=is_running)
 
 
@@ -367,23 +363,8 @@ def _rows_of(statement: sa.Select[Any], connection: sa.Connection) -> list[dict[
         return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def _is_held(place: Place, connection: sa.Connection, *, by: str) -> bool:
-    """Whether a run that has not said that it ended is alive. The lock is looked at, and not taken."""
-    if not isinstance(place, Directory):
-        return lock_for(place, connection).held_by() == by[:63]  # PostgreSQL cuts the name off there
-    try:
-        with (place.path / "lock").open("rb") as lock:
-            is_its_own = lock.read() == by.encode()
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return is_its_own
-    except OSError:
-        return False
-    return False
-
-
-def _missing(place: Place) -> SettingsInvalid:
-    return SettingsInvalid([f"ledger: there is none in {place.name} yet: the first run makes it."])
+def _missing(database: Database) -> SettingsInvalid:
+    return SettingsInvalid([f"ledger: there is none in {database.name} yet: the first run makes it."])
 
 
 _SHARED = ("stream", "mapping", "kind", "reason", "status")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.hold import holding
 from target_driftrock.ledger.interface import DEFENDING, PERHAPS_ACCEPTED, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.place import guarded
 from target_driftrock.ledger.reading import fitting_rows
 from target_driftrock.ledger.tables import CODES, STANDINGS
 
@@ -58,8 +58,8 @@ def settle(location: str, selection: Selection, *, sends: Callable[[str], bool],
     """
     if not (selection.stream or selection.reason or selection.event):
         selection = replace(selection, kinds=TO_DECIDE)
-    with holding(location, wait=wait) as (place, connection), guarded(place), connection.begin():
-        return _Settling(connection, sends=sends, now=time.time()).settle(selection)
+    with holding(location, wait=wait) as hold, guarded(hold.database), hold.connection.begin():
+        return _Settling(hold.connection, sends=sends, now=time.time()).settle(selection)
 
 
 class _Settling:
