@@ -47,7 +47,7 @@ _LOOK_UP = 500
 
 
 class DurableLedger:
-    """One run's hold on a ledger, from the lock to the receipt. For one thread at a time.
+    """A ledger as one run has it, from the lock to the receipt. For one thread at a time.
 
     After the first failure every call raises that failure: the lock is gone with the connection, and to
     connect again would write beside another run.
