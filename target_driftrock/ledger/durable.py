@@ -22,8 +22,9 @@ from target_driftrock.ledger.inspection import judge_existence
 from target_driftrock.ledger.interface import Counts, Known, Standing
 from target_driftrock.ledger.likeness import likeness
 from target_driftrock.ledger.place import parse_place
-from target_driftrock.ledger.statements import COUNTERS, Statements
-from target_driftrock.ledger.tables import CODES, STANDINGS
+from target_driftrock.ledger.rows import rows_of
+from target_driftrock.ledger.statements import Statements
+from target_driftrock.ledger.tables import CODES, COUNTERS, STANDINGS
 from target_driftrock.ledger.ways import Ways
 
 if TYPE_CHECKING:
@@ -228,8 +229,8 @@ class DurableLedger:
     def _known_ways(self) -> Ways:
         table = tables.ways
         highest = self._connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
-        rows = self._connection.execute(sa.select(table).where(table.c.api == self._api)).mappings().all()
-        return Ways(self._api, list(map(dict, rows)), next_id=highest + 1)
+        rows = rows_of(self._connection, sa.select(table).where(table.c.api == self._api))
+        return Ways(self._api, rows, next_id=highest + 1)
 
     def _begin_run(self) -> int:
         begun = tables.runs.insert().values(holder=this_process(), started_at=time.time()).returning(tables.runs.c.id)
@@ -238,7 +239,7 @@ class DurableLedger:
     def _close_killed_runs(self) -> None:
         """A run without an end was killed, or lost its ledger: its receipt is what its transactions say."""
         table = tables.runs
-        killed = self._connection.execute(sa.select(table).where(table.c.ended_at.is_(None))).mappings().all()
+        killed = rows_of(self._connection, sa.select(table).where(table.c.ended_at.is_(None)))
         in_doubt = self._intents_by_run() if killed else {}
         for run in killed:
             receipt = _receipt_of_killed(run, intents=in_doubt.get(run["id"], 0))
@@ -329,7 +330,7 @@ class DurableLedger:
         table = tables.kept
         for part in _chunks(keys):
             found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
-            yield from map(dict, self._connection.execute(found).mappings().all())
+            yield from rows_of(self._connection, found)
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""
@@ -341,7 +342,7 @@ class DurableLedger:
             found = sa.select(*(table.c[name] for name in _JUDGED_BY)).where(
                 sa.or_(table.c.key.in_(keys), table.c.identity.in_(identities), table.c.source.in_(sources))
             )
-            rows = list(map(dict, self._connection.execute(found).mappings()))
+            rows = rows_of(self._connection, found)
             gone = [row["key"] for row in rows if any(release.takes(row, run=self._run) for release in part)]
             if gone:
                 self._connection.execute(table.delete().where(table.c.key.in_(gone)))
@@ -355,7 +356,7 @@ _LAST = b"\xff" * 17
 """After every key."""
 
 
-def _receipt_of_killed(run: sa.RowMapping, *, intents: int) -> str:
+def _receipt_of_killed(run: Mapping[str, Any], *, intents: int) -> str:
     """What is known of a run that could not say it. `intents`: requests that may have begun, and nobody knows."""
     counted = {name: run[name] for name in COUNTERS if name != "unknown"}
     receipt = {"kind": "killed", "events": counted, "answers_lost": run["unknown"], "intents_open": intents}

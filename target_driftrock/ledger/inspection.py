@@ -34,13 +34,8 @@ def judge_existence(database: Database) -> None:
         SettingsInvalid: There is none, or the database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    if not has_ledger(database):
+    if _version(database) is None:
         raise SettingsInvalid([_NONE_THERE.format(name=database.name)])
-
-
-def has_ledger(database: Database) -> bool:
-    """Whether a ledger lies there. Raises as `judge_existence` does."""
-    return _version(database) is not None
 
 
 def _version(database: Database) -> int | None:

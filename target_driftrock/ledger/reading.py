@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.interface import DEFENDING, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
 from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.rows import pages, rows_of
 from target_driftrock.ledger.tables import CODES, STANDINGS
 from target_driftrock.ledger.ways import remembered
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.ledger.database import Database, Looker
+    from target_driftrock.ledger.rows import Row
 
 KEYS_PAGE = 2_000
 ROWS_PAGE = 50
@@ -202,10 +204,11 @@ class LedgerReader:
         """All contents of the events that bear this id, the oldest in front; and the rows of which nothing was sent."""
         event, source = self._digests.event(event_id), self._digests.text("source", event_id)
         deliveries, kept = tables.deliveries, tables.kept
-        known = self._all_of_many(
+        known = self._all(
             sa.select(*(deliveries.c[name] for name in ("identity", "content", "standing", "tries", "run", "at")))
             .where(deliveries.c.event == event)
-            .order_by(deliveries.c.at)
+            .order_by(deliveries.c.at),
+            is_long=True,
         )
         is_without_event = sa.and_(kept.c.event.is_(None), kept.c.source == source)
         waiting = self._all(
@@ -237,25 +240,22 @@ class LedgerReader:
         """How identities were made at an API, and how much was delivered so."""
         return remembered(self._all(sa.select(tables.ways).where(tables.ways.c.api == api)))
 
-    def _all(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        with guarded(self._database):
-            return self._look.ask(partial(_rows_of, statement))
+    def _all(self, statement: sa.Select[Any], *, is_long: bool = False) -> list[Row]:
+        """What a statement finds. One `is_long` that looks through a table from end to end."""
 
-    def _all_of_many(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        """Of a table that has to be looked through from end to end."""
-
-        def look_through(connection: sa.Connection) -> list[dict[str, Any]]:
-            with connection.begin(), self._database.unhurried(connection):
-                return [dict(row) for row in connection.execute(statement).mappings()]
+        def find(connection: sa.Connection) -> list[Row]:
+            with connection.begin(), self._database.unhurried(connection) if is_long else nullcontext():
+                return rows_of(connection, statement)
 
         with guarded(self._database):
-            return self._look.ask(look_through)
+            return self._look.ask(find)
 
     def _salt(self, connection: sa.Connection) -> str:
         with connection.begin():
-            if not sa.inspect(connection).has_table(tables.facts.name):
+            found = tables.version(connection)
+            if found is None:
                 raise _missing(self._database)
-            if int(tables.fact(connection, "version")) != tables.VERSION:
+            if found != tables.VERSION:
                 raise SettingsInvalid([_OTHER_VERSION])
             return tables.fact(connection, "salt")
 
@@ -267,12 +267,8 @@ class LedgerReader:
         if newest is None:
             return
         fitting = sa.select(*order).where(*fitting_rows(selection, self._digests), table.c.first_at <= newest)
-        ordered = fitting.order_by(*order).limit(KEYS_PAGE)
-        page = self._all(ordered)
-        while page:
+        for page in pages(self._all, fitting, order=order, size=KEYS_PAGE):
             yield [row["key"] for row in page]
-            last = [sa.literal(page[-1][column.name], column.type) for column in order]
-            page = self._all(ordered.where(sa.tuple_(*order) > sa.tuple_(*last)))
 
     def _rows(self, keys: Sequence[bytes]) -> Iterator[KeptRow]:
         """The rows of these keys, in their order, but for those that have gone meanwhile."""
@@ -320,7 +316,7 @@ class LedgerReader:
         )
         return {_group(row): {name: row[name] for name in _KNOWN} for row in self._all(statement)}
 
-    def _run(self, row: dict[str, Any]) -> Run:
+    def _run(self, row: Row) -> Run:
         holder = row.pop("holder")
         is_running = row["ended_at"] is None and self._look.ask(partial(self._database.is_held, by=holder))
         return Run(**row, is_running=is_running)
@@ -352,15 +348,10 @@ def _why(row: Mapping[str, Any]) -> Why:
     return Why(kind=row["kind"], reason=row["reason"], status=row["status"], answer=bytes(row["excerpt"]))
 
 
-def _traced(row: dict[str, Any], *, is_kept: bool) -> TracedEvent:
+def _traced(row: Row, *, is_kept: bool) -> TracedEvent:
     return TracedEvent(
         standing=STANDINGS[row["standing"]], tries=row["tries"], run=row["run"], at=row["at"], is_kept=is_kept
     )
-
-
-def _rows_of(statement: sa.Select[Any], connection: sa.Connection) -> list[dict[str, Any]]:
-    with connection.begin():
-        return [dict(row) for row in connection.execute(statement).mappings()]
 
 
 def _missing(database: Database) -> SettingsInvalid:
@@ -378,8 +369,7 @@ _DEFENDS = sa.and_(
     tables.deliveries.c.standing.in_([int(CODES[standing]) for standing in DEFENDING]),
 )
 """Of a content and a kept row: it stands against that row's event."""
-_COUNTED = ("delivered", "invalid", "rejected", "held", "unknown")
-_RUN = ("id", "holder", "started_at", "ended_at", "exit_code", *_COUNTED, "receipt")
+_RUN = ("id", "holder", "started_at", "ended_at", "exit_code", *tables.COUNTERS, "receipt")
 _OTHER_VERSION = (
     "ledger was made by another version of target-driftrock: run the newer one of the two once, or name another ledger."
 )

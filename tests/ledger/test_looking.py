@@ -18,7 +18,7 @@ from target_driftrock.events.outcome import Delivered, Invalid
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.database import Looker
 from target_driftrock.ledger.hold import holding
-from target_driftrock.ledger.inspection import doubts, has_ledger
+from target_driftrock.ledger.inspection import doubts, judge_existence
 from target_driftrock.ledger.interface import Concluded
 from target_driftrock.ledger.reading import Selection, reading
 from target_driftrock.ledger.sqlite import SQLite
@@ -39,7 +39,7 @@ def read(folder: Path) -> None:
 
 LOOKS: dict[str, Look] = {
     "check": lambda folder: doubts(str(folder)),
-    "whether-there-is-one": lambda folder: has_ledger(SQLite(path=folder)),
+    "whether-there-is-one": lambda folder: judge_existence(SQLite(path=folder)),
     "read": read,
 }
 
