@@ -104,9 +104,9 @@ def _main(kind: str, config: str) -> int:
     from target_driftrock.cli import load_target
     from target_driftrock.delivery import door
     from target_driftrock.ledger.durable import DurableLedger, open_ledger
-    from target_driftrock.ledger.memory import MemoryLedger
     from target_driftrock.settings import read_files
     from target_driftrock.signals import Signals
+    from tests.contract.memory import MemoryLedger
 
     redaction.install(())
     given = read_files([config], {})

@@ -25,7 +25,7 @@ from target_driftrock.events.identity import Way, Who, digest, identity
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded, Intent
-from target_driftrock.ledger.memory import MemoryLedger
+from tests.contract.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

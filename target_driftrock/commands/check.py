@@ -25,8 +25,7 @@ from target_driftrock.errors import (
     faults,
 )
 from target_driftrock.events.event import Event
-from target_driftrock.ledger.durable import judge_existence
-from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.inspection import doubts, judge_existence
 from target_driftrock.ledger.place import parse_place
 from target_driftrock.ledger.reading import reading
 from target_driftrock.mapping.compiler import unreachable

@@ -1,18 +1,18 @@
-"""Why a database is not to be had, in our words: its own texts quote rows and URLs, and are never shown.
+"""Why PostgreSQL is not to be had, in our words: its own texts quote rows and URLs, and are never shown.
 
-An error is known by its SQLSTATE. While connecting PostgreSQL's driver has a text alone; where the server speaks
+An error is known by its SQLSTATE. While connecting, the driver has a text alone; where the server speaks
 another language than English such a text is not known, and is taken for one that may pass.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from target_driftrock.ledger.address import known_options
+from target_driftrock.ledger.database import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,25 +20,17 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import SQLAlchemyError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
-    """What is wrong, and what to do; whether nothing but a change of the setting, or of the rights, mends it."""
-
-    text: str
-    is_of_the_setting: bool = False
-
-
-def cause(error: SQLAlchemyError, options: Mapping[str, str] | None = None) -> Cause:
-    """Why a database refuses. `options` are those of a PostgreSQL URL."""
+def cause(error: SQLAlchemyError, options: Mapping[str, str]) -> Cause:
+    """Why a server refuses. `options` are those of its URL."""
     original = error.orig if isinstance(error, DBAPIError) else None
-    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
+    code = getattr(original, "sqlstate", None)
     if code is not None:
         return _by_code(str(code))
     text = str(original or "")
     for pattern, what in _TEXTS:
         if (found := pattern.search(text)) is not None:
             return Cause(
-                text=what.text.format(address=_address(original, options or {}), option=_option(found)),
+                text=what.text.format(address=_address(original, options), option=_option(found)),
                 is_of_the_setting=what.is_of_the_setting,
             )
     is_of_the_url = isinstance(error, ProgrammingError)  # the driver has not asked the server yet
@@ -92,7 +84,6 @@ _RIGHTS = _setting(
     "the URL's user has no right to use what lies there: grant it USAGE on the schema, and SELECT, INSERT, UPDATE and "
     "DELETE on its tables, or name another schema"
 )
-_NO_LEDGER = _setting("check the setting, that what lies there is a ledger or nothing yet, and the rights of this user")
 
 _CODES: Mapping[str, Cause] = {
     "28000": _NO_ENTRY,
@@ -109,9 +100,6 @@ _CODES: Mapping[str, Cause] = {
     "57P02": _passing("the server has crashed"),
     "57P03": _NOT_READY,
     "57P05": _passing("the server ended the session"),
-    "SQLITE_NOTADB": _NO_LEDGER,
-    "SQLITE_AUTH": _NO_LEDGER,
-    "SQLITE_PERM": _NO_LEDGER,
 }
 _CLASSES: Mapping[str, Cause] = {"08": _LOST}
 """By the first two characters of an SQLSTATE."""

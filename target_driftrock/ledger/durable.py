@@ -11,76 +11,62 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
-from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded, opening, this_process, unavailable
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.entry import Entry, Keys
+from target_driftrock.ledger.exclusive import exclusive, waited_out
+from target_driftrock.ledger.inspection import judge_existence
 from target_driftrock.ledger.interface import Counts, Known, Standing
 from target_driftrock.ledger.likeness import likeness
-from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.looking import looker
-from target_driftrock.ledger.mounts import NETWORK_ADVICE, network_file_system
-from target_driftrock.ledger.place import (
-    Directory,
-    Server,
-    connect,
-    engine,
-    guarded,
-    has_database,
-    holder,
-    inode,
-    opening,
-    parse_place,
-    unavailable,
-    unhurried,
-    waiting_for_disk,
-)
-from target_driftrock.ledger.statements import COUNTERS, Statements
-from target_driftrock.ledger.tables import CODES, STANDINGS
+from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.rows import rows_of
+from target_driftrock.ledger.statements import Statements
+from target_driftrock.ledger.tables import CODES, COUNTERS, STANDINGS
 from target_driftrock.ledger.ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from target_driftrock.events.event import Capture, Event
     from target_driftrock.events.identity import KnownWay, Way
+    from target_driftrock.ledger.database import Database
+    from target_driftrock.ledger.exclusive import ExclusiveHold
     from target_driftrock.ledger.interface import Change, Row
     from target_driftrock.ledger.likeness import Release
-    from target_driftrock.ledger.lock import Lock
-    from target_driftrock.ledger.place import Named, Place
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-POLL_SECONDS = 0.25
 PRUNE_STEP = 10_000
 """Rows that are looked at in one transaction of the pruning."""
 _LOOK_UP = 500
 
 
 class DurableLedger:
-    """One run's hold on a ledger, from the lock to the receipt. For one thread at a time.
+    """A ledger as one run has it, from the lock to the receipt. For one thread at a time.
 
     After the first failure every call raises that failure: the lock is gone with the connection, and to
     connect again would write beside another run.
     """
 
-    def __init__(self, place: Named, connection: sa.Connection, lock: Lock, *, api: str, is_new: bool) -> None:
-        self._place = place
-        self._connection = connection
-        self._lock = lock
+    def __init__(self, hold: ExclusiveHold, *, api: str) -> None:
+        self._hold = hold
+        self._database = database = hold.database
+        self._connection = connection = hold.connection
         self._api = api
         self._failure: LedgerUnavailable | None = None
         self._pruned_to: dict[str, bytes] = {}
         self._statements = Statements(connection.dialect)
-        self.is_new = is_new
+        self.is_new = hold.is_new
         """Whether this run made the ledger: nothing was remembered before it."""
-        with guarded(place):
-            self._inode = inode(place)
-        with opening(place), connection.begin():
+        with guarded(database):
+            self._inode = database.inode()
+        with opening(database), connection.begin():
             self._digests = Digests(tables.fact(connection, "salt"))
             self._keys = Keys(self._digests, api=api)
             self._ways = self._known_ways()
@@ -140,9 +126,7 @@ class DurableLedger:
     def secure(self) -> None:
         """See `Ledger.secure`. A commit reaches the disk with all before it: one that waits for that is enough."""
         written = tables.runs.update().where(tables.runs.c.id == self._run).values(secured_at=time.time())
-        with waiting_for_disk(self._place, self._connection), self._transaction():
-            if isinstance(self._place, Server):
-                self._connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        with self._transaction(self._database.to_disk(self._connection)):
             self._connection.execute(written)
 
     def counts(self) -> Counts:
@@ -210,16 +194,16 @@ class DurableLedger:
 
     def close(self) -> None:
         """Let go of the connection and the lock. May be called twice."""
-        _let_go(self._connection, self._lock)
+        self._hold.release()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, begun: AbstractContextManager[object] | None = None) -> Iterator[None]:
         if self._failure is not None:
             raise self._failure
         try:
-            with guarded(self._place), self._connection.begin():
-                if inode(self._place) != self._inode:
-                    raise unavailable(self._place, "its file is another one now")
+            with guarded(self._database), begun or self._connection.begin():
+                if self._database.inode() != self._inode:
+                    raise unavailable(self._database, "its file is another one now")
                 yield
         except LedgerUnavailable as failure:
             self._failure = failure
@@ -245,17 +229,17 @@ class DurableLedger:
     def _known_ways(self) -> Ways:
         table = tables.ways
         highest = self._connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
-        rows = self._connection.execute(sa.select(table).where(table.c.api == self._api)).mappings().all()
-        return Ways(self._api, list(map(dict, rows)), next_id=highest + 1)
+        rows = rows_of(self._connection, sa.select(table).where(table.c.api == self._api))
+        return Ways(self._api, rows, next_id=highest + 1)
 
     def _begin_run(self) -> int:
-        begun = tables.runs.insert().values(holder=holder(), started_at=time.time()).returning(tables.runs.c.id)
+        begun = tables.runs.insert().values(holder=this_process(), started_at=time.time()).returning(tables.runs.c.id)
         return int(self._connection.execute(begun).scalar_one())
 
     def _close_killed_runs(self) -> None:
         """A run without an end was killed, or lost its ledger: its receipt is what its transactions say."""
         table = tables.runs
-        killed = self._connection.execute(sa.select(table).where(table.c.ended_at.is_(None))).mappings().all()
+        killed = rows_of(self._connection, sa.select(table).where(table.c.ended_at.is_(None)))
         in_doubt = self._intents_by_run() if killed else {}
         for run in killed:
             receipt = _receipt_of_killed(run, intents=in_doubt.get(run["id"], 0))
@@ -266,7 +250,7 @@ class DurableLedger:
         table = tables.deliveries
         intended = sa.select(table.c.run, sa.func.count()).where(table.c.standing == CODES[Standing.INTENDED])
         log.info("A run before this one was killed: counting in the ledger what it left open.")
-        with unhurried(self._place, self._connection):  # for the sake of this an index would cost 2 % of each commit
+        with self._database.unhurried(self._connection):  # for the sake of this an index would cost 2 % of each commit
             return {row[0]: row[1] for row in self._connection.execute(intended.group_by(table.c.run))}
 
     # Look-ups.
@@ -346,7 +330,7 @@ class DurableLedger:
         table = tables.kept
         for part in _chunks(keys):
             found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
-            yield from map(dict, self._connection.execute(found).mappings().all())
+            yield from rows_of(self._connection, found)
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""
@@ -358,7 +342,7 @@ class DurableLedger:
             found = sa.select(*(table.c[name] for name in _JUDGED_BY)).where(
                 sa.or_(table.c.key.in_(keys), table.c.identity.in_(identities), table.c.source.in_(sources))
             )
-            rows = list(map(dict, self._connection.execute(found).mappings()))
+            rows = rows_of(self._connection, found)
             gone = [row["key"] for row in rows if any(release.takes(row, run=self._run) for release in part)]
             if gone:
                 self._connection.execute(table.delete().where(table.c.key.in_(gone)))
@@ -372,7 +356,7 @@ _LAST = b"\xff" * 17
 """After every key."""
 
 
-def _receipt_of_killed(run: sa.RowMapping, *, intents: int) -> str:
+def _receipt_of_killed(run: Mapping[str, Any], *, intents: int) -> str:
     """What is known of a run that could not say it. `intents`: requests that may have begun, and nobody knows."""
     counted = {name: run[name] for name in COUNTERS if name != "unknown"}
     receipt = {"kind": "killed", "events": counted, "answers_lost": run["unknown"], "intents_open": intents}
@@ -395,96 +379,22 @@ def open_ledger(
             make it.
         LedgerUnavailable: It could not be had in time.
     """
-    place = parse_place(location)
-    _warn_of_network(place)
-    deadline = time.monotonic() + wait
-    waited_for: str | None = None
-    while not is_stopped():
-        try:
-            if not may_make:
-                judge_existence(place)
-            opened = _try_open(place, api=api)
-        except LedgerUnavailable as error:
-            obstacle: str | LedgerUnavailable = error
-        else:
-            if isinstance(opened, DurableLedger):
-                return opened
-            obstacle = opened
-        if time.monotonic() >= deadline:
-            raise obstacle if isinstance(obstacle, LedgerUnavailable) else _locked(place, obstacle)
-        if waited_for != str(obstacle):
-            waited_for = str(obstacle)
-            _tell_wait(obstacle, wait)
-        time.sleep(POLL_SECONDS)
-    return None
+    database = parse_place(location)
+    for warning in database.warnings():
+        log.warning("%s", warning)
+
+    def attempt() -> DurableLedger | None:
+        return None if is_stopped() else _begin(database, api=api, may_make=may_make)
+
+    return waited_out(LedgerUnavailable, attempt, wait=wait)
 
 
-def _try_open(place: Place, *, api: str) -> DurableLedger | str:
-    """The ledger, or who holds it."""
-    connection = connect(place, engine(place))
-    lock = lock_for(place, connection)
+def _begin(database: Database, *, api: str, may_make: bool) -> DurableLedger:
+    if not may_make:
+        judge_existence(database)
+    hold = exclusive(database, advice="wait for that run, or give this pipeline its own ledger.")
     try:
-        if lock.try_take():
-            with opening(place), connection.begin():
-                is_new = tables.prepare(connection)
-            return DurableLedger(place, connection, lock, api=api, is_new=is_new)
-        held_by = lock.held_by()
+        return DurableLedger(hold, api=api)
     except BaseException:
-        _let_go(connection, lock)
+        hold.release()
         raise
-    _let_go(connection, lock)
-    return held_by
-
-
-def judge_existence(place: Place) -> None:
-    """Whether a run that must not make a ledger finds one there.
-
-    Raises:
-        SettingsInvalid: There is none, or the database says that the setting is wrong.
-        LedgerUnavailable: It cannot be reached at present.
-    """
-    if not has_ledger(place):
-        raise SettingsInvalid([_NONE_THERE.format(name=place.name)])
-
-
-def has_ledger(place: Place) -> bool:
-    """Whether a ledger lies there. Nothing is made.
-
-    Raises:
-        SettingsInvalid: The database says that the setting is wrong.
-        LedgerUnavailable: It cannot be reached at present.
-    """
-    if isinstance(place, Directory) and not has_database(place):
-        return False
-    with opening(place), contextlib.closing(looker(place)) as look:
-        return look.ask(tables.version) is not None
-
-
-def _let_go(connection: sa.Connection, lock: Lock) -> None:
-    with contextlib.suppress(SQLAlchemyError):  # it was lost before
-        connection.close()
-    lock.release()
-
-
-def _tell_wait(obstacle: str | LedgerUnavailable, wait: float) -> None:
-    if isinstance(obstacle, LedgerUnavailable):
-        log.warning("Waiting up to %d seconds for the ledger. %s", wait, obstacle)
-    else:
-        log.warning("Waiting up to %d seconds for the ledger, held by %s.", wait, obstacle)
-
-
-def _warn_of_network(place: Place) -> None:
-    if isinstance(place, Directory) and (kind := network_file_system(place.path)) is not None:
-        log.warning("The ledger in %s lies on a network file system (%s): %s", place.name, kind, NETWORK_ADVICE)
-
-
-_NONE_THERE = (
-    "ledger: there is none in {name}, and new_ledger is `refuse`: check that the setting names the ledger of the runs "
-    "before, and that its disk is there. For a first run set new_ledger: allow."
-)
-
-
-def _locked(place: Place, held_by: str) -> LedgerUnavailable:
-    return LedgerUnavailable(
-        f"The ledger in {place.name} is held by {held_by}: wait for that run, or give this pipeline its own ledger."
-    )

@@ -5,25 +5,25 @@ No byte of it stays in the ledger's files.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.hold import holding
 from target_driftrock.ledger.likeness import ERASED
-from target_driftrock.ledger.place import Directory, guarded, unhurried
+from target_driftrock.ledger.rows import pages, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_driftrock.events.identity import Who
-    from target_driftrock.ledger.place import Place
+    from target_driftrock.ledger.rows import Row
 
 PAGE = 50
 """Rows that are read at once: each may hold a record of any size."""
@@ -67,10 +67,11 @@ def erase(location: str, sought: Sought, *, wait: float) -> Erased:
         SettingsInvalid: The location is wrong, or there is no ledger.
         LedgerUnavailable: It could not be had in time; or rows went, and the files still hold their bytes.
     """
-    with holding(location, wait=wait) as (place, connection):
-        with guarded(place), connection.begin(), unhurried(place, connection):
+    with holding(location, wait=wait) as hold:
+        database, connection = hold.database, hold.connection
+        with guarded(database), connection.begin(), database.unhurried(connection):
             erased = _Eraser(connection, sought).erase()
-        _wipe(place, connection)
+        database.wipe(connection)
     return erased
 
 
@@ -80,6 +81,7 @@ class _Eraser:
     def __init__(self, connection: sa.Connection, sought: Sought) -> None:
         self._digests = digests = Digests(tables.fact(connection, "salt"))
         self._connection = connection
+        self._ask = partial(rows_of, connection)
         self._sought = sought
         self._person = sought.person and digests.text("person", sought.person)
         self._event = sought.event and digests.event(sought.event)
@@ -92,100 +94,55 @@ class _Eraser:
             forgotten=sum(map(self._forget, self._deliveries())),
         )
 
-    def _delete(self, key: sa.Column[Any], goes: Callable[[Any], bool]) -> int:
+    def _delete(self, key: sa.Column[Any], goes: Callable[[Row], bool]) -> int:
         count = 0
-        for page in self._pages(key):
-            gone = [row[0] for row in page if goes(row)]
+        for page in pages(self._ask, sa.select(key.table), order=[key], size=PAGE):
+            gone = [row[key.name] for row in page if goes(row)]
             if gone:
                 self._connection.execute(sa.delete(key.table).where(key.in_(gone)))
             count += len(gone)
         return count
 
-    def _pages(self, key: sa.Column[Any]) -> Iterator[list[Any]]:
-        statement = sa.select(key.table).order_by(key).limit(PAGE)
-        page = list(self._connection.execute(statement))
-        while page:
-            yield page
-            page = list(self._connection.execute(statement.where(key > page[-1][0])))
-
-    def _goes(self, row: Any) -> bool:
+    def _goes(self, row: Row) -> bool:
         if self._person is not None:
-            return bool(row.person == self._person) or (row.person is None and self._stands_in(row))
+            return bool(row["person"] == self._person) or (row["person"] is None and self._stands_in(row))
         if self._event is not None:
-            if row.event is not None:
-                return bool(row.event == self._event)
-            return bool(row.source == self._source) or self._stands_in(row)
+            if row["event"] is not None:
+                return bool(row["event"] == self._event)
+            return bool(row["source"] == self._source) or self._stands_in(row)
         return self._stands_in(row)
 
-    def _stands_in(self, row: Any) -> bool:
-        texts = bytes(row.excerpt).decode(errors="replace"), row.event_id or ""
-        return self._sought.is_in_record(bytes(row.record)) or any(map(self._sought.is_in_text, texts))
+    def _stands_in(self, row: Row) -> bool:
+        texts = bytes(row["excerpt"]).decode(errors="replace"), row["event_id"] or ""
+        return self._sought.is_in_record(bytes(row["record"])) or any(map(self._sought.is_in_text, texts))
 
-    def _is_lost(self, row: Any) -> bool:
-        return self._sought.is_in_text(row.event_id)
+    def _is_lost(self, row: Row) -> bool:
+        return self._sought.is_in_text(row["event_id"])
 
-    def _deliveries(self) -> Iterator[Any]:
+    def _deliveries(self) -> Iterator[Row]:
         """What is known of deliveries that say by a kind that is sought whom they were about."""
         table = tables.deliveries
         kinds = {name for who in self._sought.who for name, value in zip(_KINDS, who, strict=True) if value is not None}
-        order = table.c.identity, table.c.content
+        order = [table.c.identity, table.c.content]
         names_somebody = sa.or_(sa.false(), *(table.c[name] != ERASED for name in kinds))
-        columns = [*order, *(table.c[name] for name in _KINDS)]
-        statement = sa.select(*columns).where(names_somebody).order_by(*order).limit(DELIVERIES_PAGE)
-        page = list(self._connection.execute(statement))
-        while page:
-            yield from page
-            last = [sa.literal(page[-1][index], column.type) for index, column in enumerate(order)]
-            page = list(self._connection.execute(statement.where(sa.tuple_(*order) > sa.tuple_(*last))))
+        statement = sa.select(*order, *(table.c[name] for name in _KINDS)).where(names_somebody)
+        return chain.from_iterable(pages(self._ask, statement, order=order, size=DELIVERIES_PAGE))
 
-    def _forget(self, row: Any) -> bool:
+    def _forget(self, row: Row) -> bool:
         """Erase whom a delivery was about, if that is sought. True if it was."""
         met = {
             name
             for who in self._sought.who
-            for name, digest in zip(_KINDS, self._digests.who(row.identity, who), strict=True)
-            if digest is not None and digest == getattr(row, name)
+            for name, digest in zip(_KINDS, self._digests.who(row["identity"], who), strict=True)
+            if digest is not None and digest == row[name]
         }
         if not met:
             return False
         table = tables.deliveries
-        is_this = table.c.identity == row.identity, table.c.content == row.content
+        is_this = table.c.identity == row["identity"], table.c.content == row["content"]
         self._connection.execute(table.update().where(*is_this).values(dict.fromkeys(met, ERASED)))
         return True
 
 
 _KINDS = ("person", "email", "phone")
 """The columns of `deliveries` that say whom an event is about, in the order of `Who`."""
-
-
-def _wipe(place: Place, connection: sa.Connection) -> None:
-    """Have the files hold no more than the tables do."""
-    if isinstance(place, Directory):
-        _write_anew(connection)
-        return
-    with guarded(place):
-        autonomous = connection.execution_options(isolation_level="AUTOCOMMIT")
-        autonomous.exec_driver_sql("SET statement_timeout = 0")
-        for table in (tables.kept, tables.unknown, tables.deliveries):
-            autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
-
-
-def _write_anew(connection: sa.Connection) -> None:
-    """SQLite's `secure_delete` leaves copies behind where rows were moved between pages, so every page is made anew.
-
-    Past SQLAlchemy, which would begin a transaction.
-    """
-    with closing(connection.connection.cursor()) as cursor:
-        try:
-            cursor.execute("VACUUM")
-            is_read, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
-            raise LedgerUnavailable(_STILL_HELD.format(cause=error.sqlite_errorname)) from None
-    if is_read:
-        raise LedgerUnavailable(_STILL_HELD.format(cause="another program reads it"))
-
-
-_STILL_HELD = (
-    "The rows are erased, but the ledger's files may hold their bytes until they are written anew, which cannot be "
-    "done at present ({cause}): mend that, and run this again."
-)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,12 @@ import sqlalchemy as sa
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.outcome import HeldAs
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded, opening
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.interface import DEFENDING, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.looking import looker
-from target_driftrock.ledger.place import Directory, guarded, has_database, opening, parse_place, unhurried
+from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.rows import pages, rows_of
 from target_driftrock.ledger.tables import CODES, STANDINGS
 from target_driftrock.ledger.ways import remembered
 
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_driftrock.events.identity import KnownWay, Way
-    from target_driftrock.ledger.looking import Looker
-    from target_driftrock.ledger.place import Place
+    from target_driftrock.ledger.database import Database, Looker
+    from target_driftrock.ledger.rows import Row
 
 KEYS_PAGE = 2_000
 ROWS_PAGE = 50
@@ -164,22 +163,21 @@ def reading(location: str) -> Iterator[LedgerReader]:
         SettingsInvalid: There is no ledger, or not one that this version can read.
         LedgerUnavailable: It cannot be reached at present.
     """
-    place = parse_place(location)
-    if isinstance(place, Directory) and not has_database(place):
-        raise _missing(place)
-    with opening(place):
-        look = looker(place)
+    database = parse_place(location)
+    look = database.look()
+    if look is None:
+        raise _missing(database)
     with closing(look):
-        yield LedgerReader(place, look)
+        yield LedgerReader(database, look)
 
 
 class LedgerReader:
     """Questions to a ledger. Every method may raise `errors.LedgerUnavailable`."""
 
-    def __init__(self, place: Place, look: Looker) -> None:
-        self._place = place
+    def __init__(self, database: Database, look: Looker) -> None:
+        self._database = database
         self._look = look
-        with opening(place):
+        with opening(database):
             self._digests = Digests(look.ask(self._salt))
 
     def kept(self, selection: Selection) -> Iterator[KeptRow]:
@@ -206,10 +204,11 @@ class LedgerReader:
         """All contents of the events that bear this id, the oldest in front; and the rows of which nothing was sent."""
         event, source = self._digests.event(event_id), self._digests.text("source", event_id)
         deliveries, kept = tables.deliveries, tables.kept
-        known = self._all_of_many(
+        known = self._all(
             sa.select(*(deliveries.c[name] for name in ("identity", "content", "standing", "tries", "run", "at")))
             .where(deliveries.c.event == event)
-            .order_by(deliveries.c.at)
+            .order_by(deliveries.c.at),
+            is_long=True,
         )
         is_without_event = sa.and_(kept.c.event.is_(None), kept.c.source == source)
         waiting = self._all(
@@ -241,25 +240,22 @@ class LedgerReader:
         """How identities were made at an API, and how much was delivered so."""
         return remembered(self._all(sa.select(tables.ways).where(tables.ways.c.api == api)))
 
-    def _all(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        with guarded(self._place):
-            return self._look.ask(partial(_rows_of, statement))
+    def _all(self, statement: sa.Select[Any], *, is_long: bool = False) -> list[Row]:
+        """What a statement finds. One `is_long` that looks through a table from end to end."""
 
-    def _all_of_many(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
-        """Of a table that has to be looked through from end to end."""
+        def find(connection: sa.Connection) -> list[Row]:
+            with connection.begin(), self._database.unhurried(connection) if is_long else nullcontext():
+                return rows_of(connection, statement)
 
-        def look_through(connection: sa.Connection) -> list[dict[str, Any]]:
-            with connection.begin(), unhurried(self._place, connection):
-                return [dict(row) for row in connection.execute(statement).mappings()]
-
-        with guarded(self._place):
-            return self._look.ask(look_through)
+        with guarded(self._database):
+            return self._look.ask(find)
 
     def _salt(self, connection: sa.Connection) -> str:
         with connection.begin():
-            if not sa.inspect(connection).has_table(tables.facts.name):
-                raise _missing(self._place)
-            if int(tables.fact(connection, "version")) != tables.VERSION:
+            found = tables.version(connection)
+            if found is None:
+                raise _missing(self._database)
+            if found != tables.VERSION:
                 raise SettingsInvalid([_OTHER_VERSION])
             return tables.fact(connection, "salt")
 
@@ -271,12 +267,8 @@ class LedgerReader:
         if newest is None:
             return
         fitting = sa.select(*order).where(*fitting_rows(selection, self._digests), table.c.first_at <= newest)
-        ordered = fitting.order_by(*order).limit(KEYS_PAGE)
-        page = self._all(ordered)
-        while page:
+        for page in pages(self._all, fitting, order=order, size=KEYS_PAGE):
             yield [row["key"] for row in page]
-            last = [sa.literal(page[-1][column.name], column.type) for column in order]
-            page = self._all(ordered.where(sa.tuple_(*order) > sa.tuple_(*last)))
 
     def _rows(self, keys: Sequence[bytes]) -> Iterator[KeptRow]:
         """The rows of these keys, in their order, but for those that have gone meanwhile."""
@@ -324,9 +316,9 @@ class LedgerReader:
         )
         return {_group(row): {name: row[name] for name in _KNOWN} for row in self._all(statement)}
 
-    def _run(self, row: dict[str, Any]) -> Run:
+    def _run(self, row: Row) -> Run:
         holder = row.pop("holder")
-        is_running = row["ended_at"] is None and self._look.ask(partial(_is_held, self._place, by=holder))
+        is_running = row["ended_at"] is None and self._look.ask(partial(self._database.is_held, by=holder))
         return Run(**row, is_running=is_running)
 
 
@@ -356,34 +348,14 @@ def _why(row: Mapping[str, Any]) -> Why:
     return Why(kind=row["kind"], reason=row["reason"], status=row["status"], answer=bytes(row["excerpt"]))
 
 
-def _traced(row: dict[str, Any], *, is_kept: bool) -> TracedEvent:
+def _traced(row: Row, *, is_kept: bool) -> TracedEvent:
     return TracedEvent(
         standing=STANDINGS[row["standing"]], tries=row["tries"], run=row["run"], at=row["at"], is_kept=is_kept
     )
 
 
-def _rows_of(statement: sa.Select[Any], connection: sa.Connection) -> list[dict[str, Any]]:
-    with connection.begin():
-        return [dict(row) for row in connection.execute(statement).mappings()]
-
-
-def _is_held(place: Place, connection: sa.Connection, *, by: str) -> bool:
-    """Whether a run that has not said that it ended is alive. The lock is looked at, and not taken."""
-    if not isinstance(place, Directory):
-        return lock_for(place, connection).held_by() == by[:63]  # PostgreSQL cuts the name off there
-    try:
-        with (place.path / "lock").open("rb") as lock:
-            is_its_own = lock.read() == by.encode()
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return is_its_own
-    except OSError:
-        return False
-    return False
-
-
-def _missing(place: Place) -> SettingsInvalid:
-    return SettingsInvalid([f"ledger: there is none in {place.name} yet: the first run makes it."])
+def _missing(database: Database) -> SettingsInvalid:
+    return SettingsInvalid([f"ledger: there is none in {database.name} yet: the first run makes it."])
 
 
 _SHARED = ("stream", "mapping", "kind", "reason", "status")
@@ -397,8 +369,7 @@ _DEFENDS = sa.and_(
     tables.deliveries.c.standing.in_([int(CODES[standing]) for standing in DEFENDING]),
 )
 """Of a content and a kept row: it stands against that row's event."""
-_COUNTED = ("delivered", "invalid", "rejected", "held", "unknown")
-_RUN = ("id", "holder", "started_at", "ended_at", "exit_code", *_COUNTED, "receipt")
+_RUN = ("id", "holder", "started_at", "ended_at", "exit_code", *tables.COUNTERS, "receipt")
 _OTHER_VERSION = (
     "ledger was made by another version of target-driftrock: run the newer one of the two once, or name another ledger."
 )

@@ -6,16 +6,20 @@ left, however the process ends. Nothing waits for the disk, and there is no jour
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
-
-from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import opening
 from target_driftrock.ledger.durable import DurableLedger
-from target_driftrock.ledger.place import opening
+from target_driftrock.ledger.exclusive import exclusive
+from target_driftrock.ledger.sqlite import SQLite, engine_over
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 CACHE_KIB = 32_000
 
@@ -26,41 +30,35 @@ def scratch_ledger(*, api: str, cache_kib: int = CACHE_KIB) -> DurableLedger:
     Raises:
         LedgerUnavailable: No temporary file can be written. Most of what is done with it may raise that.
     """
-    place = _Scratch()
-    made = sa.create_engine(
-        "sqlite://", poolclass=NullPool, paramstyle="named", creator=partial(_connect, cache_kib=cache_kib)
-    )
-    with opening(place):
-        connection = made.connect()
-        with connection.begin():
-            tables.prepare(connection)
-    return DurableLedger(place, connection, _Unshared(), api=api, is_new=True)
+    return DurableLedger(exclusive(_Scratch(cache_kib=cache_kib), advice=""), api=api)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scratch:
-    """Where it lies: a file that nobody else can open."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scratch(SQLite):
+    """A file that has no name, so that nobody else could look at it, lock it, or take it away."""
 
-    name: str = "a temporary file"
+    path: Path = Path(os.devnull)  # below which nothing lies
+    cache_kib: int
 
+    @property
+    def name(self) -> str:
+        """See `Database.name`."""
+        return "a temporary file"
 
-class _Unshared:
-    """A lock that nobody else could take."""
+    def connect(self) -> sa.Connection:
+        """See `Database.connect`."""
+        with opening(self):
+            return engine_over(self._open).connect()
 
-    def try_take(self) -> bool:
-        """See `Lock.try_take`."""
-        return True
+    def try_lock(self, _: sa.Connection) -> ExitStack:
+        """See `Database.try_lock`."""
+        return ExitStack()
 
-    def held_by(self) -> str:
-        """See `Lock.held_by`."""
-        return "nobody else"
+    def inode(self) -> None:
+        """See `Database.inode`."""
 
-    def release(self) -> None:
-        """See `Lock.release`."""
-
-
-def _connect(*, cache_kib: int) -> sqlite3.Connection:
-    connection = sqlite3.connect("")  # by an empty name SQLite means such a file
-    for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{cache_kib}"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect("")  # by an empty name SQLite means such a file
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{self.cache_kib}"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection

@@ -9,17 +9,19 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import guarded
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.hold import holding
 from target_driftrock.ledger.interface import DEFENDING, PERHAPS_ACCEPTED, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.place import guarded
 from target_driftrock.ledger.reading import fitting_rows
+from target_driftrock.ledger.rows import pages, rows_of
 from target_driftrock.ledger.tables import CODES, STANDINGS
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ def settle(location: str, selection: Selection, *, sends: Callable[[str], bool],
     """
     if not (selection.stream or selection.reason or selection.event):
         selection = replace(selection, kinds=TO_DECIDE)
-    with holding(location, wait=wait) as (place, connection), guarded(place), connection.begin():
-        return _Settling(connection, sends=sends, now=time.time()).settle(selection)
+    with holding(location, wait=wait) as hold, guarded(hold.database), hold.connection.begin():
+        return _Settling(hold.connection, sends=sends, now=time.time()).settle(selection)
 
 
 class _Settling:
@@ -67,6 +69,7 @@ class _Settling:
 
     def __init__(self, connection: sa.Connection, *, sends: Callable[[str], bool], now: float) -> None:
         self._connection = connection
+        self._ask = partial(rows_of, connection)
         self._sends = sends
         self._now = now
 
@@ -86,11 +89,7 @@ class _Settling:
         table = tables.kept
         fitting = fitting_rows(selection, Digests(tables.fact(self._connection, "salt")))
         columns = [column for column in table.c if column.name not in _NOT_NEEDED]
-        statement = sa.select(*columns).where(*fitting).order_by(table.c.key).limit(PAGE)
-        page = self._rows(statement)
-        while page:
-            yield page
-            page = self._rows(statement.where(table.c.key > page[-1]["key"]))
+        return pages(self._ask, sa.select(*columns).where(*fitting), order=[table.c.key], size=PAGE)
 
     def _contents(self, page: Sequence[Mapping[str, Any]]) -> Mapping[bytes, Mapping[bytes, Standing]]:
         """Where all contents stand of the events of these rows, by identity."""
@@ -98,12 +97,9 @@ class _Settling:
         identities = {row["identity"] for row in page if row["identity"] is not None}
         found: dict[bytes, dict[bytes, Standing]] = defaultdict(dict)
         statement = sa.select(table.c.identity, table.c.content, table.c.standing)
-        for row in self._rows(statement.where(table.c.identity.in_(identities))):
+        for row in self._ask(statement.where(table.c.identity.in_(identities))):
             found[row["identity"]][row["content"]] = STANDINGS[row["standing"]]
         return found
-
-    def _rows(self, statement: sa.Select[Any]) -> list[Mapping[str, Any]]:
-        return [dict(row) for row in self._connection.execute(statement).mappings()]
 
     def _stand(self, changes: Sequence[Mapping[str, Any]], contents: Mapping[bytes, Mapping[bytes, Standing]]) -> None:
         """Write where the contents of these rows stand from now on, each once."""

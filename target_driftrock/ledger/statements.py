@@ -14,9 +14,6 @@ from target_driftrock.ledger.interface import Standing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-COUNTERS = ("delivered", "invalid", "rejected", "held", "unknown")
-"""The columns of `runs` that its transactions add to."""
-
 
 class Statements:
     """Each but `look_up` takes a list of rows: `connection.exec_driver_sql(statement, rows)`.
@@ -67,7 +64,7 @@ class Statements:
         self.counted = text(
             tables.runs.update()
             .where(tables.runs.c.id == sa.bindparam("run"))
-            .values({name: tables.runs.c[name] + sa.bindparam(f"{name}_more") for name in COUNTERS})
+            .values({name: tables.runs.c[name] + sa.bindparam(f"{name}_more") for name in tables.COUNTERS})
         )
 
     def look_up(self, keys: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:

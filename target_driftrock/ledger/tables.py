@@ -27,6 +27,9 @@ facts = sa.Table(
 )
 """The version of the tables, the salt, when the ledger was made."""
 
+COUNTERS = ("delivered", "invalid", "rejected", "held", "unknown")
+"""The columns of `runs` that its transactions add to."""
+
 runs = sa.Table(
     "runs",
     metadata,
@@ -36,11 +39,7 @@ runs = sa.Table(
     sa.Column("secured_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("exit_code", sa.Integer),
-    sa.Column("delivered", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("invalid", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("rejected", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("held", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("unknown", sa.Integer, nullable=False, server_default="0"),
+    *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
     sa.Column("receipt", sa.Text),
 )
 """One row for each run. The counters are added to by the transactions that they count. `secured_at`: all that was

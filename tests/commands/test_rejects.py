@@ -29,10 +29,10 @@ from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import Held, HeldAs, Invalid
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import this_process
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.erasing import DELIVERIES_PAGE, Erased, Sought, erase
 from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost
-from target_driftrock.ledger.place import holder
 from target_driftrock.ledger.reading import HELD as TO_DECIDE
 from target_driftrock.ledger.reading import KEYS_PAGE, Defender, KeptRow, Selection, Why, reading
 from target_driftrock.singer.decoding import decode
@@ -239,7 +239,7 @@ def test_no_transaction_stays_open_when_rows_are_read_slowly(tmp_path: Path) -> 
         with reading(location) as ledger, psycopg.connect(SERVER) as connection:
             next(ledger.kept(Selection()))
             states = connection.execute(
-                "SELECT state FROM pg_stat_activity WHERE application_name = %s", [holder()[:63]]
+                "SELECT state FROM pg_stat_activity WHERE application_name = %s", [this_process()[:63]]
             ).fetchall()
 
     assert states == [("idle",)]

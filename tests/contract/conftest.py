@@ -8,7 +8,7 @@ import pytest
 
 from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.interface import Ledger
-from target_driftrock.ledger.memory import MemoryLedger
+from tests.contract.memory import MemoryLedger
 from tests.contract.places import new_schema, opened
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)

@@ -36,7 +36,7 @@ from target_driftrock.ledger.interface import (
     Proven,
     Withdrawn,
 )
-from target_driftrock.ledger.memory import MemoryLedger
+from tests.contract.memory import MemoryLedger
 from tests.contract.places import new_schema, opened
 from tests.contract.recalling import Seen, looked_up
 from tests.delivery.examples import capture, event, origin, refusal

@@ -14,7 +14,7 @@ from target_driftrock.errors import LedgerUnavailable, TokenRejected
 from target_driftrock.events.answer import Answer, Reply
 from target_driftrock.events.event import Endpoint
 from target_driftrock.ledger.interface import Change, Concluded
-from target_driftrock.ledger.memory import MemoryLedger
+from tests.contract.memory import MemoryLedger
 
 ACCEPTED = Answer(status=201)
 LATENCY = 0.1

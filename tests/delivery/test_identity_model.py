@@ -46,8 +46,8 @@ from target_driftrock.ledger.interface import (
     Standing,
 )
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.memory import MemoryLedger
 from target_driftrock.settings import OnChanged
+from tests.contract.memory import MemoryLedger
 from tests.delivery.examples import event, refusal
 from tests.simulation.kept import KeptRows, Row
 from tests.simulation.likeness import is_same_person

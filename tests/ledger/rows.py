@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.place import Directory, engine, parse_place
+from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.sqlite import SQLite
 
 
 def rows(location: str, table: sa.Table) -> list[dict[str, Any]]:
@@ -33,6 +34,6 @@ def alter(location: str, *statements: sa.Executable) -> None:
 
 def _connection(location: str) -> sa.Connection:
     place = parse_place(location)
-    if isinstance(place, Directory):
+    if isinstance(place, SQLite):
         return sa.create_engine(sa.URL.create("sqlite", database=str(place.file)), poolclass=NullPool).connect()
-    return engine(place).connect()
+    return place.connect()

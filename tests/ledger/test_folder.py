@@ -11,12 +11,11 @@ import pytest
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.durable import has_ledger, open_ledger
-from target_driftrock.ledger.folder import read_folder
-from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.inspection import doubts, judge_existence
 from target_driftrock.ledger.interface import Concluded
-from target_driftrock.ledger.place import Directory
 from target_driftrock.ledger.reading import reading
+from target_driftrock.ledger.sqlite import SQLite, read_folder
 from tests.contract.places import opened
 from tests.delivery.examples import API, event
 from tests.ledger.rows import rows
@@ -62,7 +61,7 @@ def test_a_ledger_lies_in_its_directory_when_that_has_an_odd_name(tmp_path: Path
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["ledger.sqlite3", "lock"]
-    assert has_ledger(Directory(path=tmp_path / name))
+    judge_existence(SQLite(path=tmp_path / name))
     assert doubts(location) == []
     assert len(rows(location, tables.deliveries)) == 1
 

@@ -16,13 +16,12 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from target_driftrock.events.outcome import Delivered, Invalid
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.durable import has_ledger
+from target_driftrock.ledger.database import Looker
 from target_driftrock.ledger.hold import holding
-from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.inspection import doubts, judge_existence
 from target_driftrock.ledger.interface import Concluded
-from target_driftrock.ledger.looking import looker
-from target_driftrock.ledger.place import Directory
 from target_driftrock.ledger.reading import Selection, reading
+from target_driftrock.ledger.sqlite import SQLite
 from tests.contract.places import opened
 from tests.delivery.examples import event, refusal
 
@@ -40,7 +39,7 @@ def read(folder: Path) -> None:
 
 LOOKS: dict[str, Look] = {
     "check": lambda folder: doubts(str(folder)),
-    "whether-there-is-one": lambda folder: has_ledger(Directory(path=folder)),
+    "whether-there-is-one": lambda folder: judge_existence(SQLite(path=folder)),
     "read": read,
 }
 
@@ -58,6 +57,13 @@ def be_killed(folder: str) -> None:
         ledger.commit([Concluded(part=event(1), outcome=Delivered())])
         ledger.commit([Concluded(part=refusal(2), outcome=Invalid(reason="a rule"))])
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def looker(folder: Path) -> Looker:
+    """Who asks the ledger there."""
+    found = SQLite(path=folder).look()
+    assert found is not None
+    return found
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -170,7 +176,7 @@ def test_a_question_is_put_again_when_a_run_wrote_meanwhile(tmp_path: Path, *, f
     fill(str(tmp_path))
     question = Meanwhile(tmp_path, fails=fails)
 
-    with closing(looker(Directory(path=tmp_path))) as look:
+    with closing(looker(tmp_path)) as look:
         assert look.ask(question) == 2
 
     assert question.found == [1, 2]
@@ -185,7 +191,7 @@ def test_a_question_is_put_once_when_it_fails_and_nobody_wrote(tmp_path: Path) -
         asked.append(None)
         connection.execute(sa.text("SELECT * FROM nothing"))
 
-    with closing(looker(Directory(path=tmp_path))) as look, pytest.raises(OperationalError):
+    with closing(looker(tmp_path)) as look, pytest.raises(OperationalError):
         look.ask(fail)
 
     assert len(asked) == 1

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from target_driftrock.ledger.inspection import doubts, is_shared
+from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.postgres import is_shared
 from tests.contract.places import SERVER, new_schema, opened, server
 
 SETUP = """\

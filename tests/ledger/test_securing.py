@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger
+from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.interface import Concluded
-from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.place import connect, engine, parse_place
+from target_driftrock.ledger.place import parse_place
 from tests.contract.places import new_schema, opened
 from tests.delivery.examples import API, event
 from tests.ledger.rows import rows
@@ -24,12 +24,14 @@ NORMAL = "1"
 
 
 @contextmanager
-def held(location: str, connection: sa.Connection) -> Iterator[DurableLedger]:
-    """A run's hold over a connection that the test can look at."""
-    place = parse_place(location)
-    ledger = DurableLedger(place, connection, lock_for(place, connection), api=API, is_new=False)
-    with closing(ledger):
-        yield ledger
+def held(location: str, *said: str) -> Iterator[tuple[DurableLedger, sa.Connection]]:
+    """A run's hold, over a connection that the test can look at, and on which this was said before."""
+    hold = exclusive(parse_place(location), advice="")
+    with hold.connection.begin():
+        for statement in said:
+            hold.connection.exec_driver_sql(statement)
+    with closing(DurableLedger(hold, api=API)) as ledger:
+        yield ledger, hold.connection
 
 
 def watched(connection: sa.Connection, query: str) -> list[str]:
@@ -67,10 +69,7 @@ def test_when_the_disk_was_last_waited_for_is_kept_when_it_has_all(location: str
 def test_one_commit_in_many_waits_for_the_disk_when_sqlite_is_asked(tmp_path_factory: pytest.TempPathFactory) -> None:
     """`synchronous=FULL` for that one, and for no other before or after."""
     location = str(tmp_path_factory.mktemp("ledger"))
-    with opened(location):
-        pass
-    connection = connect(parse_place(location), engine(parse_place(location)))
-    with held(location, connection) as ledger:
+    with held(location) as (ledger, connection):
         found = watched(connection, "PRAGMA synchronous")
 
         deliver(ledger, 1)
@@ -86,17 +85,11 @@ def test_one_commit_in_many_waits_for_the_disk_when_sqlite_is_asked(tmp_path_fac
 @pytest.mark.parametrize("usual", ["off", "local", "on"])
 def test_one_commit_in_many_waits_for_the_disk_when_postgres_is_asked(usual: str) -> None:
     """Whatever its server does with the others."""
-    with new_schema() as location:
-        with opened(location):
-            pass
-        connection = connect(parse_place(location), engine(parse_place(location)))
-        connection.exec_driver_sql(f"SET synchronous_commit = {usual}")
-        connection.commit()
-        with held(location, connection) as ledger:
-            found = watched(connection, "SHOW synchronous_commit")
+    with new_schema() as location, held(location, f"SET synchronous_commit = {usual}") as (ledger, connection):
+        found = watched(connection, "SHOW synchronous_commit")
 
-            deliver(ledger, 1)
-            ledger.secure()
-            deliver(ledger, 2)
+        deliver(ledger, 1)
+        ledger.secure()
+        deliver(ledger, 2)
 
     assert found == [usual, "on", usual]

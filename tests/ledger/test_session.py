@@ -14,9 +14,9 @@ from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.outcome import Delivered, Rejected
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger
+from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.interface import Concluded, Intent, Standing
-from target_driftrock.ledger.lock import lock_for
-from target_driftrock.ledger.place import connect, engine, parse_place
+from target_driftrock.ledger.place import parse_place
 from target_driftrock.ledger.reading import reading
 from tests.contract.places import new_schema, opened, server
 from tests.contract.recalling import standings
@@ -35,8 +35,7 @@ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 def session(location: str) -> sa.Connection:
     """A session as a run has it."""
-    place = parse_place(location)
-    return connect(place, engine(place))
+    return parse_place(location).connect()
 
 
 def processes(connection: psycopg.Connection, query: str = LOCKS) -> set[int]:
@@ -131,12 +130,10 @@ def test_no_limit_ends_what_looks_at_every_row_when_there_are_very_many() -> Non
 def test_a_run_stops_when_the_database_is_made_read_only() -> None:
     """As on a standby after a switch: in the middle of a run that is no wrong setting."""
     with new_schema() as location:
-        with opened(location):
-            pass
-        connection, place = session(location), parse_place(location)
-        with closing(DurableLedger(place, connection, lock_for(place, connection), api=API, is_new=False)) as ledger:
-            connection.exec_driver_sql("SET default_transaction_read_only = on")
-            connection.commit()
+        hold = exclusive(parse_place(location), advice="")
+        with closing(DurableLedger(hold, api=API)) as ledger:
+            hold.connection.exec_driver_sql("SET default_transaction_read_only = on")
+            hold.connection.commit()
 
             with pytest.raises(LedgerUnavailable) as failed:
                 ledger.commit([Intent(event(1))])

@@ -34,7 +34,7 @@ from target_driftrock.ledger.interface import (
     Standing,
 )
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.memory import MemoryLedger
+from tests.contract.memory import MemoryLedger
 from tests.simulation.kept import KeptRows, Row
 from tests.simulation.likeness import is_same_person
 from tests.simulation.scenario import Piece

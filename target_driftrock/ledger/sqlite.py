@@ -1,0 +1,335 @@
+"""A ledger in a directory: a SQLite database, and beside it the file that locks it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import sqlite3
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.ledger.database import Cause, guarded, opening, this_process, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from target_driftrock.ledger.database import Looker
+
+T = TypeVar("T")
+
+FILE = "ledger.sqlite3"
+_LOCK = "lock"
+_BUSY_SECONDS = 5.0
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=16000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SQLite:
+    """A directory that outlives the run. For what each method does see `Database`."""
+
+    path: Path
+
+    @property
+    def file(self) -> Path:
+        """The database itself."""
+        return self.path / FILE
+
+    @property
+    def name(self) -> str:
+        """See `Database.name`."""
+        return f"the directory {self.path}"
+
+    def cause(self, error: SQLAlchemyError) -> Cause:
+        """See `Database.cause`: by the name of SQLite's result code."""
+        original = error.orig if isinstance(error, DBAPIError) else None
+        code = getattr(original, "sqlite_errorname", None)
+        if code in _NO_LEDGER_CODES:
+            return Cause(text=f"{code}: {_NO_LEDGER}", is_of_the_setting=True)
+        return Cause(text=code or type(original or error).__name__)
+
+    # Looked at.
+
+    def warnings(self) -> list[str]:
+        """See `Database.warnings`."""
+        kind = network_file_system(self.path)
+        return [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
+
+    def inspect(self) -> list[str]:
+        """See `Database.inspect`."""
+        with self._reaching():
+            nearest = next(each for each in (self.path, *self.path.parents) if each.exists())
+            if not nearest.is_dir():
+                raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
+            if not os.access(nearest, os.W_OK | os.X_OK):
+                raise PermissionError
+        return self.warnings()
+
+    def look(self) -> Looker | None:
+        """See `Database.look`."""
+        with self._reaching():
+            return _Looker(self.file) if self.file.is_file() else None
+
+    def is_held(self, _: sa.Connection, *, by: str) -> bool:
+        """See `Database.is_held`."""
+        try:
+            with (self.path / _LOCK).open("rb") as lock:
+                is_its_own = lock.read() == by.encode()
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return is_its_own
+        except OSError:
+            return False
+        return False
+
+    # Held.
+
+    def connect(self) -> sa.Connection:
+        """See `Database.connect`."""
+        self._make_directory()
+        engine = engine_over(self._open)
+        sa.event.listen(engine, "begin", _begin)
+        with opening(self):
+            return engine.connect()
+
+    def try_lock(self, _: sa.Connection) -> ExitStack | None:
+        """See `Database.try_lock`. By `flock`: the kernel frees it with the last descriptor."""
+        with guarded(self), ExitStack() as unless_taken:
+            lock = unless_taken.enter_context(open(self.path / _LOCK, "ab", buffering=0, opener=_private))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            lock.truncate(0)
+            lock.write(this_process().encode())
+            return unless_taken.pop_all()
+
+    def holder(self, _: sa.Connection) -> str:
+        """See `Database.holder`."""
+        try:
+            return (self.path / _LOCK).read_text(errors="replace") or "another run"
+        except OSError:
+            return "another run"
+
+    def inode(self) -> tuple[int, int] | None:
+        """See `Database.inode`. SQLite goes on writing to a file that was deleted."""
+        found = os.stat(self.file)  # noqa: PTH116 - once a commit, and three times as fast
+        return found.st_dev, found.st_ino
+
+    @contextmanager
+    def to_disk(self, connection: sa.Connection) -> Iterator[None]:
+        """See `Database.to_disk`. Past SQLAlchemy, which would begin a transaction before what is set."""
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute("PRAGMA synchronous=FULL")
+            try:
+                with connection.begin():
+                    yield
+            finally:
+                cursor.execute("PRAGMA synchronous=NORMAL")
+
+    def unhurried(self, _: sa.Connection) -> AbstractContextManager[object]:
+        """See `Database.unhurried`. There is no limit."""
+        return nullcontext()
+
+    def wipe(self, connection: sa.Connection) -> None:
+        """See `Database.wipe`. `secure_delete` leaves copies where rows were moved, so every page is made anew.
+
+        Past SQLAlchemy, which would begin a transaction.
+        """
+        with closing(connection.connection.cursor()) as cursor:
+            try:
+                cursor.execute("VACUUM")
+                is_read, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as error:
+                raise LedgerUnavailable(_STILL_HELD.format(cause=error.sqlite_errorname)) from None
+        if is_read:
+            raise LedgerUnavailable(_STILL_HELD.format(cause="another program reads it"))
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _make_directory(self) -> None:
+        with self._reaching():
+            if self.path.exists() and not self.path.is_dir():
+                raise SettingsInvalid([_A_FILE])
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.file.touch(mode=0o600)  # SQLite gives its other files the same mode
+            if self.file.stat().st_mode & 0o077:
+                self.file.chmod(0o600)  # it was copied here
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn every error of the file system into ours."""
+        try:
+            yield
+        except PermissionError:
+            raise SettingsInvalid([f"ledger: {self.name} cannot be written by this user: name another."]) from None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise SettingsInvalid(["ledger is too long for the name of a directory: name another."]) from None
+            raise unavailable(self, os.strerror(error.errno or 0)) from None
+
+
+def engine_over(connect: Callable[[], sqlite3.Connection]) -> sa.Engine:
+    """An engine without a pool, over what connects."""
+    return sa.create_engine("sqlite://", poolclass=NullPool, paramstyle="named", creator=connect)
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")  # the driver's own comes late, and lets a table be half made
+
+
+_private = partial(os.open, mode=0o600)
+
+_A_FILE = "ledger must be a directory, and is a file: name the directory that it lies in."
+_NO_LEDGER = "check the setting, that what lies there is a ledger or nothing yet, and the rights of this user"
+_NO_LEDGER_CODES = frozenset({"SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM"})
+_STILL_HELD = (
+    "The rows are erased, but the ledger's files may hold their bytes until they are written anew, which cannot be "
+    "done at present ({cause}): mend that, and run this again."
+)
+
+
+# Looked at, no byte of the ledger is changed, and no file is made beside it.
+
+
+class _Looker:
+    """A connection for each question.
+
+    SQLite wants a file of its own beside a database that is written ahead, to share with those who write, even of one
+    that only reads. While nobody writes there is nothing to share: then the database is opened as one that nobody can
+    change, of which SQLite keeps pages for as long as it is open, and what was found counts only if nobody has.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._options = ""
+        self._engine = engine_over(self._open)
+
+    def ask(self, question: Callable[[sa.Connection], T]) -> T:
+        """See `Looker.ask`."""
+        while True:
+            before = self._at_rest()
+            self._options = "?mode=ro" if before is None else "?mode=ro&immutable=1"
+            try:
+                with self._engine.connect() as connection:
+                    found = question(connection)
+            except SQLAlchemyError:
+                if self._is_still(before):
+                    raise
+                continue
+            if self._is_still(before):
+                return found
+
+    def close(self) -> None:
+        """See `Looker.close`. There is nothing to let go of."""
+
+    def _open(self) -> sqlite3.Connection:
+        url = f"{self._file.as_uri()}{self._options}"
+        return sqlite3.connect(url, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
+
+    def _at_rest(self) -> tuple[int, ...] | None:
+        """What the file shows of its last change; None where it is shared with those who write, or is asked to be."""
+        with self._file.open("rb") as file:
+            is_written_ahead = file.read(_HEAD)[_VERSIONS] == _WRITTEN_AHEAD
+        if not is_written_ahead or Path(f"{self._file}-wal").exists():
+            return None
+        found = self._file.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _is_still(self, before: tuple[int, ...] | None) -> bool:
+        """Whether what was found holds: who shares the file with those who write is never wrong."""
+        return before is None or self._at_rest() == before
+
+
+_HEAD = 20
+_VERSIONS = slice(18, 20)
+_WRITTEN_AHEAD = b"\x02\x02"
+"""Where the head of SQLite's file format (section 1.3) says so."""
+
+
+# The name of a directory, as a person writes it. What was meant for something else is a fault.
+
+
+def read_folder(text: str) -> Path:
+    """The whole path. `~` and `~user` are home directories, where they stand first; any other sign is itself.
+
+    Raises:
+        SettingsInvalid: It is no name of a directory. It is not shown: a password may stand in what was meant.
+    """
+    if _VARIABLE.search(text):
+        raise SettingsInvalid([_UNEXPANDED])
+    if _MEANT_FOR_A_SERVER.search(text):
+        raise SettingsInvalid([_NO_NAME])
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - to pathlib, ./~ is a home directory too
+    if expanded.startswith("~"):
+        raise SettingsInvalid([_NO_HOME])
+    return Path(expanded).absolute()
+
+
+_VARIABLE = re.compile(r"\$(\w|\{|\()")
+_MEANT_FOR_A_SERVER = re.compile(
+    r"""
+    ^[a-z][a-z0-9+.-]*:      # a scheme: postgresql:name, sqlite:name
+    | ^[^/]*:[^/]*@ | ^//    # user:password@host, and a URL's rest
+    | (^|\s)(host(addr)?|port|dbname|user|password|passfile|service|sslmode|options)\s*=  # libpq's keywords
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NO_NAME = (
+    "ledger is neither the name of a directory, which needs ./ before it where it has a colon or an equals sign in it, "
+    "nor a PostgreSQL URL, which looks like postgresql://user@host/name: write one of the two."
+)
+_UNEXPANDED = (
+    "ledger has a variable ($) in it, which nobody expands here: write the path out, or have a shell or Meltano do it."
+)
+_NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
+
+
+# A network file system, where SQLite's locks and its shared memory cannot be relied on.
+
+
+def network_file_system(path: Path, *, table: Path = Path("/proc/mounts")) -> str | None:
+    """Its kind, as the kernel's table of mounts names it; None for a local one, or where there is no such table."""
+    try:
+        mounts = table.read_text(errors="surrogateescape")
+    except OSError:
+        return None
+    kind = kind_of_mount(PurePosixPath(path.resolve()), mounts)
+    return kind if kind in _NETWORK else None
+
+
+def kind_of_mount(path: PurePosixPath, mounts: str) -> str:
+    """The file system that the deepest mount above `path` has; of two at one place the later one hides the other."""
+    deepest, kind = -1, ""
+    for line in mounts.splitlines():
+        _, where, found, *_ = line.split(" ")
+        point = PurePosixPath(_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), where))
+        if path.is_relative_to(point) and len(point.parts) >= deepest:
+            deepest, kind = len(point.parts), found
+    return kind
+
+
+_NETWORK = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
+    "smb2", "smb3", "smbfs", "virtiofs",
+    "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.sshfs", "fuse.rclone", "fuse.blobfuse2",
+}  # fmt: skip
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+_ON_NETWORK = (
+    "The ledger in {name} lies on a network file system ({kind}): SQLite can lose data there. Name a directory on a "
+    "local disk, or a PostgreSQL URL."
+)
