@@ -10,6 +10,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
+from target_driftrock.delivery.life import LIFE, State
+from target_driftrock.delivery.passage import Passage
 from target_driftrock.errors import LedgerUnavailable, TokenRejected
 from target_driftrock.events.answer import Answer, Reply
 from target_driftrock.events.event import Endpoint
@@ -147,6 +149,17 @@ class FixedKey:
         if refused is not None:
             raise TokenRejected("The key is refused.")
         return "key"
+
+
+class HeldToItsTable(Passage):
+    """Moves only as the table of an event's life says."""
+
+    __slots__ = ()
+
+    def move(self, state: State) -> None:
+        """Go there, if it is one of the next."""
+        assert state in LIFE[self.state].next, f"{self.state} → {state}"
+        super().move(state)
 
 
 class RecordingLedger(MemoryLedger):

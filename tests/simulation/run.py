@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from target_driftrock.books import Books
 from target_driftrock.delivery.dispatcher import Dispatcher
@@ -20,10 +21,11 @@ from target_driftrock.ledger.journal import GroupingJournal
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.settings import OnChanged
 from target_driftrock.singer.checkpoint import Checkpoint
-from tests.delivery.doubles import InLoopExecutor
+from tests.delivery.doubles import HeldToItsTable, InLoopExecutor
 from tests.simulation.api import SimulatedApi, SimulatedTokens, Wire
 from tests.simulation.ledger import LedgerOfRun, SimulatedLedger
 from tests.simulation.scenario import API, Line, Mishap, Scenario
+from tests.simulation.states import faults_of, killed
 from tests.simulation.trace import Trace
 
 GRACE = 15.0
@@ -87,6 +89,9 @@ class Run:
         self._trace = trace
         self.wire = Wire(api, chance, trace)
         self.ending = Ending()
+        self.look: Callable[[], Iterable[str]] = tuple
+        """What is wrong inside, once there is something: between two steps, and when the process is dead."""
+        self.look_back: Callable[[], Iterable[str]] = tuple
         self._checkpoint = Checkpoint(max_open=scenario.max_open, max_span=scenario.max_span, max_states=5)
         self._books = Books(self._checkpoint)
         self._batch: list[Part] = []
@@ -123,7 +128,10 @@ class Run:
             wall=lambda: 1_800_000_000.0 + loop.time(),
             roll=self._chance.random,
             report=self._report,
+            passage=HeldToItsTable,
         )
+        self.look = partial(faults_of, self._dispatcher)
+        self.look_back = partial(killed, self._dispatcher, self._durable.standing)
         for moment in self._mishap.signals:
             loop.call_later(moment, self._signal)
         self._delivery = asyncio.create_task(self._deliver())
