@@ -15,12 +15,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery import life
 from target_driftrock.delivery.admission import ANSWER_LOST
 from target_driftrock.delivery.backoff import Backoff
 from target_driftrock.delivery.captures import Captures, Ruling
 from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import Intake
-from target_driftrock.delivery.life import LIFE, Holding, State, Stop
+from target_driftrock.delivery.life import LIFE, Stop
 from target_driftrock.delivery.limiter import Limiter, has_failed
 from target_driftrock.delivery.passage import Outlook, Passage, Progress
 from target_driftrock.delivery.verdict import CONFLICT, Step, is_poisoned, judge
@@ -203,7 +204,7 @@ class Dispatcher:
 
     def _step(self, now: float) -> None:
         for passage in self._backoff.wake(now):
-            passage.move(State.CAPTURE)
+            passage.move(life.CAPTURE)
             self._intake.let_go(self._captures.enter_again(passage, passage.event.capture))
         self._keep_patience(now)
         self._start_requests(self._limiter.free(now))
@@ -213,7 +214,7 @@ class Dispatcher:
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("disk", self._secure, is_due=bool(self._waiting_for_disk))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
-        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due())
+        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due)
 
     async def _rest(self, now: float) -> None:
         deadline = self._next_deadline(now)
@@ -236,9 +237,9 @@ class Dispatcher:
     def _next_try(self, now: float) -> float | None:
         """Seconds until a request; 0 where one is under way, or about to be, and None where it waits for a token."""
         states = {passage.state for passage in self._requests.values()}
-        if State.IN_FLIGHT in states:
+        if life.IN_FLIGHT in states:
             return 0.0
-        is_starting = State.STARTING in states
+        is_starting = life.STARTING in states
         next_start = self._limiter.next_start(now)
         if is_starting and next_start <= now:
             return None
@@ -257,7 +258,7 @@ class Dispatcher:
         sendable = self._intake.sendable
         for _ in range(min(free, len(sendable))):
             passage = sendable.popleft()
-            passage.move(State.STARTING)
+            passage.move(life.STARTING)
             self._limiter.take()
             task = asyncio.create_task(self._attempt(passage))
             self._requests[task] = passage
@@ -309,7 +310,7 @@ class Dispatcher:
         return now
 
     def _note_try(self, passage: Passage) -> None:
-        passage.move(State.IN_FLIGHT)
+        passage.move(life.IN_FLIGHT)
         passage.tries += 1
         if passage.tries == 1:
             self.progress.first_requests += 1
@@ -323,7 +324,7 @@ class Dispatcher:
 
     def _note_reply(self, passage: Passage, reply: Reply, began: float) -> None:
         now = self._now()
-        passage.move(State.RECORDING)
+        passage.move(life.RECORDING)
         passage.reply = reply
         self._latest_reply = now
         self._latest_reason = _reason(reply)
@@ -390,7 +391,7 @@ class Dispatcher:
             await self._settle([(passage, _rejected(passage))])
             self._raise_if_stopped(ruling, capture)
         await self._journal.commit([_answered(passage)])
-        passage.move(State.UNJUDGED)
+        passage.move(life.UNJUDGED)
         self._unjudged += 1
         self._intake.put_aside(passage)
         self._raise_if_stopped(ruling, capture)
@@ -442,7 +443,7 @@ class Dispatcher:
         is_api_well = now - self._latest_verdict < BACKOFF_CAP_AMONG_VERDICTS
         cap = BACKOFF_CAP_AMONG_VERDICTS if is_api_well else BACKOFF_CAP
         until = max(not_before, now + full_jitter(passage.tries + 1, cap=cap, roll=self._roll()))
-        passage.move(State.BACKING_OFF)
+        passage.move(life.BACKING_OFF)
         self._backoff.sleep(passage, until=until, not_before=not_before)
         self._intake.let_go(self._captures.back_off(passage, passage.event.capture))
 
@@ -452,7 +453,7 @@ class Dispatcher:
         """The first 401 of an event asks for another token; its second may be a verdict on the event."""
         await self._journal.commit([_answered(passage)])
         if passage.was_unauthorized or not self._tokens.is_renewable:
-            passage.move(State.DOUBTED)
+            passage.move(life.DOUBTED)
             self._doubts.doubt(passage, token)
             return
         self._refused_token = token
@@ -479,10 +480,11 @@ class Dispatcher:
             del self._unsettled[passage]
             self.progress.decided += passage.tries == 0
             self._report(passage.event, outcome)
-            self._unjudged -= passage.state is State.UNJUDGED
-            if Holding.LANES in LIFE[passage.state].holds:
+            if passage.state is life.UNJUDGED:
+                self._unjudged -= 1
+            else:
                 self._intake.leave_lanes(passage)
-            passage.move(State.SETTLED)
+            passage.move(life.SETTLED)
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         await self._journal.commit(changes)
@@ -546,7 +548,7 @@ class Dispatcher:
         await self._wait_for_requests(grace)
         self._cancel(Stop.LOSE)
         await asyncio.gather(*self._requests, return_exceptions=True)
-        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due())
+        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due)
         await asyncio.gather(*self._chores.values(), return_exceptions=True)
 
     async def _abandon(self) -> None:

@@ -37,9 +37,12 @@ class Doubts(Generic[T]):
         """An item got its second 401, with this token."""
         self._doubted.setdefault(token, []).append(item)
 
+    @property
     def is_due(self) -> bool:
         """Whether `refused` or `is_hopeless` has something to say."""
-        return any(token in self._accepted or token not in self._users for token in self._doubted)
+        return bool(self._doubted) and any(
+            token in self._accepted or token not in self._users for token in self._doubted
+        )
 
     def refused(self) -> list[T]:
         """Whom the API refuses, since it accepts their token for others. They wait no longer."""

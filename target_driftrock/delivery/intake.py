@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery import life
 from target_driftrock.delivery.admission import Admission, Send, admit
 from target_driftrock.delivery.lanes import Lanes
-from target_driftrock.delivery.life import State
 from target_driftrock.ledger.interface import Intent, Lost, Standing
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ class Intake:
             if passage.tries:
                 self.send_again(passage)
             else:
-                passage.move(State.MEMORY)
+                passage.move(life.MEMORY)
                 self._unrecalled.append(passage)
 
     def send_again(self, passage: Passage) -> None:
         """At once, before all others."""
-        passage.move(State.INTENT)
+        passage.move(life.INTENT)
         self._cleared.appendleft(passage)
 
     @property
@@ -114,7 +114,7 @@ class Intake:
         await self._admit_all([passage for passage in group if passage.known is not None])
         rest = [passage for passage in group if passage.known is None]
         foreseen = _take(self._foreseeable, FORESEEN_GROUP)
-        asked = [*rest, *(passage for passage in foreseen if passage.state is State.PERSON)]
+        asked = [*rest, *(passage for passage in foreseen if passage.state is life.PERSON)]
         if asked:
             found = await self._journal.recall([passage.event for passage in asked])
             for passage, known in zip(asked, found, strict=True):
@@ -147,11 +147,11 @@ class Intake:
             self._supersede(passage)
         await self._journal.commit([Intent(passage.event) for passage in group])
         for passage in group:
-            passage.move(State.SLOT)
+            passage.move(life.SLOT)
         self.sendable.extend(group)
 
     def _have_ready(self, passage: Passage) -> None:
-        passage.move(State.CAPTURE)
+        passage.move(life.CAPTURE)
         self._ready.append(passage)
 
     def _supersede(self, passage: Passage) -> None:
@@ -175,7 +175,7 @@ class Intake:
     def _clear(self, passage: Passage, send: Send) -> None:
         passage.was_unknown = send.was_unknown
         passage.is_change = send.is_change
-        passage.move(State.INTENT)
+        passage.move(life.INTENT)
         self._cleared.append(passage)
 
     def _intents_wanted(self, free: int) -> int:

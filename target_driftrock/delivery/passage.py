@@ -7,13 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_driftrock.delivery.life import State
+from target_driftrock.delivery import life
 from target_driftrock.delivery.verdict import Rival
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_driftrock.delivery.life import State
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Event
     from target_driftrock.ledger.interface import Known
@@ -99,7 +100,7 @@ class Passage:
     """One event on its way: where it is, and what is remembered of it."""
 
     event: Event
-    state: State = State.PERSON
+    state: State = life.PERSON
     """Read it; only `move` may change it."""
     known: Sequence[Known] | None = None
     """What the ledger held of it and of its other contents; None as long as it was not asked."""
@@ -138,8 +139,8 @@ class Passage:
 
     def why_open(self) -> str:
         """Why it has no outcome, for the accounts."""
-        if self.state is State.UNJUDGED:
+        if self.state is life.UNJUDGED:
             return "refused by a capture that has accepted nothing"
-        if self.state is State.IN_FLIGHT or self.was_unknown:
+        if self.state is life.IN_FLIGHT or self.was_unknown:
             return "sent without an answer"
         return "to be tried again" if self.tries else "never sent"

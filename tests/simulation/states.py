@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.life import LIFE, Holding, Kill, State
@@ -12,13 +11,32 @@ from target_driftrock.delivery.passage import Passage
 from target_driftrock.events.event import Event
 from target_driftrock.ledger.interface import Standing
 
+WAITING = {
+    State.PERSON: "blocked",
+    State.CAPTURE: "capture's queue",
+    State.MEMORY: "ledger's queue",
+    State.INTENT: "intents' queue",
+    State.SLOT: "slots' queue",
+    State.BACKING_OFF: "backoff",
+    State.DOUBTED: "doubts",
+}
+"""Where an event stands in these states."""
+IN_HAND = {"capture's queue": "recall", "ledger's queue": "recall", "intents' queue": "intents", "doubts": "doubts"}
+"""The chore that may have taken it from there, to ask the ledger."""
 RULED = {State.RECORDING, State.DOUBTED, State.UNJUDGED}
 """A refusal is told to its capture, committed, and waits then for its judgement."""
+
+Place = tuple[str, int]
+"""What somebody has or where he stands, and his `id`."""
 
 
 def faults_of(dispatcher: Dispatcher) -> Iterator[str]:
     """What contradicts the table at this moment, between two steps of the loop, a sentence each."""
-    return _Look(dispatcher).faults()
+    found = list(_found(dispatcher))
+    wanted = set(_wanted(dispatcher))
+    if len(found) != len(wanted) or set(found) != wanted:
+        yield from _differences(dispatcher, found, wanted)
+    yield from _sums(dispatcher)
 
 
 def killed(dispatcher: Dispatcher, standing: Callable[[Event], Standing | None]) -> Iterator[str]:
@@ -48,93 +66,76 @@ def _left(passage: Passage, stands: Standing | None) -> set[Standing | None]:
             return {stands}
 
 
-class _Look:
-    """The containers of a dispatcher, held against the states of its open events."""
+def _found(dispatcher: Dispatcher) -> Iterator[Place]:
+    """By the containers."""
+    intake, trials = dispatcher._intake, dispatcher._captures._trials.values()
+    for item in intake._lanes._keys:
+        yield Holding.LANES.value, item
+    for item in intake._lanes._blockers:
+        yield "blocked", item
+    queues = {
+        "capture's queue": [*intake._ready, *(passage for trial in trials for passage in trial.queue)],
+        "ledger's queue": intake._unrecalled,
+        "intents' queue": intake._cleared,
+        "slots' queue": intake.sendable,
+        "backoff": [sleeper[-1] for sleeper in dispatcher._backoff._heap],
+        "doubts": [passage for each in dispatcher._doubts._doubted.values() for passage in each],
+        Holding.TURN.value: [trial.turn for trial in trials if trial.turn is not None],
+        Holding.SLOT.value: [passage for task, passage in dispatcher._requests.items() if not task.done()],
+    }
+    for place, passages in queues.items():
+        for passage in passages:
+            yield place, id(passage)
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
-        self._open = dispatcher._unsettled
-        self._by_state: dict[State, list[Passage]] = {state: [] for state in State}
-        for passage in self._open:
-            self._by_state[passage.state].append(passage)
-        self._is_ending = dispatcher._is_stopping or any(_failures(dispatcher))
 
-    def faults(self) -> Iterator[str]:
-        if self._in(State.SETTLED):
-            yield "An event is settled, and open."
-        yield from self._queues()
-        yield from self._lanes()
-        yield from self._turns()
-        yield from self._slots()
-        yield from self._judgements()
+def _wanted(dispatcher: Dispatcher) -> Iterator[Place]:
+    """By the states. An intent is the ledger's to show, and a turn is needed only where the capture is on trial."""
+    trials = dispatcher._captures._trials
+    for passage in dispatcher._unsettled:
+        holds = LIFE[passage.state].holds
+        if Holding.LANES in holds:
+            yield Holding.LANES.value, id(passage)
+        if Holding.TURN in holds and trials and passage.event.capture in trials:
+            yield Holding.TURN.value, id(passage)
+        if Holding.SLOT in holds:
+            yield Holding.SLOT.value, id(passage)
+        if passage.state in WAITING:
+            yield WAITING[passage.state], id(passage)
 
-    def _in(self, *states: State) -> list[Passage]:
-        return [passage for state in states for passage in self._by_state[state]]
 
-    def _holding(self, holding: Holding) -> list[Passage]:
-        return self._in(*(state for state, row in LIFE.items() if holding in row.holds))
+def _differences(dispatcher: Dispatcher, found: list[Place], wanted: set[Place]) -> Iterator[str]:
+    """What nobody may have, or have twice, and what somebody lacks that no chore has in its hand.
 
-    def _queues(self) -> Iterator[str]:
-        """Who waits stands in one queue, or is in the hand of the chore that asks the ledger."""
-        intake, trials = self._dispatcher._intake, self._dispatcher._captures._trials.values()
-        ready = [*intake._ready, *(passage for trial in trials for passage in trial.queue)]
-        yield from self._differs("capture", ready, State.CAPTURE, chore="recall")
-        yield from self._differs("memory", intake._unrecalled, State.MEMORY, chore="recall")
-        yield from self._differs("intent", intake._cleared, State.INTENT, chore="intents")
-        yield from self._differs("slot", intake.sendable, State.SLOT)
-        yield from self._differs("backoff", [each[3] for each in self._dispatcher._backoff._heap], State.BACKING_OFF)
-        doubted = [passage for each in self._dispatcher._doubts._doubted.values() for passage in each]
-        yield from self._differs("doubt", doubted, State.DOUBTED, chore="doubts")
+    Where the run is about to stop, a request may have been cancelled, or have failed, and a refusal that stops the run
+    keeps the turn.
+    """
+    states = {id(passage): passage.state for passage in dispatcher._unsettled}
+    is_ending = dispatcher._is_stopping or any(_failures(dispatcher))
+    for place in wanted:
+        if place in found:
+            found.remove(place)
+        elif not is_ending and IN_HAND.get(place[0]) not in dispatcher._chores:
+            yield f"An event ({states[place[1]].name}) is not in {place[0]}."
+    for name, item in found:
+        state = states.get(item, State.SETTLED)
+        if not (is_ending and name == Holding.TURN.value and state is State.UNJUDGED):
+            yield f"An event ({state.name}) is in {name}, and should not be, or is there twice."
 
-    def _differs(self, what: str, there: Collection[Passage], state: State, *, chore: str = "") -> Iterator[str]:
-        is_in_hand = chore in self._dispatcher._chores or self._is_ending
-        yield from self._same(f"wait for {what}", there, self._in(state), may_lack=bool(chore) and is_in_hand)
 
-    def _same(
-        self, what: str, there: Iterable[Passage], told: Collection[Passage], *, may_lack: bool = False
-    ) -> Iterator[str]:
-        found, wanted = Counter(there), Counter(told)
-        if found > wanted or (found != wanted and not (may_lack and found <= wanted)):
-            yield f"{_shown(found)} {what}, and by their states {_shown(wanted)}."
-
-    def _lanes(self) -> Iterator[str]:
-        lanes = self._dispatcher._intake._lanes
-        if lanes._keys.keys() != {id(passage) for passage in self._holding(Holding.LANES)}:
-            yield "The lanes hold others than the states say."
-        if lanes._blockers.keys() != {id(passage) for passage in self._in(State.PERSON)}:
-            yield "Others wait in the lanes than the states say."
-
-    def _turns(self) -> Iterator[str]:
-        """At a capture on trial who may go has the turn, and nobody else; a refusal that stops the run keeps it."""
-        trials = self._dispatcher._captures._trials
-        given = [trial.turn for trial in trials.values() if trial.turn is not None]
-        holders = [passage for passage in self._holding(Holding.TURN) if passage.event.capture in trials]
-        keeps = self._in(State.UNJUDGED) if self._is_ending else []
-        yield from self._same("have the turn", [passage for passage in given if passage not in keeps], holders)
-        asleep = {each for trial in trials.values() for each in trial.backing_off}
-        waiting = {id(passage) for passage in self._in(State.BACKING_OFF) if passage.event.capture in trials}
-        retried = {id(passage) for passage in self._in(State.CAPTURE) if passage.tries}
-        if not waiting <= asleep <= waiting | retried:
-            yield "The captures know others as backing off than the states say."
-
-    def _slots(self) -> Iterator[str]:
-        """A task is there for each request; it gives its slot back when it has ended."""
-        requests, limiter = self._dispatcher._requests, self._dispatcher._limiter
-        if limiter._taken != len(requests):
-            yield f"{limiter._taken} slots are taken, and there are {len(requests)} requests."
-        running = [passage for task, passage in requests.items() if not task.done()]
-        told = self._holding(Holding.SLOT)
-        yield from self._same("have a slot", running, told, may_lack=self._is_ending)
-        flying = sum(self._dispatcher._doubts._users.values())
-        if flying != len(self._in(State.IN_FLIGHT)) and not self._is_ending:
-            yield f"{flying} requests use a token, and {len(self._in(State.IN_FLIGHT))} are in flight."
-
-    def _judgements(self) -> Iterator[str]:
-        unjudged = self._in(State.UNJUDGED)
-        if self._dispatcher._unjudged != len(unjudged):
-            yield f"{self._dispatcher._unjudged} are unjudged, and by their states {len(unjudged)}."
-        if any(passage.state not in RULED for passage in self._dispatcher._captures.unjudged()):
-            yield "A capture waits to judge what is not unjudged."
+def _sums(dispatcher: Dispatcher) -> Iterator[str]:
+    states = [passage.state for passage in dispatcher._unsettled]
+    taken, requests = dispatcher._limiter._taken, len(dispatcher._requests)
+    if taken != requests:
+        yield f"{taken} slots are taken, and there are {requests} requests."
+    in_use, flying = sum(dispatcher._doubts._users.values()), states.count(State.IN_FLIGHT)
+    if in_use != flying and not dispatcher._is_stopping and not any(_failures(dispatcher)):
+        yield f"{in_use} requests use a token, and {flying} are in flight."
+    if dispatcher._unjudged != states.count(State.UNJUDGED):
+        yield f"{dispatcher._unjudged} are unjudged, and by their states {states.count(State.UNJUDGED)}."
+    if any(passage.state not in RULED for passage in dispatcher._captures.unjudged()):
+        yield "A capture waits to judge what is not unjudged."
+    if State.SETTLED in states:
+        yield "An event is settled, and open."
 
 
 def _failures(dispatcher: Dispatcher) -> Iterator[bool]:
@@ -142,7 +143,3 @@ def _failures(dispatcher: Dispatcher) -> Iterator[bool]:
     yield dispatcher._failure is not None
     for task in (*dispatcher._requests, *dispatcher._chores.values()):
         yield task.done() and not task.cancelled() and task.exception() is not None
-
-
-def _shown(passages: Counter[Passage]) -> list[str]:
-    return sorted(f"{passage.event.origin.key} ({passage.state.name})" for passage in passages.elements())

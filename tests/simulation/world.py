@@ -203,6 +203,10 @@ class _World:
             run.wire.is_cut = True
             self._look_at(run.look_back)
             _bury(loop)
+        except AssertionError as wrong:
+            self._faults.append(f"A step that must not be: {wrong}")
+            run.wire.is_cut = True
+            _bury(loop)
         except (Endless, NothingCanHappen):
             self._faults.append("The run goes on for ever, or waits for something that nobody will do.")
             run.wire.is_cut = True
