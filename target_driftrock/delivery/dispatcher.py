@@ -294,7 +294,7 @@ class Dispatcher:
         self._note_try(passage)
         self._doubts.begin(token)
         try:
-            reply = await self._transport.post(passage.event.capture.endpoint, body=passage.event.body, token=token)
+            (reply,) = await self._transport.send([passage.event], token=token)
         finally:
             self._doubts.end(token)
         self._note_reply(passage, reply, began)

@@ -206,6 +206,7 @@ class _World:
         except AssertionError as wrong:
             self._faults.append(f"A step that must not be: {wrong}")
             run.wire.is_cut = True
+            steps.let_end()
             _bury(loop)
         except (Endless, NothingCanHappen):
             self._faults.append("The run goes on for ever, or waits for something that nobody will do.")
@@ -270,6 +271,10 @@ class _Steps:
         """A loop that takes them."""
         self._loop = VirtualLoop(start=start, defers=self._defers)
         return self._loop
+
+    def let_end(self) -> None:
+        """The process is dead already: it does not die once more."""
+        self._crash_at = None
 
     def _defers(self) -> bool:
         self._taken += 1
