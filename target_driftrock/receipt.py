@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from target_driftrock.events.outcome import ACCOUNTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -54,15 +56,11 @@ class EventCounts:
     @property
     def total(self) -> int:
         """All of them."""
-        return (
-            self.delivered
-            + self.already_delivered
-            + self.changed
-            + self.invalid
-            + self.rejected
-            + self.held
-            + self.open
-        )
+        return sum(self.by_name().values())
+
+    def by_name(self) -> dict[str, int]:
+        """In the order in which they are told."""
+        return {each.name: getattr(self, each.name) for each in ACCOUNTS.values()}
 
 
 class Line(NamedTuple):
@@ -115,7 +113,7 @@ class Receipt:
             yield f"{self.events_submitted} events were made, and {self.events.total} have an outcome."
         if self.events_recorded is None:
             return
-        for name in ("delivered", "invalid", "rejected", "held"):
+        for name in (each.name for each in ACCOUNTS.values() if each.is_recorded):
             counted, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
             if counted != recorded:
                 yield f"{counted} events are {name}, and the ledger recorded {recorded}."
@@ -124,13 +122,9 @@ class Receipt:
 
     def lines(self) -> Iterator[str]:
         """The receipt for a person, a line each."""
-        records, events = self.records, self.events
-        yield f"Records: {self.records_read} read = {records.told}."
-        yield (
-            f"Events: {self.events_submitted} made = {events.delivered} delivered "
-            f"+ {events.already_delivered} already delivered + {events.changed} changed "
-            f"+ {events.invalid} invalid + {events.rejected} rejected + {events.held} held + {events.open} open."
-        )
+        yield f"Records: {self.records_read} read = {self.records.told}."
+        told = " + ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.events.by_name().items())
+        yield f"Events: {self.events_submitted} made = {told}."
         for (mapping, reason), count in sorted(self.refusals.items()):
             yield f"Refused: {count} of {mapping}: {reason}."
         for (mapping, cause), count in sorted(self.changes.items()):

@@ -39,7 +39,8 @@ class Ruling(enum.Enum):
 class _Trial(Generic[T]):
     """A capture that has accepted nothing yet."""
 
-    flying: T | None = None
+    turn: T | None = None
+    """Who may go."""
     backing_off: set[int] = field(default_factory=set)
     unjudged: list[T] = field(default_factory=list)
     queue: deque[T] = field(default_factory=deque)
@@ -47,14 +48,14 @@ class _Trial(Generic[T]):
     setup_refusals: int = 0
 
     def take_next(self) -> list[T]:
-        if self.flying is not None or not self.queue:
+        if self.turn is not None or not self.queue:
             return []
         is_retry = id(self.queue[0]) in self.backing_off
         if not is_retry and len(self.backing_off) + len(self.unjudged) >= UNSETTLED_LIMIT:
             return []
-        self.flying = self.queue.popleft()
-        self.backing_off.discard(id(self.flying))
-        return [self.flying]
+        self.turn = self.queue.popleft()
+        self.backing_off.discard(id(self.turn))
+        return [self.turn]
 
 
 class Captures(Generic[T]):
@@ -100,7 +101,7 @@ class Captures(Generic[T]):
         trial = self._trials.get(capture)
         if trial is None:
             return []
-        trial.flying = None
+        trial.turn = None
         trial.backing_off.add(id(item))
         return trial.take_next()
 
@@ -109,7 +110,7 @@ class Captures(Generic[T]):
         trial = self._trials.get(capture)
         if trial is None:
             return []
-        trial.flying = None
+        trial.turn = None
         return trial.take_next()
 
     def accept(self, capture: Capture) -> tuple[list[T], list[T]]:

@@ -1,13 +1,7 @@
 """Admit, record the intent, send, judge, settle, stop.
 
-An event passes these stations:
-
-    lanes      its person's, and its identity's, earlier events come first   ┐
-    captures   a capture that has proven nothing gets one request at a time  │ intake
-    recall     the ledger says whether it was sent before                    │
-    intent     committed before the first byte of the request                ┘
-    slot       the limiter has a free one
-    request    a task: token, POST, verdict, and the commit of what follows
+The states of an event are in `life`. What moves it on: `Intake` up to its intent (as chores, which ask the ledger), a
+task of its own for each request (token, POST, verdict, and the commit of what follows), the backoff.
 
 A slot is given back when what became of its request is committed, so that a kill can have sent at most as
 many events without their outcome as there are slots. Everything here runs on one event loop, and nothing
@@ -21,11 +15,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery import life
 from target_driftrock.delivery.admission import ANSWER_LOST
 from target_driftrock.delivery.backoff import Backoff
 from target_driftrock.delivery.captures import Captures, Ruling
 from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import Intake
+from target_driftrock.delivery.life import LIFE, Stop
 from target_driftrock.delivery.limiter import Limiter, has_failed
 from target_driftrock.delivery.passage import Outlook, Passage, Progress
 from target_driftrock.delivery.verdict import CONFLICT, Step, is_poisoned, judge
@@ -72,7 +68,7 @@ class Dispatcher:
     """Takes parts in the order read, and reports one outcome for each.
 
     To be made inside its loop. `report` is called there, after the commit of the outcome, and must not block. `wall`
-    is Unix time, `roll` uniform in [0, 1); all other time is the loop's.
+    is Unix time, `roll` uniform in [0, 1); all other time is the loop's. `passage` makes what follows an event.
     """
 
     def __init__(
@@ -85,6 +81,7 @@ class Dispatcher:
         wall: Callable[[], float],
         roll: Callable[[], float],
         report: Callable[[Part, Outcome], None],
+        passage: type[Passage] = Passage,
     ) -> None:
         self._plan = plan
         self._transport = transport
@@ -93,6 +90,7 @@ class Dispatcher:
         self._wall = wall
         self._roll = roll
         self._report = report
+        self._passage = passage
         self._now = asyncio.get_running_loop().time
 
         self.progress = Progress()
@@ -107,8 +105,7 @@ class Dispatcher:
         self._waiting_for_disk: list[Callable[[], object]] = []
         self._unsettled: dict[Passage, None] = {}
         self._unjudged = 0
-        self._requests: dict[asyncio.Task[None], Passage | None] = {}
-        """None for those that have their reply: they record what became of it, whatever their event does next."""
+        self._requests: dict[asyncio.Task[None], Passage] = {}
         self._chores: dict[str, asyncio.Task[None]] = {}
         self._refused_token: str | None = None
         self._witnesses = 0
@@ -132,7 +129,7 @@ class Dispatcher:
             if isinstance(part, Refusal):
                 self._refusals.append(part)
                 continue
-            passage = Passage(event=part)
+            passage = self._passage(event=part)
             self._unsettled[passage] = None
             self._intake.arrive(passage)
         self._wake.set()
@@ -207,6 +204,7 @@ class Dispatcher:
 
     def _step(self, now: float) -> None:
         for passage in self._backoff.wake(now):
+            passage.move(life.CAPTURE)
             self._intake.let_go(self._captures.enter_again(passage, passage.event.capture))
         self._keep_patience(now)
         self._start_requests(self._limiter.free(now))
@@ -216,6 +214,7 @@ class Dispatcher:
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("disk", self._secure, is_due=bool(self._waiting_for_disk))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
+        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due)
 
     async def _rest(self, now: float) -> None:
         deadline = self._next_deadline(now)
@@ -237,13 +236,14 @@ class Dispatcher:
 
     def _next_try(self, now: float) -> float | None:
         """Seconds until a request; 0 where one is under way, or about to be, and None where it waits for a token."""
-        waiting = [passage for passage in self._requests.values() if passage is not None]
-        if any(passage.is_flying for passage in waiting):
+        states = {passage.state for passage in self._requests.values()}
+        if life.IN_FLIGHT in states:
             return 0.0
+        is_starting = life.STARTING in states
         next_start = self._limiter.next_start(now)
-        if waiting and next_start <= now:
+        if is_starting and next_start <= now:
             return None
-        wake = None if waiting or self._intake.sendable else self._backoff.next_wake()
+        wake = None if is_starting or self._intake.sendable else self._backoff.next_wake()
         return max(now, next_start, now if wake is None else wake) - now
 
     def _keep_patience(self, now: float) -> None:
@@ -258,6 +258,7 @@ class Dispatcher:
         sendable = self._intake.sendable
         for _ in range(min(free, len(sendable))):
             passage = sendable.popleft()
+            passage.move(life.STARTING)
             self._limiter.take()
             task = asyncio.create_task(self._attempt(passage))
             self._requests[task] = passage
@@ -293,12 +294,11 @@ class Dispatcher:
         self._note_try(passage)
         self._doubts.begin(token)
         try:
-            reply = await self._transport.post(passage.event.capture.endpoint, body=passage.event.body, token=token)
+            (reply,) = await self._transport.send([passage.event], token=token)
         finally:
             self._doubts.end(token)
         self._note_reply(passage, reply, began)
         await self._follow(passage, reply, token)
-        await self._resolve_doubt(token)
 
     async def _turn(self) -> float:
         """Until a request may start, now that there is a token: many may have waited for the same one."""
@@ -310,9 +310,8 @@ class Dispatcher:
         return now
 
     def _note_try(self, passage: Passage) -> None:
+        passage.move(life.IN_FLIGHT)
         passage.tries += 1
-        passage.has_intent = False
-        passage.is_flying = True
         if passage.tries == 1:
             self.progress.first_requests += 1
             self.progress.decided += 1
@@ -325,8 +324,7 @@ class Dispatcher:
 
     def _note_reply(self, passage: Passage, reply: Reply, began: float) -> None:
         now = self._now()
-        self._requests[_this_task()] = None
-        passage.is_flying = False
+        passage.move(life.RECORDING)
         passage.reply = reply
         self._latest_reply = now
         self._latest_reason = _reason(reply)
@@ -343,7 +341,7 @@ class Dispatcher:
         if step in _VERDICTS:
             self._doubts.accept(token)
         if step not in {Step.RENEW_TOKEN, Step.RETRY_NOT_SENT, Step.RETRY_UNKNOWN}:
-            passage.is_unauthorized = False
+            passage.was_unauthorized = False
         match step:
             case Step.DELIVER:
                 await self._deliver(passage)
@@ -364,11 +362,11 @@ class Dispatcher:
         is_first = not self._captures.is_proven(capture)
         freed, judged = self._captures.accept(capture)
         self._note_verdict()
+        self._intake.let_go(freed)  # no intent of theirs is committed before what follows
         await self._settle(
             [*((refused, _rejected(refused)) for refused in judged), (passage, Delivered(is_change=passage.is_change))],
             [Proven(capture)] if is_first else [],
         )
-        self._intake.let_go(freed)
 
     async def _settle_rivals(self, passage: Passage) -> None:
         """The API has this `event_id` already: so an earlier content arrived, whose answer was lost."""
@@ -392,11 +390,11 @@ class Dispatcher:
         if ruling is Ruling.STOP_SETUP and self._captures.is_proven(capture):
             await self._settle([(passage, _rejected(passage))])
             self._raise_if_stopped(ruling, capture)
-        passage.is_unjudged = True
-        self._unjudged += 1
         await self._journal.commit([_answered(passage)])
-        self._raise_if_stopped(ruling, capture)
+        passage.move(life.UNJUDGED)
+        self._unjudged += 1
         self._intake.put_aside(passage)
+        self._raise_if_stopped(ruling, capture)
         self._intake.let_go(self._captures.depart(capture))
 
     def _raise_if_stopped(self, ruling: Ruling, capture: Capture) -> None:
@@ -445,6 +443,7 @@ class Dispatcher:
         is_api_well = now - self._latest_verdict < BACKOFF_CAP_AMONG_VERDICTS
         cap = BACKOFF_CAP_AMONG_VERDICTS if is_api_well else BACKOFF_CAP
         until = max(not_before, now + full_jitter(passage.tries + 1, cap=cap, roll=self._roll()))
+        passage.move(life.BACKING_OFF)
         self._backoff.sleep(passage, until=until, not_before=not_before)
         self._intake.let_go(self._captures.back_off(passage, passage.event.capture))
 
@@ -453,17 +452,18 @@ class Dispatcher:
     async def _renew_token(self, passage: Passage, token: str) -> None:
         """The first 401 of an event asks for another token; its second may be a verdict on the event."""
         await self._journal.commit([_answered(passage)])
-        if passage.is_unauthorized or not self._tokens.is_renewable:
+        if passage.was_unauthorized or not self._tokens.is_renewable:
+            passage.move(life.DOUBTED)
             self._doubts.doubt(passage, token)
             return
         self._refused_token = token
-        passage.is_unauthorized = True
+        passage.was_unauthorized = True
         self._intake.send_again(passage)
 
-    async def _resolve_doubt(self, token: str) -> None:
-        for passage in self._doubts.refused(token):
+    async def _judge_doubted(self) -> None:
+        for passage in self._doubts.refused():
             await self._refuse(passage, Step.REFUSE_SETUP)
-        if self._doubts.is_hopeless(token):
+        if self._doubts.is_hopeless():
             raise TokenRejected(_REFUSED_AS_A_WHOLE if self._tokens.is_renewable else _REFUSED_WITH_KEY)
 
     # Outcomes.
@@ -480,10 +480,11 @@ class Dispatcher:
             del self._unsettled[passage]
             self.progress.decided += passage.tries == 0
             self._report(passage.event, outcome)
-            if passage.is_unjudged:  # it left its lanes when it was refused
+            if passage.state is life.UNJUDGED:
                 self._unjudged -= 1
             else:
                 self._intake.leave_lanes(passage)
+            passage.move(life.SETTLED)
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         await self._journal.commit(changes)
@@ -543,20 +544,23 @@ class Dispatcher:
             self._leave_open()
 
     async def _finish_requests(self, grace: float) -> None:
-        self._cancel(lambda passage: passage.has_intent)
+        self._cancel(Stop.WITHDRAW)
         await self._wait_for_requests(grace)
-        self._cancel(lambda passage: passage.is_flying)
-        await asyncio.gather(*self._requests, *self._chores.values(), return_exceptions=True)
+        self._cancel(Stop.LOSE)
+        await asyncio.gather(*self._requests, return_exceptions=True)
+        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due)
+        await asyncio.gather(*self._chores.values(), return_exceptions=True)
 
     async def _abandon(self) -> None:
         """Without a ledger nothing can be recorded: leave everything as it is."""
-        self._cancel(lambda passage: passage.has_intent or passage.is_flying)
+        self._cancel(Stop.WITHDRAW, Stop.LOSE)
         await asyncio.gather(*self._requests, *self._chores.values(), return_exceptions=True)
         self._leave_open()
 
-    def _cancel(self, fits: Callable[[Passage], bool]) -> None:
+    def _cancel(self, *at_stop: Stop) -> None:
+        """Only those whose state says so: a reply in hand is recorded."""
         for task, passage in self._requests.items():
-            if passage is not None and fits(passage):
+            if LIFE[passage.state].at_stop in at_stop:
                 task.cancel()
 
     async def _wait_for_requests(self, grace: float) -> None:
@@ -572,9 +576,10 @@ class Dispatcher:
     def _last_changes(self) -> list[Change]:
         changes: list[Change] = []
         for passage in self._unsettled:
-            if passage.is_flying:
+            at_stop = LIFE[passage.state].at_stop
+            if at_stop is Stop.LOSE:
                 changes.append(Lost(passage.event))
-            elif passage.has_intent:
+            elif at_stop is Stop.WITHDRAW:
                 changes.append(Withdrawn(passage.event, was_unknown=passage.was_unknown))
         return changes
 
@@ -585,14 +590,8 @@ class Dispatcher:
             self._report(refusal, Open(reason="refused, and not recorded"))
 
 
-def _this_task() -> asyncio.Task[None]:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - for coroutines
-    return task
-
-
 def _concluded(passage: Passage, outcome: Settled) -> Concluded:
-    return Concluded(part=passage.event, outcome=outcome, is_superseded=passage.is_superseded)
+    return Concluded(part=passage.event, outcome=outcome, is_superseded=passage.was_superseded)
 
 
 def _answered(passage: Passage) -> Answered:

@@ -59,6 +59,7 @@ class Ground:
     open_journal: Callable[[Ledger], GroupingJournal]
     wall: Callable[[], float] = time.time
     roll: Callable[[], float] = random.random
+    make_dispatcher: Callable[..., Dispatcher] = Dispatcher
 
 
 def real_ground(settings: Settings) -> Ground:
@@ -250,7 +251,7 @@ class Delivery:
         ground = self._ground
         transport, journal = ground.open_transport(), ground.open_journal(self.ledger)
         try:
-            self._dispatcher = Dispatcher(
+            self._dispatcher = ground.make_dispatcher(
                 plan=ground.plan,
                 transport=transport,
                 tokens=ground.tokens,

@@ -37,10 +37,18 @@ class Doubts(Generic[T]):
         """An item got its second 401, with this token."""
         self._doubted.setdefault(token, []).append(item)
 
-    def refused(self, token: str) -> list[T]:
-        """Whom the API refuses, since it accepts the token for others. They wait no longer."""
-        return self._doubted.pop(token, []) if token in self._accepted else []
+    @property
+    def is_due(self) -> bool:
+        """Whether `refused` or `is_hopeless` has something to say."""
+        return bool(self._doubted) and any(
+            token in self._accepted or token not in self._users for token in self._doubted
+        )
 
-    def is_hopeless(self, token: str) -> bool:
+    def refused(self) -> list[T]:
+        """Whom the API refuses, since it accepts their token for others. They wait no longer."""
+        judged = [token for token in self._doubted if token in self._accepted]
+        return [item for token in judged for item in self._doubted.pop(token)]
+
+    def is_hopeless(self) -> bool:
         """Somebody waits to know, and no request in flight can tell any more: the token is refused."""
-        return bool(self._doubted.get(token)) and token not in self._users
+        return any(token not in self._users for token in self._doubted)

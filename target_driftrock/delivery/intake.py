@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery import life
 from target_driftrock.delivery.admission import Admission, Send, admit
 from target_driftrock.delivery.lanes import Lanes
 from target_driftrock.ledger.interface import Intent, Lost, Standing
@@ -41,10 +42,11 @@ class Intake:
         self._unjudged: dict[tuple[bytes, bytes], Passage] = {}
         self._ready: deque[Passage] = deque()
         self._foreseeable: deque[Passage] = deque()
+        """The look-ahead: of those that waited for their person alone when they came."""
         self._unrecalled: deque[Passage] = deque()
         self._cleared: deque[Passage] = deque()
         self.sendable: deque[Passage] = deque()
-        """Those whose intent is committed: a request may begin."""
+        """Those that wait for a slot."""
 
     def arrive(self, passage: Passage) -> None:
         """An event was read. Its person's, and its identity's, earlier events come first."""
@@ -52,13 +54,14 @@ class Intake:
         is_alone = same is None or not self._lanes.holds(same)
         keys: list[Hashable | None] = [passage.event.person, same]
         if self._lanes.enter(passage, [key for key in keys if key is not None]):
-            self._ready.append(passage)
+            self._have_ready(passage)
         elif is_alone:  # only its person holds it up, so what the ledger knows of it will not change until its turn
             self._foreseeable.append(passage)
 
     def leave_lanes(self, passage: Passage) -> None:
         """An event no longer holds up those behind it."""
-        self._ready.extend(self._lanes.leave(passage))
+        for freed in self._lanes.leave(passage):
+            self._have_ready(freed)
 
     def put_aside(self, passage: Passage) -> None:
         """A refusal that waits for its capture's first acceptance holds nobody up, not even the same content."""
@@ -74,12 +77,14 @@ class Intake:
         """
         for passage in passages:
             if passage.tries:
-                self._cleared.appendleft(passage)
+                self.send_again(passage)
             else:
+                passage.move(life.MEMORY)
                 self._unrecalled.append(passage)
 
     def send_again(self, passage: Passage) -> None:
-        """At once, before all others: it kept its turn at its capture."""
+        """At once, before all others."""
+        passage.move(life.INTENT)
         self._cleared.appendleft(passage)
 
     @property
@@ -106,13 +111,14 @@ class Intake:
         for passage in arrived:
             self.let_go(self._captures.enter(passage, passage.event.capture))
         group = _take(self._unrecalled, RECALL_GROUP)
-        await self._admit_all([passage for passage in group if passage.is_recalled])
-        rest = [passage for passage in group if not passage.is_recalled]
-        asked = [*rest, *_take(self._foreseeable, FORESEEN_GROUP)]
+        await self._admit_all([passage for passage in group if passage.known is not None])
+        rest = [passage for passage in group if passage.known is None]
+        foreseen = _take(self._foreseeable, FORESEEN_GROUP)
+        asked = [*rest, *(passage for passage in foreseen if passage.state is life.PERSON)]
         if asked:
             found = await self._journal.recall([passage.event for passage in asked])
             for passage, known in zip(asked, found, strict=True):
-                passage.known, passage.is_recalled = known, True
+                passage.known = known
         await self._admit_all(rest)
 
     async def _admit_all(self, group: Sequence[Passage]) -> None:
@@ -120,7 +126,7 @@ class Intake:
         lost: list[Lost] = []
         for passage in group:
             admission = admit(
-                passage.known,
+                passage.known or (),
                 on_changed=passage.event.on_changed,
                 holds_unknown=self._plan.holds_unknown,
                 is_replay=passage.event.origin.row is not None,
@@ -138,10 +144,15 @@ class Intake:
         """Commit intents for the slots that are free, and for some more ahead of them."""
         group = _take(self._cleared, self._intents_wanted(free))
         for passage in group:
-            passage.has_intent = True
             self._supersede(passage)
         await self._journal.commit([Intent(passage.event) for passage in group])
+        for passage in group:
+            passage.move(life.SLOT)
         self.sendable.extend(group)
+
+    def _have_ready(self, passage: Passage) -> None:
+        passage.move(life.CAPTURE)
+        self._ready.append(passage)
 
     def _supersede(self, passage: Passage) -> None:
         """From now on the ledger holds what becomes of this request, whatever is judged of an earlier one."""
@@ -150,7 +161,7 @@ class Intake:
         same = _content(passage)
         earlier = None if same is None else self._unjudged.pop(same, None)
         if earlier is not None:
-            earlier.is_superseded = True
+            earlier.was_superseded = True
 
     async def _learn_captures(self, events: Sequence[Event]) -> None:
         captures = dict.fromkeys(event.capture for event in events)
@@ -164,6 +175,7 @@ class Intake:
     def _clear(self, passage: Passage, send: Send) -> None:
         passage.was_unknown = send.was_unknown
         passage.is_change = send.is_change
+        passage.move(life.INTENT)
         self._cleared.append(passage)
 
     def _intents_wanted(self, free: int) -> int:

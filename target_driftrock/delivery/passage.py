@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_driftrock.delivery import life
 from target_driftrock.delivery.verdict import Rival
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_driftrock.delivery.life import State
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Event
     from target_driftrock.ledger.interface import Known
@@ -95,37 +97,36 @@ class Progress:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Passage:
-    """One event on its way."""
+    """One event on its way: where it is, and what is remembered of it."""
 
     event: Event
+    state: State = life.PERSON
+    """Read it; only `move` may change it."""
+    known: Sequence[Known] | None = None
+    """What the ledger held of it and of its other contents; None as long as it was not asked."""
+    is_change: bool = False
+    """Other content of it was delivered, and the settings say that changes are sent."""
     tries: int = 0
     failures: int = 0
     """Replies of 408, 425, 5xx, and lost answers."""
-    was_unknown: bool = False
-    """An earlier request for it, of this run or of one before, lost its answer."""
-    is_unauthorized: bool = False
-    """Its latest answer was a 401."""
-    has_intent: bool = False
-    """An intent is committed, or about to be, and no request has begun under it."""
-    is_flying: bool = False
-    """A request has begun, and no reply came."""
-    is_unjudged: bool = False
-    """Refused by a capture that has accepted nothing."""
-    is_superseded: bool = False
-    """While it was unjudged, a request for the same event was begun."""
-    known: Sequence[Known] = ()
-    """What the ledger knew of it and of its other contents, once it `is_recalled`."""
-    is_recalled: bool = False
-    is_change: bool = False
-    """Other content of it was delivered, and the settings say that changes are sent."""
     reply: Reply | None = None
     """The latest."""
+    was_unknown: bool = False
+    """An earlier request for it, of this run or of one before, lost its answer."""
+    was_unauthorized: bool = False
+    """Its latest answer was a 401."""
+    was_superseded: bool = False
+    """While it was unjudged, a request for the same event was begun."""
     witnesses_at_second_try: tuple[int, int] = (0, 0)
+
+    def move(self, state: State) -> None:
+        """It is in this state from now on: one of the next ones in the table of `life`, which tests hold it to."""
+        self.state = state
 
     @property
     def rivals(self) -> list[Known]:
         """Its other contents under the same `event_id`, which the API may know."""
-        return [each for each in self.known if not (each.is_same_content or each.is_former)]
+        return [each for each in self.known or () if not (each.is_same_content or each.is_former)]
 
     def rival(self) -> Rival:
         """What became of them."""
@@ -138,8 +139,8 @@ class Passage:
 
     def why_open(self) -> str:
         """Why it has no outcome, for the accounts."""
-        if self.is_unjudged:
+        if self.state is life.UNJUDGED:
             return "refused by a capture that has accepted nothing"
-        if self.is_flying or self.was_unknown:
+        if self.state is life.IN_FLIGHT or self.was_unknown:
             return "sent without an answer"
         return "to be tried again" if self.tries else "never sent"

@@ -12,11 +12,11 @@ from target_driftrock.events.answer import Fault
 from target_driftrock.network import CONNECT_TIMEOUT, user_agent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from target_driftrock.delivery.connection import Connection
     from target_driftrock.events.answer import Reply
-    from target_driftrock.events.event import Endpoint
+    from target_driftrock.events.event import Endpoint, Event
     from target_driftrock.network import Network
 
 _IDLE_LIMIT = 2.0
@@ -27,8 +27,8 @@ lost; an older connection may be forgotten by a firewall, too."""
 class Transport(Protocol):
     """The way to the API."""
 
-    async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
-        """Post one event, once, and give what came back. No status and no lost connection raises."""
+    async def send(self, events: Sequence[Event], *, token: str) -> Sequence[Reply]:
+        """Send each event once, and give what came back for each. No status and no lost connection raises."""
 
     async def close(self) -> None:
         """Let go of all connections. May be called twice."""
@@ -55,6 +55,10 @@ class HttpTransport:
         self._read_timeout = read_timeout
         self._idle: deque[tuple[float, Connection]] = deque()  # since when; those longest idle first
         self._now = clock or asyncio.get_running_loop().time
+
+    async def send(self, events: Sequence[Event], *, token: str) -> Sequence[Reply]:
+        """A request for each, one after the other: this API takes one event at a time."""
+        return [await self.post(event.capture.endpoint, body=event.body, token=token) for event in events]
 
     async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
         """Post one event, once: no retry, no redirect, no exception for a status or a lost connection.

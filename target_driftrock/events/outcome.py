@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,27 @@ Settled = Delivered | AlreadyDelivered | Changed | Invalid | Rejected | Held
 """STATE may pass these."""
 
 Outcome = Settled | Open
+
+
+class Account(NamedTuple):
+    """How an outcome is accounted for. `name` is its count in the receipt."""
+
+    name: str
+    is_recorded: bool = False
+    """The ledger's transactions count it, too."""
+    is_kept: bool = False
+    """The record is kept, to be sent again."""
+    is_refused: bool = False
+    """It counts for `max_reject_percent`; a held one only where no answer to it was lost."""
+
+
+ACCOUNTS: Mapping[type[Outcome], Account] = {
+    Delivered: Account("delivered", is_recorded=True),
+    AlreadyDelivered: Account("already_delivered"),
+    Changed: Account("changed"),
+    Invalid: Account("invalid", is_recorded=True, is_kept=True, is_refused=True),
+    Rejected: Account("rejected", is_recorded=True, is_kept=True, is_refused=True),
+    Held: Account("held", is_recorded=True, is_kept=True, is_refused=True),
+    Open: Account("open"),
+}
+"""Each outcome once, in the order in which the receipt tells them."""

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, Refusal
-from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, HeldAs, Invalid, Open, Rejected
+from target_driftrock.events.outcome import (
+    ACCOUNTS,
+    AlreadyDelivered,
+    Changed,
+    Delivered,
+    Held,
+    HeldAs,
+    Invalid,
+    Open,
+    Rejected,
+)
 from target_driftrock.naming import shown
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
 
@@ -23,7 +33,6 @@ Group = TypeVar("Group")
 
 FEWEST_REFUSED = 10
 """With fewer refusals a share says nothing."""
-_REFUSED = ("invalid", "rejected", "held")
 FIRST_INVALID = 10
 """So many invalid records at the very start of a stream: its SCHEMA or its mapping is wrong."""
 _STREAM_INVALID = (
@@ -270,7 +279,7 @@ def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> 
 def _event_counts(counts: Counter[str]) -> EventCounts:
     """As the receipt has them: what is held is held."""
     named = Counter(counts)
-    named["held"] += named.pop("held_unknown", 0)
+    named["held"] += named.pop(_HELD_UNKNOWN, 0)
     return EventCounts(**named)
 
 
@@ -285,20 +294,11 @@ def _kind(parts: Sequence[Part]) -> str:
 
 
 def _name(outcome: Outcome) -> str:
-    match outcome:
-        case Delivered():
-            return "delivered"
-        case AlreadyDelivered():
-            return "already_delivered"
-        case Changed():
-            return "changed"
-        case Invalid():
-            return "invalid"
-        case Rejected():
-            return "rejected"
-        case Held():
-            return "held_unknown" if outcome.is_unknown else "held"
-        case Open():
-            return "open"
-        case _:
-            assert_never(outcome)
+    """By what it is counted here: held ones that had a lost answer apart, since these may be delivered."""
+    if isinstance(outcome, Held) and outcome.is_unknown:
+        return _HELD_UNKNOWN
+    return ACCOUNTS[type(outcome)].name
+
+
+_HELD_UNKNOWN = "held_unknown"
+_REFUSED = tuple(account.name for account in ACCOUNTS.values() if account.is_refused)

@@ -99,7 +99,7 @@ class MemoryLedger:
     def finish(self, *, exit_code: int, receipt: str) -> None:
         """No receipt is kept."""
 
-    def prune(self, *, days: int) -> bool:  # noqa: ARG002 - there is no yesterday
+    def prune(self, *, days: int) -> bool:
         """Nothing gets so old."""
         return False
 

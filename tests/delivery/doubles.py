@@ -10,9 +10,11 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
+from target_driftrock.delivery.life import LIFE, State
+from target_driftrock.delivery.passage import Passage
 from target_driftrock.errors import LedgerUnavailable, TokenRejected
 from target_driftrock.events.answer import Answer, Reply
-from target_driftrock.events.event import Endpoint
+from target_driftrock.events.event import Event
 from target_driftrock.ledger.interface import Change, Concluded
 from tests.contract.memory import MemoryLedger
 
@@ -78,8 +80,11 @@ class ScriptedTransport:
         self.most_flying = 0
         self.cancelled: list[int] = []
 
-    async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
-        """Note the request, and reply."""
+    async def send(self, events: Sequence[Event], *, token: str) -> Sequence[Reply]:
+        """Note each request, and reply."""
+        return [await self._post(event.body, token) for event in events]
+
+    async def _post(self, body: bytes, token: str) -> Reply:
         serial = json.loads(body)["serial"]
         self._numbers[serial] += 1
         sent = Sent(serial=serial, number=self._numbers[serial], at=_now(), token=token)
@@ -147,6 +152,17 @@ class FixedKey:
         if refused is not None:
             raise TokenRejected("The key is refused.")
         return "key"
+
+
+class HeldToItsTable(Passage):
+    """Moves only as the table of an event's life says."""
+
+    __slots__ = ()
+
+    def move(self, state: State) -> None:
+        """Go there, if it is one of the next."""
+        assert state in LIFE[self.state].next, f"{self.state} → {state}"
+        super().move(state)
 
 
 class RecordingLedger(MemoryLedger):

@@ -14,7 +14,15 @@ from target_driftrock.events.outcome import Outcome
 from target_driftrock.ledger.interface import Proven
 from target_driftrock.ledger.journal import GroupingJournal
 from tests import virtual_time
-from tests.delivery.doubles import InLoopExecutor, React, RecordingLedger, ScriptedTokens, ScriptedTransport, accept
+from tests.delivery.doubles import (
+    HeldToItsTable,
+    InLoopExecutor,
+    React,
+    RecordingLedger,
+    ScriptedTokens,
+    ScriptedTransport,
+    accept,
+)
 from tests.delivery.examples import API, capture
 
 WALL = 1_800_000_000.0
@@ -85,6 +93,7 @@ class Stage:
             wall=lambda: WALL + loop.time(),
             roll=self.roll,
             report=lambda part, outcome: outcomes.append((part.origin.position, outcome)),
+            passage=HeldToItsTable,
         )
         dispatcher.submit(parts)
         beside = asyncio.create_task(_beside(dispatcher, meanwhile))

@@ -16,10 +16,11 @@ import uvloop
 from target_driftrock.delivery.dialler import authority
 from target_driftrock.delivery.transport import HttpTransport, Transport
 from target_driftrock.events.answer import Answer, Fault
-from target_driftrock.events.event import Endpoint
+from target_driftrock.events.event import Capture, Endpoint
 from target_driftrock.network import Network
 from target_driftrock.settings import Api, Environment
 from tests import certificates, threads
+from tests.delivery.examples import event
 
 if TYPE_CHECKING:
     import ssl
@@ -156,7 +157,8 @@ async def transport_to(
 
 async def post(transport: Transport, body: bytes = BODY) -> Reply:
     """The reply to one event."""
-    return await transport.post(Endpoint.WEBHOOK, body=body, token=TOKEN)
+    (reply,) = await transport.send([event(1, body=body)], token=TOKEN)
+    return reply
 
 
 async def reply_of(server: Server, **options: Any) -> Reply:
@@ -210,7 +212,7 @@ def test_the_affiliate_path_is_used_when_the_endpoint_says_so(run: Run) -> None:
 
     async def scenario() -> None:
         async with server.running(), transport_to(f"http://127.0.0.1:{server.port}") as transport:
-            await transport.post(Endpoint.AFFILIATE, body=BODY, token=TOKEN)
+            await transport.send([event(1, source=Capture(endpoint=Endpoint.AFFILIATE, source_id="s"))], token=TOKEN)
 
     run(scenario())
     assert server.requests[0].startswith(b"POST /v2/affiliate_event HTTP/1.1\r\n")

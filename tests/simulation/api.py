@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from target_driftrock.events.answer import Answer, Fault, Reply
-from target_driftrock.events.event import Endpoint
+from target_driftrock.events.event import Event
 from tests.simulation.scenario import Scenario, Weather, serial_of
 from tests.simulation.trace import Trace
 
@@ -202,8 +203,11 @@ class Wire:
         self.accepted: list[bytes] = []
         """Contents that the API took in this run, and said so."""
 
-    async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
+    async def send(self, events: Sequence[Event], *, token: str) -> Sequence[Reply]:
         """Send, and wait as the real one does."""
+        return [await self._post(event.body, token) for event in events]
+
+    async def _post(self, body: bytes, token: str) -> Reply:
         if self.is_cut:
             return Fault.NOT_SENT
         self.in_doubt.add(body)

@@ -6,10 +6,12 @@ import logging
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
+from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.door import Delivery, Ground
 from target_driftrock.delivery.passage import Plan
 from target_driftrock.errors import Defect, RejectsAboveLimit
@@ -20,10 +22,11 @@ from target_driftrock.settings import Api, ApiKey, Environment, Keeping, OnChang
 from target_driftrock.singer.checkpoint import Checkpoint
 from target_driftrock.singer.loop import Loop
 from target_driftrock.singer.messages import Record, Schema, State
-from tests.delivery.doubles import InLoopExecutor
+from tests.delivery.doubles import HeldToItsTable, InLoopExecutor
 from tests.simulation.api import SimulatedApi, SimulatedTokens, Wire
 from tests.simulation.ledger import LedgerOfRun, SimulatedLedger
 from tests.simulation.scenario import API, Line, Mishap, Scenario
+from tests.simulation.states import faults_of, killed
 from tests.simulation.trace import Trace
 from tests.simulation.worker import VirtualWorker
 from tests.virtual_time import VirtualLoop
@@ -93,6 +96,9 @@ class Run:
         self._asked = Asked()
         self.wire = Wire(api, chance, trace)
         self.ending = Ending()
+        self.look: Callable[[], Iterable[str]] = tuple
+        """What is wrong inside, once there is something: between two steps, and when the process is dead."""
+        self.look_back: Callable[[], Iterable[str]] = tuple
 
     def main(self, loop: VirtualLoop) -> None:
         """From the first line to the receipt."""
@@ -138,7 +144,15 @@ class Run:
             open_journal=partial(GroupingJournal, executor=executor),
             wall=lambda: 1_800_000_000.0 + loop.time(),
             roll=self._chance.random,
+            make_dispatcher=self._dispatcher,
         )
+
+    def _dispatcher(self, **given: Any) -> Dispatcher:
+        """The program's own, looked into."""
+        dispatcher = Dispatcher(**given, passage=HeldToItsTable)
+        self.look = partial(faults_of, dispatcher)
+        self.look_back = partial(killed, dispatcher, self._durable.standing)
+        return dispatcher
 
     def _signal(self) -> None:
         self._trace.note("signal")

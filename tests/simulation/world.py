@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -149,7 +149,7 @@ class _World:
             self._faults.append("One more full refresh moved a kept row.")
         self._look_at(self._promises.broken)
 
-    def _look_at(self, promises: Callable[[], Iterator[str]]) -> None:
+    def _look_at(self, promises: Callable[[], Iterable[str]]) -> None:
         if not self._faults:
             self._faults += promises()
 
@@ -189,7 +189,12 @@ class _World:
         return [line.kept_as(key, index=index) for key, line, index in found]
 
     def _play(self, run: Run, mishap: Mishap) -> None:
-        steps = _Steps(mishap.crash_at_step, disorder=self._scenario.disorder, chance=self._chance)
+        steps = _Steps(
+            mishap.crash_at_step,
+            disorder=self._scenario.disorder,
+            chance=self._chance,
+            look=lambda: None if run.wire.is_cut else self._look_at(run.look),
+        )
         loop = steps.loop(start=self._now)
         loop.set_exception_handler(lambda _, context: self._faults.append(str(context)))
         try:
@@ -198,6 +203,12 @@ class _World:
         except Crash:
             run.ending.is_crashed = True
             run.wire.is_cut = True
+            self._look_at(run.look_back)
+            _bury(loop)
+        except AssertionError as wrong:
+            self._faults.append(f"A step that must not be: {wrong}")
+            run.wire.is_cut = True
+            steps.let_end()
             _bury(loop)
         except (Endless, NothingCanHappen):
             self._faults.append("The run goes on for ever, or waits for something that nobody will do.")
@@ -240,12 +251,18 @@ def _was_silent(verdicts: list[float], ended_at: float, seconds: float) -> bool:
 
 
 class _Steps:
-    """The order in which tasks take their steps, and the step before which the process dies."""
+    """The order in which tasks take their steps, and the step before which the process dies.
 
-    def __init__(self, crash_at: int | None, *, disorder: float, chance: random.Random) -> None:
+    `look` is called between steps, as often as there are any.
+    """
+
+    def __init__(
+        self, crash_at: int | None, *, disorder: float, chance: random.Random, look: Callable[[], object]
+    ) -> None:
         self._crash_at = crash_at
         self._disorder = disorder
         self._chance = chance
+        self._look = look
         self._taken = 0
 
     def loop(self, *, start: float) -> VirtualLoop:
@@ -253,8 +270,13 @@ class _Steps:
         self._loop = VirtualLoop(start=start, defers=self._defers)
         return self._loop
 
+    def let_end(self) -> None:
+        """The process is dead already: it does not die once more."""
+        self._crash_at = None
+
     def _defers(self) -> bool:
         self._taken += 1
+        self._loop.call_soon(self._look)
         if self._taken == self._crash_at:
             self._loop.call_soon(_raise, Crash())
         if self._taken == MOST_STEPS:

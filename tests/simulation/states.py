@@ -1,0 +1,145 @@
+"""Whether every open event is in one state, and whoever holds something holds what the table says. Seen from inside."""
+# ruff: noqa: SLF001 - what is compared with the table is nobody else's business
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.delivery.life import LIFE, Holding, Kill, State
+from target_driftrock.delivery.passage import Passage
+from target_driftrock.events.event import Event
+from target_driftrock.ledger.interface import Standing
+
+WAITING = {
+    State.PERSON: "blocked",
+    State.CAPTURE: "capture's queue",
+    State.MEMORY: "ledger's queue",
+    State.INTENT: "intents' queue",
+    State.SLOT: "slots' queue",
+    State.BACKING_OFF: "backoff",
+    State.DOUBTED: "doubts",
+}
+"""Where an event stands in these states."""
+IN_HAND = {"capture's queue": "recall", "ledger's queue": "recall", "intents' queue": "intents", "doubts": "doubts"}
+"""The chore that may have taken it from there, to ask the ledger."""
+RULED = {State.RECORDING, State.DOUBTED, State.UNJUDGED}
+"""A refusal is told to its capture, committed, and waits then for its judgement."""
+
+Place = tuple[str, int]
+"""What somebody has or where he stands, and his `id`."""
+
+
+def faults_of(dispatcher: Dispatcher) -> Iterator[str]:
+    """What contradicts the table at this moment, between two steps of the loop, a sentence each."""
+    found = list(_found(dispatcher))
+    wanted = set(_wanted(dispatcher))
+    if len(found) != len(wanted) or set(found) != wanted:
+        yield from _differences(dispatcher, found, wanted)
+    yield from _sums(dispatcher)
+
+
+def killed(dispatcher: Dispatcher, standing: Callable[[Event], Standing | None]) -> Iterator[str]:
+    """Where the ledger holds something else of an open event than a kill leaves at this moment, by the table."""
+    for passage in dispatcher._unsettled:
+        if passage.event.identity is not None and not passage.was_superseded:
+            stands = standing(passage.event)
+            if stands not in _left(passage, stands):
+                yield f"{passage.event.origin.key} was {passage.state.value} at the kill, and stands as {stands}."
+
+
+def _left(passage: Passage, stands: Standing | None) -> set[Standing | None]:
+    """As far as this run has written it, and no commit is under way."""
+    answer = Standing.UNKNOWN if passage.was_unknown else Standing.ANSWERED
+    match LIFE[passage.state].at_kill, passage.state:
+        case _, State.RECORDING | State.DOUBTED | State.UNJUDGED:
+            return {stands}  # the commit that ends it may be done
+        case Kill.INTENT, _:
+            return {Standing.INTENDED}
+        case Kill.ANSWER, _:
+            return {answer}
+        case Kill.AS_BEFORE, State.INTENT if passage.tries:
+            return {answer, Standing.INTENDED}
+        case Kill.AS_BEFORE, _ if passage.tries:
+            return {answer}
+        case _:
+            return {stands}
+
+
+def _found(dispatcher: Dispatcher) -> Iterator[Place]:
+    """By the containers."""
+    intake, trials = dispatcher._intake, dispatcher._captures._trials.values()
+    for item in intake._lanes._keys:
+        yield Holding.LANES.value, item
+    for item in intake._lanes._blockers:
+        yield "blocked", item
+    queues = {
+        "capture's queue": [*intake._ready, *(passage for trial in trials for passage in trial.queue)],
+        "ledger's queue": intake._unrecalled,
+        "intents' queue": intake._cleared,
+        "slots' queue": intake.sendable,
+        "backoff": [sleeper[-1] for sleeper in dispatcher._backoff._heap],
+        "doubts": [passage for each in dispatcher._doubts._doubted.values() for passage in each],
+        Holding.TURN.value: [trial.turn for trial in trials if trial.turn is not None],
+        Holding.SLOT.value: [passage for task, passage in dispatcher._requests.items() if not task.done()],
+    }
+    for place, passages in queues.items():
+        for passage in passages:
+            yield place, id(passage)
+
+
+def _wanted(dispatcher: Dispatcher) -> Iterator[Place]:
+    """By the states. An intent is the ledger's to show, and a turn is needed only where the capture is on trial."""
+    trials = dispatcher._captures._trials
+    for passage in dispatcher._unsettled:
+        holds = LIFE[passage.state].holds
+        if Holding.LANES in holds:
+            yield Holding.LANES.value, id(passage)
+        if Holding.TURN in holds and trials and passage.event.capture in trials:
+            yield Holding.TURN.value, id(passage)
+        if Holding.SLOT in holds:
+            yield Holding.SLOT.value, id(passage)
+        if passage.state in WAITING:
+            yield WAITING[passage.state], id(passage)
+
+
+def _differences(dispatcher: Dispatcher, found: list[Place], wanted: set[Place]) -> Iterator[str]:
+    """What nobody may have, or have twice, and what somebody lacks that no chore has in its hand.
+
+    Where the run is about to stop, a request may have been cancelled, or have failed, and a refusal that stops the run
+    keeps the turn.
+    """
+    states = {id(passage): passage.state for passage in dispatcher._unsettled}
+    is_ending = dispatcher._is_stopping or any(_failures(dispatcher))
+    for place in wanted:
+        if place in found:
+            found.remove(place)
+        elif not is_ending and IN_HAND.get(place[0]) not in dispatcher._chores:
+            yield f"An event ({states[place[1]].name}) is not in {place[0]}."
+    for name, item in found:
+        state = states.get(item, State.SETTLED)
+        if not (is_ending and name == Holding.TURN.value and state is State.UNJUDGED):
+            yield f"An event ({state.name}) is in {name}, and should not be, or is there twice."
+
+
+def _sums(dispatcher: Dispatcher) -> Iterator[str]:
+    states = [passage.state for passage in dispatcher._unsettled]
+    taken, requests = dispatcher._limiter._taken, len(dispatcher._requests)
+    if taken != requests:
+        yield f"{taken} slots are taken, and there are {requests} requests."
+    in_use, flying = sum(dispatcher._doubts._users.values()), states.count(State.IN_FLIGHT)
+    if in_use != flying and not dispatcher._is_stopping and not any(_failures(dispatcher)):
+        yield f"{in_use} requests use a token, and {flying} are in flight."
+    if dispatcher._unjudged != states.count(State.UNJUDGED):
+        yield f"{dispatcher._unjudged} are unjudged, and by their states {states.count(State.UNJUDGED)}."
+    if any(passage.state not in RULED for passage in dispatcher._captures.unjudged()):
+        yield "A capture waits to judge what is not unjudged."
+    if State.SETTLED in states:
+        yield "An event is settled, and open."
+
+
+def _failures(dispatcher: Dispatcher) -> Iterator[bool]:
+    """Something has failed, and the run is about to hear of it."""
+    yield dispatcher._failure is not None
+    for task in (*dispatcher._requests, *dispatcher._chores.values()):
+        yield task.done() and not task.cancelled() and task.exception() is not None
