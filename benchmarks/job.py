@@ -102,7 +102,7 @@ def took(ended: process.Ended) -> Took:
 def _main(kind: str, config: str) -> int:
     """The run itself, with the ledger's commits counted and timed."""
     from target_driftrock import redaction, run
-    from target_driftrock.cli import load_target
+    from target_driftrock.given import load_target
     from target_driftrock.ledger.durable import DurableLedger, open_ledger
     from target_driftrock.ledger.memory import MemoryLedger
     from target_driftrock.settings import read_files

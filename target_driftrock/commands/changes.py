@@ -1,19 +1,32 @@
-"""What `rejects --changed` needs of the settings, and what it says."""
+"""`rejects --changed`: what it settles, what it needs of the settings, and what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.ledger.settling import settle
 from target_driftrock.settings import OnChanged, mapping_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from target_driftrock.ledger.reading import Selection
     from target_driftrock.ledger.settling import Settlement
 
 REPLAY = 'target-driftrock rejects --reason "settled as a change" --config FILE | target-driftrock --config FILE'
 """What sends again the rows that stay, and no others."""
+
+
+def settle_changes(config: Mapping[str, Any], selection: Selection) -> None:
+    """Settle the rows as changes of what was delivered, and say how many."""
+    settings = for_ledger(config)
+    settled = settle(settings.keeping.ledger, selection, sends=sent(config), wait=settings.patience.max_outage)
+    for line in lines(settled):
+        click.echo(line)
 
 
 def sent(config: Mapping[str, Any]) -> Callable[[str], bool]:

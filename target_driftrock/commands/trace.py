@@ -5,13 +5,39 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, assert_never
 
+import click
+
+from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.commands.terminal import sought
+from target_driftrock.given import config_option
 from target_driftrock.ledger.interface import Standing
 from target_driftrock.naming import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from target_driftrock.given import Given
     from target_driftrock.ledger.reading import TracedEvent, TracedRow
+
+_NOT_KNOWN = 1
+
+
+@click.command()
+@config_option
+@click.argument("event_id", metavar="EVENT_ID")
+@click.pass_obj
+def trace(given: Given, *, event_id: str) -> int:
+    """Say whether the event with this id was delivered, when, how often it was tried, and by which run.
+    A - reads the id from the input. Ends with 1 if it is not known. Nothing is sent.
+    """
+    from target_driftrock.ledger.reading import reading
+
+    settings = for_ledger(given.said())
+    with reading(settings.keeping.ledger) as ledger:
+        events, rows = ledger.trace(sought(event_id))
+    for line in lines(events, rows):
+        click.echo(line)
+    return 0 if events or rows else _NOT_KNOWN
 
 
 def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow]) -> Iterator[str]:
