@@ -9,6 +9,7 @@ from __future__ import annotations
 from target_driftrock.settings.groups import (
     DEFAULT_PORTS,
     DEFAULT_URLS,
+    EVENT_TYPES,
     Api,
     ApiKey,
     ClientCredentials,
@@ -35,6 +36,7 @@ from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_se
 __all__ = [
     "DEFAULT_PORTS",
     "DEFAULT_URLS",
+    "EVENT_TYPES",
     "TABLE",
     "Api",
     "ApiKey",

@@ -19,6 +19,10 @@ Scalar = str | int | float | Decimal | bool | None
 """What a `when` compares with, and what a constant field holds. A number with a fraction is an exact Decimal."""
 
 
+EVENT_TYPES = ("lead", "conversion", "action")
+"""The API's words for what an event is."""
+
+
 class Environment(enum.Enum):
     """Whose API is meant. `sandbox` is a `target-driftrock sandbox` on this machine."""
 
