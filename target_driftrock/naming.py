@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0e\ufe0f")
 """Printable by their Unicode category, and yet nothing is seen of them."""
@@ -40,11 +40,6 @@ def escaped(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(char) if _is_hidden(char) else char for char in text)
-
-
-def either(names: Sequence[str]) -> str:
-    """The names as a choice: `skip or send`."""
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def nearest(name: str, names: Iterable[str], *, close: float = _CLOSE) -> str | None:

@@ -10,6 +10,7 @@ import click
 from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.ledger.settling import settle
 from target_driftrock.settings import OnChanged, mapping_label
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,10 +51,6 @@ def sent(config: Mapping[str, Any]) -> Callable[[str], bool]:
 def lines(settlement: Settlement) -> Iterator[str]:
     """What was settled, a line each."""
     left = f"; {settlement.left} left, since nothing was delivered under their event_id" if settlement.left else ""
-    yield f"Settled as changed: {settlement.settled} {_rows(settlement.settled)}{left}."
+    yield f"Settled as changed: {counted(settlement.settled, 'row')}{left}."
     if settlement.to_send:
         yield f"{settlement.to_send} of them stay to be sent again, since on_changed is send: {REPLAY}"
-
-
-def _rows(count: int) -> str:
-    return "row" if count == 1 else "rows"

@@ -37,6 +37,7 @@ from target_driftrock.naming import escaped, shown
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -116,7 +117,8 @@ def findings(
         yield from _errors(invalid)
         return
     settings = target.settings
-    yield _ok(f"The settings are right: environment {settings.api.environment.value}, {_mappings(settings)}.")
+    mappings = counted(len(settings.mappings), "mapping")
+    yield _ok(f"The settings are right: environment {settings.api.environment.value}, {mappings}.")
     yield from _ledger(settings.keeping)
     yield from _host_and_credentials(settings)
     if has_input:
@@ -124,11 +126,6 @@ def findings(
     else:
         yield _warning("The mapping was not held against a SCHEMA: give a file of a tap's messages by --input.")
         yield from map(_warning, unreachable(settings.mappings))
-
-
-def _mappings(settings: Settings) -> str:
-    count = len(settings.mappings)
-    return f"{count} mapping{'s' if count > 1 else ''}"
 
 
 def _ledger(keeping: Keeping) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.events.identity import Who
 from target_driftrock.ledger.erasing import Sought, erase
 from target_driftrock.mapping.who import email_of, phone_of
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,8 +36,8 @@ def erase_rows(config: Mapping[str, Any], kind: str, value: str) -> None:
         raise click.UsageError(f"--{kind} cannot be looked for: {fault}.") from None
     erased = erase(settings.keeping.ledger, sought, wait=settings.patience.max_outage)
     click.echo(
-        f"Erased: {_of(erased.kept, 'kept row')}, {_of(erased.unknown, 'id')} of events whose answer was lost, "
-        f"{_of(erased.forgotten, 'note')} of whom an event was about."
+        f"Erased: {counted(erased.kept, 'kept row')}, {counted(erased.unknown, 'id')} of events whose answer was lost, "
+        f"{counted(erased.forgotten, 'note')} of whom an event was about."
     )
 
 
@@ -105,10 +106,6 @@ def _texts(record: bytes) -> Iterator[str]:
 
 def _digits(text: str) -> str:
     return re.sub(r"\D", "", text).removeprefix("00")
-
-
-def _of(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 _SOUGHT = {"person": person, "email": email, "phone": phone, "event": event}

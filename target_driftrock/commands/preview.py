@@ -15,14 +15,14 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 from target_driftrock.commands.search import Search, marks
 from target_driftrock.commands.terminal import write
 from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, SettingsInvalid
-from target_driftrock.events.event import Event, Refusal
+from target_driftrock.events.event import Refusal
 from target_driftrock.given import config_option, input_option
 from target_driftrock.naming import escaped
-from target_driftrock.receipt import RecordCounts
+from target_driftrock.receipt import RecordCounts, record_kind
 from target_driftrock.singer.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from target_driftrock.commands.search import Findings, Verdict
     from target_driftrock.events.event import Part
@@ -137,7 +137,7 @@ class Preview:
             return
         self._target.map_record(record)
         parts = self._target.batch.take()
-        self._records[_kind(parts)] += 1
+        self._records[record_kind(parts)] += 1
         self._records["deletions"] += not parts and self._target.filters_deletion(record)
         for part in parts:
             self._take_part(record, part)
@@ -172,9 +172,3 @@ def _unsent(found: Findings) -> str:
     counts = [(found.repeats, "repeat" if found.repeats == 1 else "repeats"), (found.changed, "changed")]
     told = " and ".join(f"{count} {name}" for count, name in counts if count)
     return f", of them {told}" if told else ""
-
-
-def _kind(parts: Sequence[Part]) -> str:
-    if any(isinstance(part, Event) for part in parts):
-        return "mapped"
-    return "invalid" if parts else "filtered"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from target_driftrock import naming
 from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.commands.terminal import console, is_terminal, sought, write
 from target_driftrock.given import config_option
+from target_driftrock.wording import counted, day, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -198,7 +198,7 @@ def _defender(known: Defender) -> dict[str, Any]:
     return {
         "event_id": known.event_id,
         "standing": "delivered" if known.is_delivered else "perhaps delivered",
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known.at)),
+        "at": moment(known.at),
         "run": known.run,
     }
 
@@ -209,7 +209,7 @@ def table(groups: Sequence[KeptGroup]) -> Table:
     Where some collide with what is known, it says since when that is, and by which run; the latest of it.
     """
     total = sum(group.count for group in groups)
-    shown = Table(caption=f"{total} {'row waits' if total == 1 else 'rows wait'} in the ledger.")
+    shown = Table(caption=f"{counted(total, 'row')} {'waits' if total == 1 else 'wait'} in the ledger.")
     more = _COLUMNS_OF_KNOWN if any(group.known_at is not None for group in groups) else ()
     for name in (*_COLUMNS, *more):
         shown.add_column(name, justify="right" if name in _FIGURES else "left", overflow="fold")
@@ -232,4 +232,4 @@ def _figure(number: int | None) -> str:
 
 
 def _day(at: float | None) -> str:
-    return "" if at is None else time.strftime("%Y-%m-%d", time.gmtime(at))
+    return "" if at is None else day(at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.commands.terminal import console, write
 from target_driftrock.given import config_option
 from target_driftrock.naming import escaped
+from target_driftrock.wording import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -188,7 +188,7 @@ def _ending(run: Run) -> str:
 
 
 def _moment(at: float | None) -> str:
-    return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    return "" if at is None else moment(at)
 
 
 def _line(members: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, assert_never
 
 import click
@@ -12,6 +11,7 @@ from target_driftrock.commands.terminal import sought
 from target_driftrock.given import config_option
 from target_driftrock.ledger.interface import Standing
 from target_driftrock.naming import shown
+from target_driftrock.wording import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,12 +51,12 @@ def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow]) -> Iterator[
 def _event(event: TracedEvent) -> str:
     waits = "a row of it waits: see `target-driftrock rejects`" if event.is_kept else "no row of it waits"
     tried = "tried once" if event.tries == 1 else f"tried {event.tries} times"
-    return f"{_standing(event.standing)}: {_moment(event.at)}, by run {event.run}, {tried}; {waits}."
+    return f"{_standing(event.standing)}: {moment(event.at)}, by run {event.run}, {tried}; {waits}."
 
 
 def _row(row: TracedRow) -> str:
     return (
-        f"Kept as {row.kind} ({row.reason}): {_moment(row.at)}, by run {row.run}, stream {shown(row.stream)}; "
+        f"Kept as {row.kind} ({row.reason}): {moment(row.at)}, by run {row.run}, stream {shown(row.stream)}; "
         "the row waits: see `target-driftrock rejects`."
     )
 
@@ -79,7 +79,3 @@ def _standing(standing: Standing) -> str:
             return "Not sent, as a change of what was delivered"
         case _:
             assert_never(standing)
-
-
-def _moment(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

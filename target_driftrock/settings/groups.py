@@ -81,6 +81,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_allowed(url: str) -> bool:
+    """Whether credentials and events may go to `url`: over HTTPS, or to this machine itself."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCredentials:
     """For OAuth 2.0 client credentials, RFC 6749 section 4.4."""

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import jsonschema_rs
 
 from target_driftrock.errors import SettingsInvalid
-from target_driftrock.naming import either, nearest, shown
+from target_driftrock.naming import nearest, shown
 from target_driftrock.settings import streams as items
 from target_driftrock.settings.groups import (
     DEFAULT_URLS,
@@ -35,9 +35,11 @@ from target_driftrock.settings.groups import (
     Patience,
     Settings,
     StreamMapping,
+    is_allowed,
     is_loopback,
 )
 from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row, schema_of
+from target_driftrock.wording import either
 
 _CHANGED = {choice.value for choice in OnChanged}
 _CHOICES: Mapping[str, type[Enum]] = {"on_unknown": OnUnknown, "new_ledger": NewLedger}
@@ -200,7 +202,7 @@ def _bounds(row: Row) -> str:
 
 def _environment_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if "environment" not in given:
-        yield "environment is missing: set it to production, staging or sandbox."
+        yield f"environment is missing: set it to {either([environment.value for environment in Environment])}."
 
 
 def _credential_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -231,10 +233,9 @@ def _api_url_faults(given: Mapping[str, Any]) -> Iterator[str]:
         yield "api_url must not have a user name or a password in it: give credentials as settings of their own."
     if "?" in url or "#" in url:
         yield "api_url must not have a query (?) or a fragment (#) in it: take it off."
-    is_local = is_loopback(parts.hostname or "")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+    if not is_allowed(url):
         yield f"api_url must begin with https://, or be on this machine: http:// is for {_LOCAL} alone."
-    if given.get("environment") == Environment.SANDBOX.value and not is_local:
+    if given.get("environment") == Environment.SANDBOX.value and not is_loopback(parts.hostname or ""):
         yield f"api_url must be on this machine ({_LOCAL}) when environment is sandbox: change one or the other."
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from target_driftrock.naming import either, nearest, shown
+from target_driftrock.naming import nearest, shown
 from target_driftrock.settings.groups import EVENT_TYPES, OnChanged, StreamMapping, mapping_label
 from target_driftrock.settings.table import FORMER_SCHEMAS, MAPPING_SCHEMAS
+from target_driftrock.wording import either
 
 _TEXTS = ("event_name", "source_id", "affiliate_id", "event_id", "person_id", "ga_client_id", "created_at")
 _BESIDE_SKIP = ("stream", "skip", "when")
