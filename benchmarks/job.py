@@ -101,8 +101,8 @@ def took(ended: process.Ended) -> Took:
 def _main(kind: str, config: str) -> int:
     """The run itself, with the ledger's commits counted and timed."""
     from target_driftrock import redaction
-    from target_driftrock.cli import load_target
     from target_driftrock.delivery import door
+    from target_driftrock.given import load_target
     from target_driftrock.ledger.durable import DurableLedger, open_ledger
     from target_driftrock.settings import read_files
     from target_driftrock.signals import Signals

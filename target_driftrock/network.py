@@ -19,7 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from target_driftrock.errors import NoThread, SettingsInvalid
 from target_driftrock.events.event import Endpoint
-from target_driftrock.settings import is_loopback, origin, port
+from target_driftrock.settings import is_allowed, is_loopback, origin, port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,12 +68,6 @@ class Network:
             proxy=proxy,
             tls=tls,
         )
-
-
-def is_allowed(url: str) -> bool:
-    """Whether credentials and events may go to `url`: over HTTPS, or to this machine itself."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def connection_fault(network: Network) -> str | None:

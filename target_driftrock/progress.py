@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from target_driftrock.wording import moment
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -158,7 +160,7 @@ def _is_outage(outlook: Outlook) -> bool:
 
 def outage(outlook: Outlook, *, since: float) -> str:
     """How an outage stands, in words. `since` is Unix time."""
-    begin = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
+    begin = moment(since)
     reason, left = outlook.reason or "no answer", span(outlook.left or 0.0)
     return (
         f"Driftrock has given no verdict on anything since {begin} ({reason}). {_next(outlook.next_try)}; after {left} "

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import ACCOUNTS
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_driftrock.events.event import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,7 @@ class RecordCounts:
     @property
     def told(self) -> str:
         """The sum in words, without the number read."""
-        deletions = (
-            f" (of them {self.deletions} deletion{'' if self.deletions == 1 else 's'})" if self.deletions else ""
-        )
+        deletions = f" (of them {counted(self.deletions, 'deletion')})" if self.deletions else ""
         return (
             f"{self.mapped} mapped + {self.invalid} invalid + {self.filtered} filtered{deletions} "
             f"+ {self.unmapped} unmapped"
@@ -39,6 +41,13 @@ class RecordCounts:
     def total(self) -> int:
         """All of them."""
         return self.mapped + self.invalid + self.filtered + self.unmapped
+
+
+def record_kind(parts: Sequence[Part]) -> str:
+    """As what a record counts, by the parts that came of it."""
+    if any(isinstance(part, Event) for part in parts):
+        return "mapped"
+    return "invalid" if parts else "filtered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ import os
 import re
 import sys
 import threading
-import time
 import traceback
 import warnings
 from collections import deque
@@ -26,6 +25,7 @@ from typing import Any, TextIO
 
 from target_driftrock.errors import RunStopped, faults
 from target_driftrock.naming import escaped
+from target_driftrock.wording import moment
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,7 @@ class SafeFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The whole text. It may be called while the code that logs is still on the stack, and only then."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        return f"{at} {record.levelname} {self.text(record)}"
+        return f"{moment(record.created)} {record.levelname} {self.text(record)}"
 
     def text(self, record: logging.LogRecord) -> str:
         """The sentence, and a line for each frame of its exception."""

@@ -18,6 +18,13 @@ from target_driftrock.target import TargetDriftrock
 ROOT = Path(cli.__file__).parents[1]
 
 
+def command(name: str) -> click.Command:
+    """The command of that name."""
+    found = cli.program.get_command(click.Context(cli.program), name)
+    assert found is not None
+    return found
+
+
 def process(code: str) -> subprocess.CompletedProcess[str]:
     """A fresh interpreter, in which nothing is imported yet."""
     return subprocess.run(
@@ -33,7 +40,7 @@ def process(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_option_of_the_sdk_is_there_when_no_command_is_named() -> None:
     """Meltano and whoever knows another target find the same names, each taking as much."""
-    ours = {option.name: option for option in cli.program().params}
+    ours = {option.name: option for option in cli.program.params}
 
     for theirs in TargetDriftrock.get_singer_command().params:
         option = ours[theirs.name]
@@ -92,14 +99,18 @@ def test_help_reads_as_sentences_when_it_is_asked_for(arguments: list[str], caps
 
 def test_every_help_text_is_a_sentence_when_it_is_shown() -> None:
     """Of options and of commands alike."""
-    program = cli.program()
-    texts = [option.help for option in program.params if isinstance(option, click.Option)]
-    for command in program.commands.values():
-        texts += [option.help for option in command.params if isinstance(option, click.Option)]
-        texts.append(command.short_help)
+    ours = [cli.program, *(command(name) for name in cli.COMMANDS if name != "sandbox")]  # whose options are a table
+    texts = [option.help for command in ours for option in command.params if isinstance(option, click.Option)]
+    texts += cli.COMMANDS.values()
 
     assert texts
     assert [text for text in texts if not (text and text[0].isupper() and text.endswith("."))] == []
+
+
+def test_a_command_is_there_when_its_module_is() -> None:
+    """What `--help` lists is what can be called, and each brings its own options."""
+    assert {name for name in cli.COMMANDS if command(name).name == name} == cli.COMMANDS.keys()
+    assert cli.program.list_commands(click.Context(cli.program)) == sorted(cli.COMMANDS)
 
 
 @pytest.mark.parametrize(

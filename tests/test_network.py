@@ -11,8 +11,8 @@ import pytest
 
 from target_driftrock.errors import NoThread, SettingsInvalid
 from target_driftrock.events.event import Endpoint
-from target_driftrock.network import Network, detached, is_allowed
-from target_driftrock.settings import Api, Environment
+from target_driftrock.network import Network, detached
+from target_driftrock.settings import Api, Environment, is_allowed
 from tests import certificates, threads
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+import click
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
@@ -25,6 +26,7 @@ from target_driftrock.errors import (
     faults,
 )
 from target_driftrock.events.event import Event
+from target_driftrock.given import config_option, input_option
 from target_driftrock.ledger.inspection import doubts, judge_existence
 from target_driftrock.ledger.place import parse_place
 from target_driftrock.ledger.reading import reading
@@ -34,18 +36,38 @@ from target_driftrock.naming import escaped, shown
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_driftrock.commands.search import Verdict
     from target_driftrock.events.identity import KnownWay, Way
+    from target_driftrock.given import Given
     from target_driftrock.settings import ClientCredentials, Keeping, Settings
     from target_driftrock.singer.messages import Record, Schema
     from target_driftrock.target import TargetDriftrock
 
 DEADLINE = 15.0
 """Seconds for each thing that is asked of the network."""
+
+
+@click.command()
+@config_option
+@input_option
+@click.pass_obj
+def check(given: Given) -> int:
+    """Say whether settings, ledger, host and credentials would do. No event is sent.
+
+    With --input it also holds the mapping against each SCHEMA in it, and the events against each other.
+    """
+    found = []
+    has_input, variables = given.input is not None, given.variable_doubts()
+    with given.opened() as source:
+        for finding in findings(given.target, source, has_input=has_input, variables=variables):
+            click.echo(finding.line)
+            found.append(finding)
+    return gravest(found)
 
 
 class Level(enum.Enum):
@@ -94,7 +116,8 @@ def findings(
         yield from _errors(invalid)
         return
     settings = target.settings
-    yield _ok(f"The settings are right: environment {settings.api.environment.value}, {_mappings(settings)}.")
+    mappings = counted(len(settings.mappings), "mapping")
+    yield _ok(f"The settings are right: environment {settings.api.environment.value}, {mappings}.")
     yield from _ledger(settings.keeping)
     yield from _host_and_credentials(settings)
     if has_input:
@@ -102,11 +125,6 @@ def findings(
     else:
         yield _warning("The mapping was not held against a SCHEMA: give a file of a tap's messages by --input.")
         yield from map(_warning, unreachable(settings.mappings))
-
-
-def _mappings(settings: Settings) -> str:
-    count = len(settings.mappings)
-    return f"{count} mapping{'s' if count > 1 else ''}"
 
 
 def _ledger(keeping: Keeping) -> Iterator[Finding]:

@@ -6,12 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.events.identity import Who
-from target_driftrock.ledger.erasing import Sought
+from target_driftrock.ledger.erasing import Sought, erase
 from target_driftrock.mapping.who import email_of, phone_of
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 FEWEST_DIGITS = 6
 """A shorter run of digits is in too many records to be somebody's telephone number."""
@@ -21,6 +25,20 @@ _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 class NotSearchable(ValueError):
     """The value cannot be looked for; the text says why, without it."""
+
+
+def erase_rows(config: Mapping[str, Any], kind: str, value: str) -> None:
+    """Erase what is known by a value of that kind, and say how much."""
+    settings = for_ledger(config)
+    try:
+        sought = _SOUGHT[kind](value)
+    except NotSearchable as fault:
+        raise click.UsageError(f"--{kind} cannot be looked for: {fault}.") from None
+    erased = erase(settings.keeping.ledger, sought, wait=settings.patience.max_outage)
+    click.echo(
+        f"Erased: {counted(erased.kept, 'kept row')}, {counted(erased.unknown, 'id')} of events whose answer was lost, "
+        f"{counted(erased.forgotten, 'note')} of whom an event was about."
+    )
 
 
 def person(value: str) -> Sought:
@@ -88,3 +106,6 @@ def _texts(record: bytes) -> Iterator[str]:
 
 def _digits(text: str) -> str:
     return re.sub(r"\D", "", text).removeprefix("00")
+
+
+_SOUGHT = {"person": person, "email": email, "phone": phone, "event": event}

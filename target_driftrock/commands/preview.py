@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+import click
 import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock.commands.search import Search, marks
+from target_driftrock.commands.terminal import write
 from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, SettingsInvalid
-from target_driftrock.events.event import Event, Refusal
-from target_driftrock.naming import visible_json
-from target_driftrock.receipt import RecordCounts
+from target_driftrock.events.event import Refusal
+from target_driftrock.given import config_option, input_option
+from target_driftrock.naming import escaped, visible_json
+from target_driftrock.receipt import RecordCounts, record_kind
 from target_driftrock.singer.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from target_driftrock.commands.search import Findings, Verdict
     from target_driftrock.events.event import Part
+    from target_driftrock.given import Given
     from target_driftrock.singer.messages import Record, Schema
     from target_driftrock.target import TargetDriftrock
+
+
+@click.command()
+@config_option
+@input_option
+@click.option("--max", "limit", type=click.IntRange(1), metavar="N", help="Stop after so many records.")
+@click.pass_obj
+def preview(given: Given, *, limit: int | None) -> int:
+    """Print every event as it would be sent, a line of JSON each, and everything that is wrong, such as two
+    persons' events under one event_id. Nothing is sent.
+
+    A summary stands at the end, on standard error.
+    """
+    for doubt in given.variable_doubts():
+        click.echo(f"warning: {escaped(doubt)}", err=True)
+    with given.opened() as source:
+        seen = Preview(given.target(), write=write, limit=limit)
+        seen.read(source)
+    sys.stdout.flush()  # before the summary, where both go to one terminal
+    for line in seen.summary():
+        click.echo(escaped(line), err=True)
+    return seen.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +139,7 @@ class Preview:
             return
         self._streams.map(record, position=self._reader.counts["RECORD"])
         parts = self._batch.take()
-        self._records[_kind(parts)] += 1
+        self._records[record_kind(parts)] += 1
         self._records["deletions"] += not parts and self._streams.filters_deletion(record)
         for part in parts:
             self._take_part(record, part)
@@ -147,9 +174,3 @@ def _unsent(found: Findings) -> str:
     counts = [(found.repeats, "repeat" if found.repeats == 1 else "repeats"), (found.changed, "changed")]
     told = " and ".join(f"{count} {name}" for count, name in counts if count)
     return f", of them {told}" if told else ""
-
-
-def _kind(parts: Sequence[Part]) -> str:
-    if any(isinstance(part, Event) for part in parts):
-        return "mapped"
-    return "invalid" if parts else "filtered"

@@ -6,19 +6,26 @@ Nothing is sent.
 from __future__ import annotations
 
 import re
-import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
 from target_driftrock import naming
+from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.commands.terminal import console, is_terminal, sought, write
+from target_driftrock.given import config_option
+from target_driftrock.wording import counted, day, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from target_driftrock.ledger.reading import Defender, KeptGroup, KeptRow, Why
+    from target_driftrock.given import Given
+    from target_driftrock.ledger.reading import Defender, KeptGroup, KeptRow, Selection, Why
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROW = "driftrock_row"
@@ -33,6 +40,111 @@ _MARKS = re.compile(
 _COLUMNS = ("stream", "mapping", "kind", "reason", "status", "rows", "first seen", "last seen")
 _COLUMNS_OF_KNOWN = ("known since", "by run")
 _FIGURES = frozenset({"status", "rows", "by run"})
+
+
+_ONE_SOUGHT = "--person, --email, --phone and --event"
+_WITH_CHANGED = "--stream, --reason, --since and --event"
+_OR_INPUT = "A - reads it from the input."
+
+
+def _midnight(_: click.Context, __: click.Parameter, day: str | None) -> float | None:
+    try:
+        return None if day is None else datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise click.BadParameter("it must be a day, such as 2026-01-31.") from None
+
+
+@click.command()
+@config_option
+@click.option("--stream", metavar="NAME", help="Only of this stream.")
+@click.option("--reason", metavar="TEXT", help="Only with this in the reason, such as `status 422`.")
+@click.option(
+    "--since", metavar="DATE", callback=_midnight, help="Only refused on that day (UTC) or later: 2026-01-31."
+)
+@click.option("--held", is_flag=True, help="Only held, collisions and undecided ones: for a person to decide.")
+@click.option("--table", "is_table", is_flag=True, help="The table for people, which is what a terminal gets anyway.")
+@click.option(
+    "--answers", is_flag=True, help="Instead, what the API answered, a line of JSON for each row: personal data."
+)
+@click.option(
+    "--changed",
+    is_flag=True,
+    help=(
+        "Settle collisions and undecided ones: they are changes of what was delivered under their event_id. With "
+        f"{_WITH_CHANGED}: whatever these say."
+    ),
+)
+@click.option("--delete", is_flag=True, help="Erase what one of the next four options says.")
+@click.option("--person", metavar="VALUE", help=f"With --delete: the rows of this person_id. {_OR_INPUT}")
+@click.option(
+    "--email", metavar="VALUE", help=f"With --delete: the rows with this address anywhere in them. {_OR_INPUT}"
+)
+@click.option(
+    "--phone",
+    metavar="VALUE",
+    help=f"With --delete: the rows with this telephone number anywhere in them. {_OR_INPUT}",
+)
+@click.option(
+    "--event",
+    metavar="VALUE",
+    help=(
+        "With --delete: the rows of this event_id, and the id of a lost answer; with --changed: only these. "
+        f"{_OR_INPUT}"
+    ),
+)
+@click.pass_obj
+def rejects(
+    given: Given,
+    /,
+    *,
+    stream: str | None,
+    reason: str | None,
+    since: float | None,
+    held: bool,
+    is_table: bool,
+    answers: bool,
+    changed: bool,
+    delete: bool,
+    **values: str | None,
+) -> None:
+    """Print what was refused or held as a tap's messages, to send it again once the cause is mended:
+    target-driftrock rejects --config FILE | target-driftrock --config FILE. On a terminal: a table.
+
+    With --changed it settles, with --delete it erases. Nothing is sent.
+    """
+    from target_driftrock.commands import changes, erasure
+    from target_driftrock.ledger.reading import HELD, Selection
+
+    selection = Selection(stream=stream, reason=reason, since=since, kinds=HELD if held else frozenset())
+    named = {name: value for name, value in values.items() if value is not None}
+    if changed:
+        if held or is_table or answers or delete or named.keys() - {"event"}:
+            raise click.UsageError(f"--changed goes with {_WITH_CHANGED}, and with nothing else.")
+        event = sought(named["event"]) if named else None
+        changes.settle_changes(given.said(), replace(selection, event=event))
+    elif delete:
+        if selection != Selection() or is_table or answers or len(named) != 1:
+            raise click.UsageError(f"--delete goes with one of {_ONE_SOUGHT}, and with nothing else.")
+        [(kind, value)] = named.items()
+        erasure.erase_rows(given.said(), kind, sought(value))
+    elif named:
+        raise click.UsageError(f"{_ONE_SOUGHT} go with --delete, and --event with --changed too.")
+    elif is_table and answers:
+        raise click.UsageError("--answers goes with the options that choose rows, and not with --table.")
+    else:
+        _print(for_ledger(given.said()).keeping.ledger, selection, is_table=is_table, is_answers=answers)
+
+
+def _print(place: str, selection: Selection, *, is_table: bool, is_answers: bool) -> None:
+    from target_driftrock.ledger.reading import reading
+
+    with reading(place) as ledger:
+        if is_answers:
+            write_answers(ledger.kept(selection), write)
+        elif is_table or is_terminal():
+            console().print(table(ledger.groups(selection)))
+        else:
+            write_stream(ledger.kept(selection), write)
 
 
 def write_stream(rows: Iterable[KeptRow], write: Callable[[bytes], object]) -> None:
@@ -79,7 +191,7 @@ def _defender(known: Defender) -> dict[str, Any]:
     return {
         "event_id": known.event_id,
         "standing": "delivered" if known.is_delivered else "perhaps delivered",
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known.at)),
+        "at": moment(known.at),
         "run": known.run,
     }
 
@@ -90,7 +202,7 @@ def table(groups: Sequence[KeptGroup]) -> Table:
     Where some collide with what is known, it says since when that is, and by which run; the latest of it.
     """
     total = sum(group.count for group in groups)
-    shown = Table(caption=f"{total} {'row waits' if total == 1 else 'rows wait'} in the ledger.")
+    shown = Table(caption=f"{counted(total, 'row')} {'waits' if total == 1 else 'wait'} in the ledger.")
     more = _COLUMNS_OF_KNOWN if any(group.known_at is not None for group in groups) else ()
     for name in (*_COLUMNS, *more):
         shown.add_column(name, justify="right" if name in _FIGURES else "left", overflow="fold")
@@ -113,4 +225,4 @@ def _figure(number: int | None) -> str:
 
 
 def _day(at: float | None) -> str:
-    return "" if at is None else time.strftime("%Y-%m-%d", time.gmtime(at))
+    return "" if at is None else day(at)

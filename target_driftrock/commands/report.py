@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.commands.terminal import console, write
+from target_driftrock.given import config_option
 from target_driftrock.naming import escaped
+from target_driftrock.wording import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from target_driftrock.given import Given
     from target_driftrock.ledger.reading import Run, UnknownEvent
 
+_RUNS_SHOWN = 10
 _COUNTS = {
     "delivered": "delivered",
     "already_delivered": "already",
@@ -33,6 +39,46 @@ _STACKS = ((0, 3, None), (1, 2, None), (4, 5, 6), (7, 8, 9), (10, 11, None))
 """Which cells of a row stand below each other on a narrow terminal; ten digits and more each fit into 80 columns."""
 _STACKS_OF_FIGURES = 3
 _SHORT_HEADS = ("run", "started", "ended", "exit", *_COUNTS.values())
+
+
+def _month(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    try:
+        return None if text is None else month(text)
+    except ValueError:
+        raise click.BadParameter("it must be a month, such as 2026-01.") from None
+
+
+@click.command()
+@config_option
+@click.option("--last", type=click.IntRange(1), metavar="N", help="So many runs; ten, if no month is named.")
+@click.option("--month", "between", metavar="YYYY-MM", callback=_month, help="The runs that began in a month (UTC).")
+@click.option("--json", "is_json", is_flag=True, help="A line of JSON each.")
+@click.option(
+    "--unknown",
+    is_flag=True,
+    help="Instead, the ids of the events whose answer was lost in these runs, with capture and time.",
+)
+@click.pass_obj
+def report(
+    given: Given, *, last: int | None, between: tuple[float, float] | None, is_json: bool, unknown: bool
+) -> None:
+    """Print the receipts of the latest runs. Nothing is sent."""
+    from target_driftrock.ledger.reading import reading
+
+    settings = for_ledger(given.said())
+    with reading(settings.keeping.ledger) as ledger:
+        runs = ledger.runs(last=last or (None if between else _RUNS_SHOWN), between=between)
+        events = ledger.unknown([run.id for run in runs]) if unknown else ()
+    if unknown:
+        lines = unknown_json(events) if is_json else unknown_lines(events)
+    elif is_json:
+        lines = run_lines(runs)
+    else:
+        terminal = console()
+        terminal.print(run_table(runs, width=terminal.width))
+        return
+    for line in lines:
+        write(line)
 
 
 def month(text: str) -> tuple[float, float]:
@@ -142,7 +188,7 @@ def _ending(run: Run) -> str:
 
 
 def _moment(at: float | None) -> str:
-    return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    return "" if at is None else moment(at)
 
 
 def _line(members: Mapping[str, Any]) -> bytes:

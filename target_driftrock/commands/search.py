@@ -14,6 +14,7 @@ from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.outcome import AlreadyDelivered, Changed, Delivered, Held, HeldAs
 from target_driftrock.ledger.interface import Concluded
 from target_driftrock.ledger.scratch import scratch_ledger
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -132,12 +133,12 @@ class Findings:
         """What a run would hold, a sentence for each mapping, with what to do."""
         for (mapping, kind), count in sorted(self._held.items(), key=str):
             text = _COLLIDES if kind is HeldAs.COLLISION else _UNDECIDED
-            yield text.format(events=_events(count), mapping=mapping)
+            yield text.format(events=counted(count, "event"), mapping=mapping)
 
     def warnings(self) -> Iterator[str]:
         """What a run would not send since nobody said what becomes of it, a sentence for each mapping."""
         for mapping, count in sorted(self._changes_unsaid.items()):
-            yield _CHANGED.format(events=_events(count), mapping=mapping)
+            yield _CHANGED.format(events=counted(count, "event"), mapping=mapping)
 
 
 def marks(verdict: Verdict | None) -> dict[str, str]:
@@ -149,10 +150,6 @@ def marks(verdict: Verdict | None) -> dict[str, str]:
             return {"changed": verdict.cause.value}
         case _:
             return {}
-
-
-def _events(count: int) -> str:
-    return f"{count} event{'' if count == 1 else 's'}"
 
 
 _DELIVERED = Delivered()

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, assert_never
 
+import click
+
+from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.commands.terminal import sought
+from target_driftrock.given import config_option
 from target_driftrock.ledger.interface import Standing
 from target_driftrock.naming import shown
+from target_driftrock.wording import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from target_driftrock.given import Given
     from target_driftrock.ledger.reading import TracedEvent, TracedRow
+
+_NOT_KNOWN = 1
+
+
+@click.command()
+@config_option
+@click.argument("event_id", metavar="EVENT_ID")
+@click.pass_obj
+def trace(given: Given, *, event_id: str) -> int:
+    """Say whether the event with this id was delivered, when, how often it was tried, and by which run.
+    A - reads the id from the input. Ends with 1 if it is not known. Nothing is sent.
+    """
+    from target_driftrock.ledger.reading import reading
+
+    settings = for_ledger(given.said())
+    with reading(settings.keeping.ledger) as ledger:
+        events, rows = ledger.trace(sought(event_id))
+    for line in lines(events, rows):
+        click.echo(line)
+    return 0 if events or rows else _NOT_KNOWN
 
 
 def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow]) -> Iterator[str]:
@@ -25,12 +51,12 @@ def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow]) -> Iterator[
 def _event(event: TracedEvent) -> str:
     waits = "a row of it waits: see `target-driftrock rejects`" if event.is_kept else "no row of it waits"
     tried = "tried once" if event.tries == 1 else f"tried {event.tries} times"
-    return f"{_standing(event.standing)}: {_moment(event.at)}, by run {event.run}, {tried}; {waits}."
+    return f"{_standing(event.standing)}: {moment(event.at)}, by run {event.run}, {tried}; {waits}."
 
 
 def _row(row: TracedRow) -> str:
     return (
-        f"Kept as {row.kind} ({row.reason}): {_moment(row.at)}, by run {row.run}, stream {shown(row.stream)}; "
+        f"Kept as {row.kind} ({row.reason}): {moment(row.at)}, by run {row.run}, stream {shown(row.stream)}; "
         "the row waits: see `target-driftrock rejects`."
     )
 
@@ -53,7 +79,3 @@ def _standing(standing: Standing) -> str:
             return "Not sent, as a change of what was delivered"
         case _:
             assert_never(standing)
-
-
-def _moment(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -13,9 +13,8 @@ from typing import cast
 
 from httptools import HttpParserError, HttpResponseParser
 
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, Fault, Reply, excerpt_of
 
-_EXCERPT_CHARACTERS = 2_000
 _HEAD_LIMIT = 64 * 1024  # bytes; what goes on for longer is no answer
 _BODY_LIMIT = 64 * 1024  # bytes; a longer body is cut off, and its connection with it
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -151,7 +150,7 @@ class Connection(asyncio.Protocol):
             status=self._parser.get_status_code(),
             retry_after=self._retry_after,
             is_html=is_html,
-            excerpt=_excerpt(self._body, charset=charset),
+            excerpt=excerpt_of(self._body, charset=charset),
         )
 
 
@@ -161,13 +160,3 @@ def _kind(content_type: bytes) -> tuple[bool, str]:
     header = Message()
     header["Content-Type"] = content_type.decode("latin-1")
     return header.get_content_type() in _HTML, str(header.get_content_charset("utf-8"))
-
-
-def _excerpt(body: bytes, *, charset: str) -> bytes:
-    """The first characters of `body`, in UTF-8 whatever it came in."""
-    start = body[: 4 * _EXCERPT_CHARACTERS]
-    try:
-        text = start.decode(charset, "replace")
-    except (LookupError, ValueError):  # a charset that nobody knows, or that is none
-        text = start.decode("utf-8", "replace")
-    return text[:_EXCERPT_CHARACTERS].encode()

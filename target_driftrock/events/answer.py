@@ -6,6 +6,8 @@ import enum
 
 from target_driftrock.events.event import Value
 
+EXCERPT_CHARACTERS = 2_000
+
 
 class Fault(enum.Enum):
     """Why a request has no answer."""
@@ -25,6 +27,16 @@ class Answer(Value, frozen=True, kw_only=True, gc=False):
     retry_after: str | None = None
     is_html: bool = False
     excerpt: bytes = b""
+
+
+def excerpt_of(body: bytes, *, charset: str = "utf-8") -> bytes:
+    """The first characters of a body, in UTF-8 whatever it came in."""
+    start = body[: 4 * EXCERPT_CHARACTERS]
+    try:
+        text = start.decode(charset, "replace")
+    except (LookupError, ValueError):  # a charset that nobody knows, or that is none
+        text = start.decode("utf-8", "replace")
+    return text[:EXCERPT_CHARACTERS].encode()
 
 
 Reply = Answer | Fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, assert_never
 
+from target_driftrock.events.answer import excerpt_of
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import AlreadyDelivered, ChangeCause, Changed, Delivered, Held, Invalid, Rejected
 from target_driftrock.ledger.interface import (
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from target_driftrock.ledger.interface import Row as Key
     from target_driftrock.ledger.ways import Ways
 
-EXCERPT_CHARACTERS = 2_000
 _NOBODY: WhoDigests = (None, None, None)
 
 Row = dict[str, Any]
@@ -318,7 +318,7 @@ class Entry:
             "mapping": _writable(part.mapping),
             "reason": _writable(outcome.reason),
             "status": None if isinstance(outcome, Invalid) else outcome.status,
-            "excerpt": b"" if isinstance(outcome, Invalid) else _first_characters(outcome.excerpt),
+            "excerpt": b"" if isinstance(outcome, Invalid) else excerpt_of(outcome.excerpt),
             "record": origin.record,
             "schema": schema,
             "position": origin.position,
@@ -344,10 +344,6 @@ def _kind(outcome: Invalid | Rejected | Held) -> str:
             return outcome.kind.value
         case _:
             assert_never(outcome)
-
-
-def _first_characters(excerpt: bytes) -> bytes:
-    return excerpt.decode(errors="replace")[:EXCERPT_CHARACTERS].encode()
 
 
 def _writable(text: str) -> str:

@@ -15,8 +15,7 @@ from target_driftrock.mapping.path import Reader, Record, reader
 from target_driftrock.mapping.values import is_blank, is_nothing
 from target_driftrock.mapping.writing import Wrong, as_identifier
 from target_driftrock.naming import shown
-
-EVENT_TYPES = ("lead", "conversion", "action")
+from target_driftrock.settings import EVENT_TYPES
 
 IS_NULL = Wrong("is null")
 IS_EMPTY = Wrong("is empty")

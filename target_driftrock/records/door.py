@@ -21,11 +21,12 @@ from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.mapping.ways import forgotten, mended
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.records.batch import Batch
-from target_driftrock.records.ending import NEXT_RUN, doubts, events, exit_code, gravest, rows_waiting, say_end
+from target_driftrock.records.ending import NEXT_RUN, doubts, exit_code, gravest, rows_waiting, say_end
 from target_driftrock.records.lines import record_line, schema_line
 from target_driftrock.records.stream import RecordStream, record_digest
 from target_driftrock.records.tally import Nobody, Tally
 from target_driftrock.settings import Settings, parse
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     import signal
@@ -273,7 +274,7 @@ class Records:
         code = exit_code(causes, received=received)
         waiting = self._leave_ledger(code, self.receipt)
         if not was_read and self._is_limit_reached and not self._is_stopped():
-            sent = events(self._delivery.progress.first_requests)
+            sent = counted(self._delivery.progress.first_requests, "event")
             log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
         held = self.tally.to_decide.total()
         say_end(code, causes, received=received, held=held, waiting=waiting)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from target_driftrock.errors import PRECEDENCE, ExitCode, RunStopped, faults
 from target_driftrock.events.outcome import HeldAs
 from target_driftrock.naming import shown
+from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     import signal
@@ -36,10 +37,10 @@ def doubts(tally: Tally) -> Iterator[str]:
     for stream, count in tally.only_deletions():
         yield _DELETIONS.format(stream=shown(stream), count=count)
     for mapping, count in sorted(tally.changes_unsaid.items()):
-        yield _CHANGED.format(events=events(count), mapping=mapping)
+        yield _CHANGED.format(events=counted(count, "event"), mapping=mapping)
     for (mapping, kind), count in sorted(tally.to_decide.items(), key=str):
         text = _COLLIDES if kind is HeldAs.COLLISION else _UNDECIDED
-        yield text.format(events=events(count), mapping=mapping)
+        yield text.format(events=counted(count, "event"), mapping=mapping)
 
 
 def say_end(
@@ -54,7 +55,9 @@ def say_end(
             log.error("%s", fault)
         log.error("%s (exit %d)%s", last, code, waiting)
     else:
-        log.info("%s (exit 0).%s", _DECIDE.format(events=events(held)) if held else "All is resolved", waiting)
+        log.info(
+            "%s (exit 0).%s", _DECIDE.format(events=counted(held, "event")) if held else "All is resolved", waiting
+        )
 
 
 def rows_waiting(count: int, since: float | None, *, filtered: int) -> str:
@@ -65,11 +68,6 @@ def rows_waiting(count: int, since: float | None, *, filtered: int) -> str:
     rows = f"{count} kept row{' waits' if count == 1 else 's wait'}"
     again = f", {filtered} of them read again and filtered" if filtered else ""
     return f" {rows}, the oldest since {day}{again}: see `target-driftrock rejects`."
-
-
-def events(count: int) -> str:
-    """So many events, in words."""
-    return f"{count} event{'' if count == 1 else 's'}"
 
 
 _DELETIONS = (

@@ -20,7 +20,7 @@ from target_driftrock.events.outcome import (
     Rejected,
 )
 from target_driftrock.naming import shown
-from target_driftrock.receipt import EventCounts, Line, RecordCounts
+from target_driftrock.receipt import EventCounts, Line, RecordCounts, record_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -146,7 +146,7 @@ class Tally:
         self.without_identity.update(
             part.mapping for part in parts if isinstance(part, Event) and part.event_id is None
         )
-        kind = _kind(parts)
+        kind = record_kind(parts)
         self._records[stream, kind] += 1
         if is_deletion:
             self._records[stream, "deletions"] += 1
@@ -285,12 +285,6 @@ def _event_counts(counts: Counter[str]) -> EventCounts:
 
 def _weight(part: Part) -> int:
     return len(part.origin.record) + (len(part.body) if isinstance(part, Event) else 0)
-
-
-def _kind(parts: Sequence[Part]) -> str:
-    if any(isinstance(part, Event) for part in parts):
-        return "mapped"
-    return "invalid" if parts else "filtered"
 
 
 def _name(outcome: Outcome) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from target_driftrock.settings.groups import (
     DEFAULT_PORTS,
     DEFAULT_URLS,
+    EVENT_TYPES,
     Api,
     ApiKey,
     ClientCredentials,
@@ -23,6 +24,7 @@ from target_driftrock.settings.groups import (
     Scalar,
     Settings,
     StreamMapping,
+    is_allowed,
     is_loopback,
     mapping_label,
     origin,
@@ -35,6 +37,7 @@ from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_se
 __all__ = [
     "DEFAULT_PORTS",
     "DEFAULT_URLS",
+    "EVENT_TYPES",
     "TABLE",
     "Api",
     "ApiKey",
@@ -52,6 +55,7 @@ __all__ = [
     "StreamMapping",
     "config_jsonschema",
     "from_environment",
+    "is_allowed",
     "is_loopback",
     "mapping_label",
     "meltano_settings",

@@ -19,6 +19,10 @@ Scalar = str | int | float | Decimal | bool | None
 """What a `when` compares with, and what a constant field holds. A number with a fraction is an exact Decimal."""
 
 
+EVENT_TYPES = ("lead", "conversion", "action")
+"""The API's words for what an event is."""
+
+
 class Environment(enum.Enum):
     """Whose API is meant. `sandbox` is a `target-driftrock sandbox` on this machine."""
 
@@ -75,6 +79,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_allowed(url: str) -> bool:
+    """Whether credentials and events may go to `url`: over HTTPS, or to this machine itself."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+import jsonschema_rs
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.naming import nearest, shown
@@ -32,9 +35,11 @@ from target_driftrock.settings.groups import (
     Patience,
     Settings,
     StreamMapping,
+    is_allowed,
     is_loopback,
 )
-from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row
+from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row, schema_of
+from target_driftrock.wording import either
 
 _CHANGED = {choice.value for choice in OnChanged}
 _CHOICES: Mapping[str, type[Enum]] = {"on_unknown": OnUnknown, "new_ledger": NewLedger}
@@ -101,7 +106,7 @@ def _slots(group: type[Pace | Patience | Keeping | Settings], values: Mapping[st
 def _converted(row: Row, value: Any) -> Any:
     if row.name in _CHOICES:
         return _CHOICES[row.name](value)
-    return float(value) if row.kind is Kind.DECIMAL else value
+    return _counted(value) if row.kind is Kind.DECIMAL else value
 
 
 def _faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -137,7 +142,7 @@ def _row_faults(row: Row, value: Any) -> Iterator[str]:
     """What is wrong with one value by its row alone. An array is judged by its items, elsewhere."""
     if row.kind is Kind.STRING:
         yield from _text_faults(row.name, value)
-    elif not _is_right(row, value):
+    elif row.kind is not Kind.ARRAY and not _is_right(row, value):
         is_quoted = isinstance(value, str) and row.kind not in {Kind.OPTIONS, Kind.DECIMAL}
         yield f"{row.name} must be {_wanted(row)}{', without quotes' if is_quoted else ''}."
 
@@ -152,25 +157,24 @@ def _text_faults(name: str, value: object) -> Iterator[str]:
 
 
 def _is_right(row: Row, value: Any) -> bool:
-    match row.kind:
-        case Kind.OPTIONS:
-            return value in row.options
-        case Kind.BOOLEAN:
-            return isinstance(value, bool)
-        case Kind.OBJECT:
-            return isinstance(value, Mapping)
-        case Kind.INTEGER:
-            return isinstance(value, int) and _is_within(row, value)
-        case Kind.DECIMAL:
-            return _is_number(value) and _is_within(row, value)
-        case _:
-            return True
+    """What its schema says; but a whole number has no point, and one with a fraction can be counted by a clock."""
+    if row.kind is Kind.INTEGER and not isinstance(value, int):
+        return False
+    try:
+        return _validator(row).is_valid(_counted(value) if row.kind is Kind.DECIMAL else value)
+    except ValueError:  # no JSON, such as half of a surrogate pair
+        return False
+
+
+@cache
+def _validator(row: Row) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema_of(row))
 
 
 def _wanted(row: Row) -> str:
     match row.kind:
         case Kind.OPTIONS:
-            return f"{', '.join(row.options[:-1])} or {row.options[-1]}"
+            return either(row.options)
         case Kind.BOOLEAN:
             return "true or false"
         case Kind.INTEGER:
@@ -181,22 +185,15 @@ def _wanted(row: Row) -> str:
             return "an object"
 
 
-def _is_number(value: object) -> bool:
-    """Whether it is one, or the text of one: so Meltano writes what a variable says."""
-    return _NUMERAL.fullmatch(value) is not None if isinstance(value, str) else isinstance(value, int | float | Decimal)
-
-
-def _is_within(row: Row, value: float | Decimal | str) -> bool:
-    """Whether a number keeps to its row's bounds. True and False are no numbers here."""
-    if isinstance(value, bool):
-        return False
+def _counted(value: Any) -> Any:
+    """A number as a float, infinite where none can hold it; its text, too, as Meltano writes what a variable says."""
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if not is_number and not (isinstance(value, str) and _NUMERAL.fullmatch(value)):
+        return value
     try:
-        number = float(value)
+        return float(value)
     except (OverflowError, ValueError):  # a whole number beyond a float, a signalling NaN
-        return False
-    lowest = -math.inf if row.minimum is None else row.minimum
-    highest = math.inf if row.maximum is None else row.maximum
-    return math.isfinite(number) and lowest <= number <= highest and (row.above is None or number > row.above)
+        return math.inf
 
 
 def _bounds(row: Row) -> str:
@@ -207,7 +204,7 @@ def _bounds(row: Row) -> str:
 
 def _environment_faults(given: Mapping[str, Any]) -> Iterator[str]:
     if "environment" not in given:
-        yield "environment is missing: set it to production, staging or sandbox."
+        yield f"environment is missing: set it to {either([environment.value for environment in Environment])}."
 
 
 def _credential_faults(given: Mapping[str, Any]) -> Iterator[str]:
@@ -238,10 +235,9 @@ def _api_url_faults(given: Mapping[str, Any]) -> Iterator[str]:
         yield "api_url must not have a user name or a password in it: give credentials as settings of their own."
     if "?" in url or "#" in url:
         yield "api_url must not have a query (?) or a fragment (#) in it: take it off."
-    is_local = is_loopback(parts.hostname or "")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+    if not is_allowed(url):
         yield f"api_url must begin with https://, or be on this machine: http:// is for {_LOCAL} alone."
-    if given.get("environment") == Environment.SANDBOX.value and not is_local:
+    if given.get("environment") == Environment.SANDBOX.value and not is_loopback(parts.hostname or ""):
         yield f"api_url must be on this machine ({_LOCAL}) when environment is sandbox: change one or the other."
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from target_driftrock.naming import nearest, shown
-from target_driftrock.settings.groups import OnChanged, StreamMapping, mapping_label
-from target_driftrock.settings.table import MAPPING_SCHEMAS
+import jsonschema_rs
 
-EVENT_TYPES = ("lead", "conversion", "action")
+from target_driftrock.naming import nearest, shown
+from target_driftrock.settings.groups import EVENT_TYPES, OnChanged, StreamMapping, mapping_label
+from target_driftrock.settings.table import FORMER_SCHEMAS, MAPPING_SCHEMAS
+from target_driftrock.wording import either
+
 _TEXTS = ("event_name", "source_id", "affiliate_id", "event_id", "person_id", "ga_client_id", "created_at")
-_SCALARS = (str, int, float, Decimal, bool)
-_FORMER = ("event_type", "event_name", "source_id", "affiliate_id", "event_id")
-_ALWAYS = ("event_type", "source_id")
-"""What every event has, by a mapping's own word or a setting's."""
-_FORMERLY = (
-    'formerly must be an object of the attributes as they were, such as {"event_id": "{id}"}, an array of these, or '
-    "null to send all again."
-)
 _BESIDE_SKIP = ("stream", "skip", "when")
 EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
 _OBJECT = (
@@ -86,142 +80,103 @@ def _alternatives(value: Any) -> tuple[Any, ...]:
 
 
 def _faults(given: Mapping[str, Any], source_id: object) -> Iterator[str]:
-    """What is wrong with an item, in the order of its attributes, without the item's name."""
+    """What is wrong with an item, without the item's name."""
     yield from _unknown_attributes(given)
-    yield from _stream_faults(given)
-    if not isinstance(given.get("skip", False), bool):
-        yield "skip must be true or false, without quotes."
-    yield from _when_faults(given)
-    if given.get("skip") is True:
-        yield from _skip_faults(given)
-        return
-    yield from _event_type_faults(given)
-    if "source_id" not in given and source_id is None:
-        yield "source_id is missing: give it here, or once for all mappings as the setting source_id."
-    for name in _TEXTS:
-        yield from _text_faults(name, given)
-    yield from _metadata_faults(given)
-    yield from _fields_faults(given)
-    yield from _on_changed_faults(given)
-    yield from _formerly_faults(given)
+    is_skipped = given.get("skip") is True
+    for name in _BESIDE_SKIP if is_skipped else MAPPING_SCHEMAS:
+        if name in given:
+            yield from _attribute_faults(name, given[name])
+        elif name in _MISSING and (name != "source_id" or source_id is None):
+            yield f"{name} is missing: {_MISSING[name]}."
+    others = [name for name in MAPPING_SCHEMAS if name in given and name not in _BESIDE_SKIP]
+    if is_skipped and others:
+        yield f"skip is true, so no event comes of it: take away {', '.join(others)}, or skip itself."
 
 
 def _unknown_attributes(given: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(given.keys() - MAPPING_SCHEMAS.keys()):
         meant = nearest(name, MAPPING_SCHEMAS)
-        if meant:
-            yield f"{shown(name)} is not an attribute of a mapping: did you mean {meant}?"
+        hint = f"did you mean {meant}?" if meant else f"take it away. There are {', '.join(MAPPING_SCHEMAS)}."
+        yield f"{shown(name)} is not an attribute of a mapping: {hint}"
+
+
+def _attribute_faults(name: str, value: Any) -> Iterable[str]:
+    """What is wrong with one attribute by its schema, once for each property in it."""
+    if name == "formerly":
+        return _formerly_faults(value)
+    return dict.fromkeys(_told(name, *wrong) for wrong in _wrong(name, value))
+
+
+def _wrong(name: str, value: Any) -> Iterator[tuple[str | None, str]]:
+    """Each keyword of its schema that an attribute does not meet, and of what property in it."""
+    try:
+        for error in _validator(name).iter_errors(value):
+            yield next((part for part in error.instance_path if isinstance(part, str)), None), error.kind.name
+    except ValueError:  # no JSON, such as a name that is no text
+        yield None, "type"
+
+
+@cache
+def _validator(name: str) -> jsonschema_rs.Validator:
+    schemas = FORMER_SCHEMAS if name.startswith(_FORMERLY) else MAPPING_SCHEMAS
+    return jsonschema_rs.validator_for(schemas[name.removeprefix(_FORMERLY)])
+
+
+def _told(name: str, within: str | None, keyword: str) -> str:
+    if within is not None:
+        return f"{shown(f'{name}.{within}')} must be {_ALTERNATIVES if name == 'when' else _CONSTANT}."
+    if keyword == "minProperties" or (keyword == "pattern" and name not in _KINDS):
+        return f"{name} {_EMPTY.get(name, 'is empty: give it a text, or take it away')}."
+    return f"{name} must be {_KINDS.get(name, 'text: put it in quotes')}."
+
+
+def _formerly_faults(value: Any) -> Iterator[str]:
+    for former in _alternatives(value) or (None,):
+        if isinstance(former, Mapping) and former:
+            yield from _former_faults(former)
         else:
-            there = ", ".join(MAPPING_SCHEMAS)
-            yield f"{shown(name)} is not an attribute of a mapping: take it away. There are {there}."
+            yield _NOT_FORMERLY
 
 
-def _stream_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    stream = given.get("stream", "")
-    if not isinstance(stream, str):
-        yield "stream must be text: put it in quotes."
-    elif not stream.strip():
-        yield "stream is missing: name the stream that is meant, or a glob."
+def _former_faults(former: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(former.keys() - FORMER_SCHEMAS.keys()):
+        meant = nearest(name, FORMER_SCHEMAS)
+        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(FORMER_SCHEMAS)}."
+        yield f"{shown(_FORMERLY + name)} is no part of an identity: {hint}"
+    for name in [name for name in FORMER_SCHEMAS if name in former]:
+        place = _FORMERLY + name
+        if former[name] is None and not _validator(place).is_valid(None):
+            yield f"{place} is null, and no event was without: give it as it was, or take it away."
+        else:
+            yield from _attribute_faults(place, former[name])
 
 
-def _text_faults(name: str, given: Mapping[str, Any]) -> Iterator[str]:
-    if name not in given:
-        return
-    if not isinstance(given[name], str):
-        yield f"{name} must be text: put it in quotes."
-    elif not given[name].strip():
-        yield f"{name} is empty: give it a text, or take it away."
-
-
-def _skip_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    others = [name for name in MAPPING_SCHEMAS if name in given and name not in _BESIDE_SKIP]
-    if others:
-        yield f"skip is true, so no event comes of it: take away {', '.join(others)}, or skip itself."
-
-
-def _event_type_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    choices = 'lead, conversion or action, or a template such as "{type}"'
-    if "event_type" not in given:
-        yield f"event_type is missing: set it to {choices}."
-        return
-    text = given["event_type"]
-    is_template = isinstance(text, str) and ("{" in text or "}" in text)
-    if not is_template and text not in EVENT_TYPES:
-        yield f"event_type must be {choices}."
-
-
-def _when_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    if "when" not in given:
-        return
-    when = given["when"]
-    if not isinstance(when, Mapping):
-        yield 'when must be an object of properties and their values, such as {"stage": ["won", "lost"]}.'
-        return
-    if not when:
-        yield "when is empty: name a property and its values, or take when away."
-    for name, value in when.items():
-        alternatives = _alternatives(value)
-        if not alternatives or not all(one is None or isinstance(one, _SCALARS) for one in alternatives):
-            place = shown(f"when.{name}")
-            yield f"{place} must be a text, a number, true, false or null, or an array of one or more of these."
-
-
-def _metadata_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    metadata = given.get("metadata", {})
-    if isinstance(metadata, Mapping):
-        yield from _constant_faults("metadata", metadata)
-    elif not isinstance(metadata, str) or "{" not in metadata:
-        yield 'metadata must be an object of templates, or one template that gives an object, such as "{utm}".'
-
-
-def _fields_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    either = 'an object of templates such as {"email": "{email}"}, or "*" for every property'
-    if "fields" not in given:
-        yield f"fields is missing: give {either}."
-        return
-    fields = given["fields"]
-    if fields == "*":
-        return
-    if not isinstance(fields, Mapping):
-        yield f"fields must be {either}."
-        return
-    if not fields:
-        yield f"fields is empty: give {either}."
-    yield from _constant_faults("fields", fields)
-
-
-def _on_changed_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    choices = [choice.value for choice in OnChanged]
-    if given.get("on_changed", choices[0]) not in choices:
-        yield f"on_changed must be {' or '.join(choices)}."
-
-
-def _formerly_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    if "formerly" not in given:
-        return
-    for former in _alternatives(given["formerly"]):
-        yield from _former_faults(former)
-    if not _alternatives(given["formerly"]):
-        yield _FORMERLY
-
-
-def _former_faults(former: Any) -> Iterator[str]:
-    if not isinstance(former, Mapping) or not former:
-        yield _FORMERLY
-        return
-    for name in sorted(former.keys() - set(_FORMER)):
-        meant = nearest(name, _FORMER)
-        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(_FORMER)}."
-        yield f"{shown(f'formerly.{name}')} is no part of an identity: {hint}"
-    for name in _FORMER:
-        if former.get(name) is not None:
-            yield from (f"formerly.{fault}" for fault in _text_faults(name, former))
-        elif name in former and name in _ALWAYS:
-            yield f"formerly.{name} is null, and no event was without: give it as it was, or take it away."
-
-
-def _constant_faults(attribute: str, values: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in values.items():
-        if not isinstance(value, _SCALARS):
-            place = shown(f"{attribute}.{name}")
-            yield f"{place} must be a template, or a constant: a text, a number, true or false."
+_FORMERLY = "formerly."
+_NOT_FORMERLY = (
+    'formerly must be an object of the attributes as they were, such as {"event_id": "{id}"}, an array of these, or '
+    "null to send all again."
+)
+_CHOICES = f'{either(EVENT_TYPES)}, or a template such as "{{type}}"'
+_FIELDS = 'an object of templates such as {"email": "{email}"}, or "*" for every property'
+_KINDS = {
+    "skip": "true or false, without quotes",
+    "when": 'an object of properties and their values, such as {"stage": ["won", "lost"]}',
+    "event_type": _CHOICES,
+    "metadata": 'an object of templates, or one template that gives an object, such as "{utm}"',
+    "on_changed": either([choice.value for choice in OnChanged]),
+    "fields": _FIELDS,
+}
+"""What an attribute must be that is no plain text."""
+_ALTERNATIVES = "a text, a number, true, false or null, or an array of one or more of these"
+_CONSTANT = "a template, or a constant: a text, a number, true or false"
+_MISSING = {
+    "stream": "name the stream that is meant, or a glob",
+    "event_type": f"set it to {_CHOICES}",
+    "source_id": "give it here, or once for all mappings as the setting source_id",
+    "fields": f"give {_FIELDS}",
+}
+_EMPTY = {
+    "stream": f"is missing: {_MISSING['stream']}",
+    "when": "is empty: name a property and its values, or take when away",
+    "fields": f"is empty: {_MISSING['fields']}",
+}

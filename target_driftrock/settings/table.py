@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 
 from target_driftrock.settings.groups import (
+    EVENT_TYPES,
     Environment,
     Keeping,
     NewLedger,
@@ -292,21 +293,41 @@ DROPPED = {
 }
 """Settings of the SDK that this target has not, and why each would have no effect."""
 
-_TEMPLATE = {"type": ["string", "null"]}
-_TEMPLATES = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
+"""What is not blank to Python has one of these."""
+_TEXT: dict[str, object] = {"type": "string", "pattern": _NOT_BLANK}
+_TEMPLATE: dict[str, object] = {"type": ["string", "null"], "pattern": _NOT_BLANK}
+_CONSTANTS = ["string", "number", "boolean"]
+_TEMPLATES = {"type": _CONSTANTS}
 
-_FORMER = {
-    "type": "object",
-    "properties": dict.fromkeys(("event_type", "event_name", "source_id", "affiliate_id", "event_id"), _TEMPLATE),
-    "additionalProperties": False,
-    "minProperties": 1,
+FORMER_SCHEMAS = {
+    "event_type": _TEXT,
+    "event_name": _TEMPLATE,
+    "source_id": _TEXT,
+    "affiliate_id": _TEMPLATE,
+    "event_id": _TEMPLATE,
 }
+"""The attributes of an identity; no event was without those that cannot be null."""
+_FORMER = {"properties": FORMER_SCHEMAS, "additionalProperties": False, "minProperties": 1}
 
 MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
-    "stream": {"type": "string", "description": "The stream's name, or a glob."},
+    "stream": _TEXT | {"description": "The stream's name, or a glob."},
     "skip": {"type": ["boolean", "null"], "description": "true: no event comes of these records."},
-    "when": {"type": ["object", "null"], "description": "Each named property equals the value, or one of the values."},
-    "event_type": _TEMPLATE | {"description": "lead, conversion or action, or a template that gives one of them."},
+    "when": {
+        "type": ["object", "null"],
+        "minProperties": 1,
+        "additionalProperties": {
+            "type": [*_CONSTANTS, "null", "array"],
+            "items": {"type": [*_CONSTANTS, "null"]},
+            "minItems": 1,
+        },
+        "description": "Each named property equals the value, or one of the values.",
+    },
+    "event_type": {
+        "type": ["string", "null"],
+        "pattern": rf"[{{}}]|^({'|'.join(EVENT_TYPES)})$",
+        "description": "lead, conversion or action, or a template that gives one of them.",
+    },
     "event_name": _TEMPLATE | {"description": "The event's label. Default: the stream's name."},
     "source_id": _TEMPLATE | {"description": "The capture. Default: the setting source_id."},
     "affiliate_id": _TEMPLATE | {"description": "The affiliate of the capture; sends to the affiliate endpoint."},
@@ -314,17 +335,31 @@ MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
     "person_id": _TEMPLATE | {"description": "Identifies the person."},
     "ga_client_id": _TEMPLATE | {"description": "The Google Analytics client id."},
     "created_at": _TEMPLATE | {"description": "When it happened. Default: when it arrives."},
-    "metadata": {"anyOf": [_TEMPLATE, _TEMPLATES], "description": "An object of templates, or a template for one."},
+    "metadata": {
+        "type": ["object", "string", "null"],
+        "pattern": r"\{",
+        "additionalProperties": _TEMPLATES,
+        "description": "An object of templates, or a template for one.",
+    },
     "on_changed": {
         "type": ["string", "null"],
         "enum": [*(choice.value for choice in OnChanged), None],
         "description": "What becomes of changed events. Default: the setting on_changed.",
     },
     "formerly": {
-        "anyOf": [{"type": "null"}, _FORMER, {"type": "array", "items": _FORMER, "minItems": 1}],
+        "type": ["object", "array", "null"],
+        **_FORMER,
+        "items": {"type": "object", **_FORMER},
+        "minItems": 1,
         "description": "The attributes of the identity as they were before it was mended; null: send all again.",
     },
-    "fields": {"anyOf": [{"const": "*"}, _TEMPLATES], "description": "Templates by field name, or * for all."},
+    "fields": {
+        "type": ["object", "string"],
+        "pattern": r"^\*$",
+        "minProperties": 1,
+        "additionalProperties": _TEMPLATES,
+        "description": "Templates by field name, or * for all.",
+    },
 }
 """The attributes of an item of `streams`, in the order of the docs."""
 
@@ -333,14 +368,14 @@ def config_jsonschema() -> dict[str, object]:
     """The settings as a JSON Schema, for the SDK's `--about`. A new dict each time: the SDK adds to the one it gets."""
     return {
         "type": "object",
-        "properties": {row.name: _property(row) for row in TABLE},
+        "properties": {row.name: schema_of(row) for row in TABLE},
         "required": [row.name for row in TABLE if row.is_required],
         "additionalProperties": False,
     }
 
 
-def _property(row: Row) -> dict[str, object]:
-    """One setting as JSON Schema."""
+def schema_of(row: Row) -> dict[str, object]:
+    """One setting as JSON Schema: what is right by itself."""
     json_type = JSON_TYPES.get(row.kind, row.kind.value)
     schema: dict[str, object] = {
         "type": json_type if row.is_required else [json_type, "null"],
