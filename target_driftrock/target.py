@@ -12,7 +12,7 @@ from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.records import Records
 from target_driftrock.settings import config_jsonschema, from_environment, parse, sdk_config
 from target_driftrock.singer.checkpoint import Checkpoint
-from target_driftrock.singer.loop import Loop, Unasked
+from target_driftrock.singer.loop import Loop, NoStops
 from target_driftrock.singer.reader import Reader
 from target_driftrock.singer.streams import Streams
 from target_driftrock.sinks import DriftrockSink
@@ -53,7 +53,7 @@ class TargetDriftrock(Target):
         self.streams = Streams(
             self.config, self.settings.mappings, batch=self.records.batch, open_sink=partial(DriftrockSink, self)
         )
-        self.loop = Loop(self.records, self.streams, checkpoint, asked=Unasked() if signals is None else signals)
+        self.loop = Loop(self.records, self.streams, checkpoint, stops=NoStops() if signals is None else signals)
         self.loop.use(self._reader)
 
     def run(self, source: IO[bytes] | None) -> int:
@@ -61,7 +61,7 @@ class TargetDriftrock(Target):
         return self.loop.run(self._reader, source)
 
     def _is_stopped(self) -> bool:
-        return self.loop.is_asked_to_stop()
+        return self.loop.is_stopped()
 
     def _tick(self) -> None:
         self.loop.tick()

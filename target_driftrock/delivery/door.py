@@ -49,7 +49,7 @@ GATHER_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Resources:
     """What a delivery stands on. `hold` takes the ledger; the other callables are called in the worker's loop."""
 
     plan: Plan
@@ -62,7 +62,7 @@ class Ground:
     make_dispatcher: Callable[..., Dispatcher] = Dispatcher
 
 
-def real_ground(settings: Settings) -> Ground:
+def resources_of(settings: Settings) -> Resources:
     """What these settings name. Nothing is connected, and nothing opened.
 
     Raises:
@@ -72,7 +72,7 @@ def real_ground(settings: Settings) -> Ground:
     network = Network.from_environment(settings.api, os.environ)
     if settings.api.environment is Environment.SANDBOX and connection_fault(network) is not None:
         raise SetupRefused(SANDBOX_MISSING)
-    return Ground(
+    return Resources(
         plan=Plan(
             api=settings.api.name,
             max_concurrency=settings.pace.max_concurrency,
@@ -107,15 +107,15 @@ class Delivery:
 
     def __init__(
         self,
-        ground: Callable[[], Ground],
+        resources: Callable[[], Resources],
         *,
         grace: float = GRACE_SECONDS,
         worker: Worker | None = None,
     ) -> None:
-        self._open_ground = ground
+        self._open_resources = resources
         self._grace = grace
         self._worker = worker or ThreadWorker()
-        self._ground: Ground | None = None
+        self._resources: Resources | None = None
         self._dispatcher: Dispatcher | None = None
         self._inbox: deque[Part] = deque()
         self._outcomes: deque[tuple[Part, Outcome]] = deque()
@@ -155,8 +155,8 @@ class Delivery:
         """
         if self.is_started:
             return True
-        self._ground = self._open_ground()  # before the ledger is taken: what is wrong with it leaves no trace
-        self.ledger = self._ground.hold(is_stopped)
+        self._resources = self._open_resources()  # before the ledger is taken: what is wrong with it leaves no trace
+        self.ledger = self._resources.hold(is_stopped)
         if self.ledger is None:
             return False
         self._worker.start(self._deliver)
@@ -231,7 +231,7 @@ class Delivery:
     @property
     def token_requests(self) -> int:
         """How many tokens were asked for."""
-        return self._ground.tokens.requests if self._ground is not None and self.is_started else 0
+        return self._resources.tokens.requests if self._resources is not None and self.is_started else 0
 
     def look_ahead(self) -> Outlook | None:
         """How things stood with the API when this was called last; it is asked for anew. None at first."""
@@ -246,18 +246,18 @@ class Delivery:
     # What runs in the worker.
 
     async def _deliver(self) -> None:
-        assert self._ground is not None  # noqa: S101 - both are there before the worker is started
+        assert self._resources is not None  # noqa: S101 - both are there before the worker is started
         assert self.ledger is not None  # noqa: S101
-        ground = self._ground
-        transport, journal = ground.open_transport(), ground.open_journal(self.ledger)
+        resources = self._resources
+        transport, journal = resources.open_transport(), resources.open_journal(self.ledger)
         try:
-            self._dispatcher = ground.make_dispatcher(
-                plan=ground.plan,
+            self._dispatcher = resources.make_dispatcher(
+                plan=resources.plan,
                 transport=transport,
-                tokens=ground.tokens,
+                tokens=resources.tokens,
                 journal=journal,
-                wall=ground.wall,
-                roll=ground.roll,
+                wall=resources.wall,
+                roll=resources.roll,
                 report=self._report,
             )
             self._worker.notify()

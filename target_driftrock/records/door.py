@@ -12,7 +12,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from target_driftrock.delivery.door import WAIT_SECONDS, Delivery, real_ground
+from target_driftrock.delivery.door import WAIT_SECONDS, Delivery, resources_of
 from target_driftrock.errors import Defect, ExitCode, LedgerUnavailable, RejectsAboveLimit, RunStopped, SettingsInvalid
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
@@ -77,7 +77,7 @@ class Records:
         if not isinstance(settings, Settings):
             settings = parse(settings, template_faults=template_faults)
         self.settings = settings
-        self._delivery = delivery or Delivery(partial(real_ground, settings))
+        self._delivery = delivery or Delivery(partial(resources_of, settings))
         self._follower = follower or Nobody()
         self._is_stopped = is_stopped
         self._tick = tick or self.tick

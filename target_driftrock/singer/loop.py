@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 STATE_SECONDS = 5.0
 
 
-class Asked(Protocol):
+class Stops(Protocol):
     """Signals that ask for the end, as something to look at. See `signals.Signals`."""
 
     @property
@@ -45,7 +45,7 @@ class Asked(Protocol):
         ...
 
 
-class Unasked:
+class NoStops:
     """Nobody asks for the end."""
 
     received = None
@@ -91,14 +91,14 @@ class Loop:
         streams: Mapped,
         checkpoint: Checkpoint,
         *,
-        asked: Asked,
+        stops: Stops,
         write: Callable[..., None] = write_line,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._records = records
         self._streams = streams
         self._checkpoint = checkpoint
-        self._asked = asked
+        self._stops = stops
         self._write = write
         self._clock = clock
         self._source: Source | None = None
@@ -161,9 +161,9 @@ class Loop:
         if self._pulse is not None:
             self._pulse.beat(self._clock())
 
-    def is_asked_to_stop(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether a signal came, or nobody reads STATE any more."""
-        return self._asked.count > 0 or self._is_state_unread
+        return self._stops.count > 0 or self._is_state_unread
 
     # The stages of a run.
 
@@ -183,7 +183,7 @@ class Loop:
                 log.warning("%s", fault)
 
     def _deliver(self) -> None:
-        self._records.deliver_rest(stops=lambda: max(self._asked.count, self._is_state_unread))
+        self._records.deliver_rest(stops=lambda: max(self._stops.count, self._is_state_unread))
         self._write_last_state()
         self._records.raise_failure()
         if self._is_state_unread:
@@ -195,7 +195,7 @@ class Loop:
             self._pulse.end()
         was_stopped = self._source is not None and self._source.was_stopped
         return self._records.conclude(
-            causes, read=self._input.records, was_read=not was_stopped, received=self._asked.received
+            causes, read=self._input.records, was_read=not was_stopped, received=self._stops.received
         )
 
     @property
@@ -249,7 +249,7 @@ class Loop:
             self._is_state_unread = True
 
     def _is_hurried(self) -> bool:
-        return self._asked.count > 0 or self._records.delivery.failure is not None
+        return self._stops.count > 0 or self._records.delivery.failure is not None
 
 
 def _causes(*stages: Callable[[], None]) -> list[RunStopped]:

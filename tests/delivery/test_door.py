@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from target_driftrock.delivery.door import Delivery, Ground
+from target_driftrock.delivery.door import Delivery, Resources
 from target_driftrock.delivery.passage import Plan
 from target_driftrock.delivery.transport import Transport
 from target_driftrock.errors import LedgerUnavailable, NoThread, NotTheApi
@@ -27,12 +27,12 @@ PATIENCE = 10.0
 
 def delivery_to(react: React, *, ledger: RecordingLedger | None = None, grace: float = 5.0) -> Delivery:
     """A door to an API that replies like this."""
-    return Delivery(lambda: ground(react, ledger or RecordingLedger()), grace=grace)
+    return Delivery(lambda: resources(react, ledger or RecordingLedger()), grace=grace)
 
 
-def ground(react: React, ledger: RecordingLedger) -> Ground:
+def resources(react: React, ledger: RecordingLedger) -> Resources:
     """What it stands on."""
-    return Ground(
+    return Resources(
         plan=Plan(api=API, max_concurrency=4, max_outage=60),
         tokens=ScriptedTokens(latency=0),
         hold=lambda _: ledger,
@@ -155,7 +155,7 @@ def test_start_returns_when_the_dispatcher_cannot_be_opened() -> None:
     def broken() -> Transport:
         raise OSError("No more files.")
 
-    delivery = Delivery(lambda: replace(ground(accept, RecordingLedger()), open_transport=broken), grace=1.0)
+    delivery = Delivery(lambda: replace(resources(accept, RecordingLedger()), open_transport=broken), grace=1.0)
 
     begun(delivery)
     delivery.submit([event(1)])

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from target_driftrock.delivery.dispatcher import Dispatcher
-from target_driftrock.delivery.door import Delivery, Ground
+from target_driftrock.delivery.door import Delivery, Resources
 from target_driftrock.delivery.passage import Plan
 from target_driftrock.errors import Defect, RejectsAboveLimit
 from target_driftrock.events.event import Part
@@ -63,7 +63,7 @@ class Ending:
 
 
 @dataclass(kw_only=True)
-class Asked:
+class Stops:
     """The signals that have come."""
 
     received: signal.Signals | None = None
@@ -93,7 +93,7 @@ class Run:
         self._api = api
         self._durable = ledger
         self._trace = trace
-        self._asked = Asked()
+        self._stops = Stops()
         self.wire = Wire(api, chance, trace)
         self.ending = Ending()
         self.look: Callable[[], Iterable[str]] = tuple
@@ -104,17 +104,17 @@ class Run:
         """From the first line to the receipt."""
         checkpoint = Checkpoint(max_open=self._scenario.max_open, max_span=self._scenario.max_span, max_states=5)
         worker = VirtualWorker(loop, self._chance, longest=LONGEST)
-        self._delivery = Delivery(partial(self._ground, loop), grace=GRACE, worker=worker)
+        self._delivery = Delivery(partial(self._resources, loop), grace=GRACE, worker=worker)
         records = Records(
             _settings(self._scenario),
             delivery=self._delivery,
             follower=checkpoint,
-            is_stopped=lambda: self._asked.count > 0,
+            is_stopped=lambda: self._stops.count > 0,
             tick=lambda: front.tick(),  # noqa: PLW0108 - which is made of these records
             clock=loop.time,
         )
         mapped = _Mapped(records, self._on_changed)
-        front = Loop(records, mapped, checkpoint, asked=self._asked, write=self._write_state, clock=loop.time)
+        front = Loop(records, mapped, checkpoint, stops=self._stops, write=self._write_state, clock=loop.time)
         tap = _Tap(self._lines, self._scenario, self._chance, worker, records=records, tick=front.tick, clock=loop.time)
         for moment in self._mishap.signals:
             loop.call_later(moment, self._signal)
@@ -122,7 +122,7 @@ class Run:
             front.run(tap, None)
         self._judge(records, tap)
 
-    def _ground(self, loop: VirtualLoop) -> Ground:
+    def _resources(self, loop: VirtualLoop) -> Resources:
         ledger = LedgerOfRun(
             self._durable,
             is_cut=lambda: self.wire.is_cut,
@@ -131,7 +131,7 @@ class Run:
         )
         seconds = self._scenario.commit_seconds
         executor = InLoopExecutor(lambda: seconds * self._chance.random())
-        return Ground(
+        return Resources(
             plan=Plan(
                 api=API,
                 max_concurrency=self._scenario.max_concurrency,
@@ -156,8 +156,8 @@ class Run:
 
     def _signal(self) -> None:
         self._trace.note("signal")
-        self._asked.received = signal.SIGTERM
-        self._asked.count += 1
+        self._stops.received = signal.SIGTERM
+        self._stops.count += 1
 
     def _write_state(self, value: bytes, *, is_hurried: Callable[[], bool]) -> None:
         if self.wire.is_cut:
@@ -180,7 +180,7 @@ class Run:
         ending = self.ending
         ending.error = next(iter(records.causes), None)
         ending.faults += [str(cause) for cause in records.causes if isinstance(cause, Defect)]
-        ending.is_signalled = self._asked.count > 0
+        ending.is_signalled = self._stops.count > 0
         ending.has_read_all = tap.has_read_all
         ending.opened = records.tally.events.open
         if self.wire.most_in_doubt > self._scenario.max_concurrency:
