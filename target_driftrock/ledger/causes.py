@@ -15,7 +15,7 @@ from target_driftrock.ledger.address import known_options
 from target_driftrock.ledger.database import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -105,12 +105,9 @@ _CLASSES: Mapping[str, Cause] = {"08": _LOST}
 """By the first two characters of an SQLSTATE."""
 
 
-def _texts(rows: Sequence[tuple[str, Cause]]) -> list[tuple[re.Pattern[str], Cause]]:
-    return [(re.compile(pattern, re.DOTALL), what) for pattern, what in rows]
-
-
-_TEXTS = _texts(
-    [
+_TEXTS = [
+    (re.compile(pattern, re.DOTALL), what)
+    for pattern, what in (
         # What only a person mends. Of several hosts one that says such a thing is enough, so these stand in front.
         (r"password authentication failed", _PASSWORD),
         (r"no password supplied", _setting("the server asks for a password, and the URL holds none")),
@@ -186,5 +183,5 @@ _TEXTS = _texts(
         (r"No route to host|unreachable|Cannot assign requested address", _passing("there is no way to {address}")),
         (r"closed the connection|terminated abnormally|could not (receive|send) data|reset by peer", _LOST),
         (r"Broken pipe|connection is (lost|closed)|connection has been closed", _LOST),
-    ]
-)
+    )
+]

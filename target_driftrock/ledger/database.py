@@ -31,15 +31,14 @@ class Cause:
     is_of_the_setting: bool = False
 
 
-class Looker(Protocol):
-    """Asks one ledger. A question begins transactions of its own, and may raise what SQLAlchemy raises."""
+class Ask(Protocol):
+    """Puts questions to one ledger."""
 
-    def ask(self, question: Callable[[sa.Connection], T]) -> T:
-        """What the question finds. It may be put more than once, and the last time counts."""
-        ...
+    def __call__(self, question: Callable[[sa.Connection], T], /) -> T:
+        """What the question finds, which begins transactions of its own, and may raise what SQLAlchemy raises.
 
-    def close(self) -> None:
-        """Ask no more."""
+        It may be put more than once, and the last time counts.
+        """
         ...
 
 
@@ -69,8 +68,8 @@ class Database(Protocol):
         """The same, and what shows only when it is tried. Raises where no run could keep its ledger."""
         ...
 
-    def look(self) -> Looker | None:
-        """Who asks what lies there; None where nothing can."""
+    def look(self) -> AbstractContextManager[Ask | None]:
+        """To ask what lies there, while the `with` lasts; None where nothing can."""
         ...
 
     def is_held(self, connection: sa.Connection, /, *, by: str) -> bool:
@@ -113,7 +112,7 @@ class Database(Protocol):
         ...
 
     def wipe(self, connection: sa.Connection) -> None:
-        """Have the files hold no more than the tables with personal data do. Raises `LedgerUnavailable` itself."""
+        """Have the files hold no byte of what was deleted of persons. Raises `LedgerUnavailable` itself."""
         ...
 
 

@@ -71,7 +71,8 @@ class DurableLedger:
             self._keys = Keys(self._digests, api=api)
             self._ways = self._known_ways()
             self._close_killed_runs()
-            self._run = self._begin_run()
+            self.run = self._begin_run()
+            """Its number."""
             self._may_keep_rows = connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
 
     # What delivery asks.
@@ -109,7 +110,7 @@ class DurableLedger:
             self._keys,
             self._ways,
             api=self._api,
-            run=self._run,
+            run=self.run,
             now=time.time(),
             may_keep_rows=self._may_keep_rows,
         )
@@ -125,7 +126,7 @@ class DurableLedger:
 
     def secure(self) -> None:
         """See `Ledger.secure`. A commit reaches the disk with all before it: one that waits for that is enough."""
-        written = tables.runs.update().where(tables.runs.c.id == self._run).values(secured_at=time.time())
+        written = tables.runs.update().where(tables.runs.c.id == self.run).values(secured_at=time.time())
         with self._transaction(self._database.to_disk(self._connection)):
             self._connection.execute(written)
 
@@ -133,7 +134,7 @@ class DurableLedger:
         """See `Ledger.counts`."""
         columns = [tables.runs.c[name] for name in COUNTERS]
         with self._transaction():
-            row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self._run)).one()
+            row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self.run)).one()
         return Counts(**dict(zip(COUNTERS, row, strict=True)))
 
     # The run itself.
@@ -154,16 +155,11 @@ class DurableLedger:
                         table.update().where(table.c.id == number).values(delivered=0, successor=by)
                     )
 
-    @property
-    def run(self) -> int:
-        """The number of this run."""
-        return self._run
-
     def finish(self, *, exit_code: int, receipt: str) -> None:
         """Keep the receipt: the run has ended."""
         values = {"ended_at": time.time(), "exit_code": exit_code, "receipt": receipt}
         with self._transaction():
-            self._connection.execute(tables.runs.update().where(tables.runs.c.id == self._run).values(values))
+            self._connection.execute(tables.runs.update().where(tables.runs.c.id == self.run).values(values))
 
     def rejects_waiting(self) -> tuple[int, float | None]:
         """How many kept rows there are, and since when the oldest (Unix time)."""
@@ -307,12 +303,12 @@ class DurableLedger:
             "of": row[0],
             "with_content": row[1],
             "now": int(CODES[standing]),
-            "by_run": self._run,
+            "by_run": self.run,
             "moment": entry.now,
         }
 
     def _counted(self, entry: Entry) -> dict[str, int]:
-        return {"run": self._run} | {f"{name}_more": entry.counted[name] for name in COUNTERS}
+        return {"run": self.run} | {f"{name}_more": entry.counted[name] for name in COUNTERS}
 
     def _forget(self, entry: Entry) -> None:
         """Kept rows that were sent again go."""
@@ -343,7 +339,7 @@ class DurableLedger:
                 sa.or_(table.c.key.in_(keys), table.c.identity.in_(identities), table.c.source.in_(sources))
             )
             rows = rows_of(self._connection, found)
-            gone = [row["key"] for row in rows if any(release.takes(row, run=self._run) for release in part)]
+            gone = [row["key"] for row in rows if any(release.takes(row, run=self.run) for release in part)]
             if gone:
                 self._connection.execute(table.delete().where(table.c.key.in_(gone)))
 

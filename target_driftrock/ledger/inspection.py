@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from target_driftrock.errors import SettingsInvalid
@@ -39,11 +38,8 @@ def judge_existence(database: Database) -> None:
 
 
 def _version(database: Database) -> int | None:
-    look = database.look()
-    if look is None:
-        return None
-    with opening(database), closing(look):
-        return look.ask(tables.version)
+    with opening(database), database.look() as ask:
+        return None if ask is None else ask(tables.version)
 
 
 _NONE_THERE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
@@ -16,13 +16,11 @@ from target_driftrock.ledger.address import SESSION
 from target_driftrock.ledger.database import guarded, opening, this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy.exc import SQLAlchemyError
 
-    from target_driftrock.ledger.database import Cause, Looker
-
-T = TypeVar("T")
+    from target_driftrock.ledger.database import Ask, Cause
 
 DEFAULT_SCHEMA = "target_driftrock"
 _CLIENT_KEEPALIVE = {
@@ -69,10 +67,13 @@ class Postgres:
             is_pooled = any(is_shared(*_processes(ours, another)) for _ in range(_TRIES))
         return [_POOLED.format(name=self.name)] if is_pooled else []
 
-    def look(self) -> Looker:
-        """See `Database.look`."""
+    @contextmanager
+    def look(self) -> Iterator[Ask]:
+        """See `Database.look`. One session for all questions."""
         with opening(self):
-            return _Looker(self._open().execution_options(postgresql_readonly=True))
+            session = self._open().execution_options(postgresql_readonly=True)
+        with session:
+            yield lambda question: question(session)
 
     def is_held(self, connection: sa.Connection, *, by: str) -> bool:
         """See `Database.is_held`."""
@@ -164,21 +165,6 @@ class Postgres:
     def _lock_key(self) -> int:
         digest = hashlib.blake2b(f"target-driftrock {self.schema}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big", signed=True)
-
-
-class _Looker:
-    """One session for all questions."""
-
-    def __init__(self, session: sa.Connection) -> None:
-        self._session = session
-
-    def ask(self, question: Callable[[sa.Connection], T]) -> T:
-        """See `Looker.ask`."""
-        return question(self._session)
-
-    def close(self) -> None:
-        """See `Looker.close`."""
-        self._session.close()
 
 
 _TAKE = sa.text("SELECT pg_try_advisory_lock(:key)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_driftrock.events.identity import KnownWay, Way
-    from target_driftrock.ledger.database import Database, Looker
+    from target_driftrock.ledger.database import Ask, Database
     from target_driftrock.ledger.rows import Row
 
 KEYS_PAGE = 2_000
@@ -164,21 +164,20 @@ def reading(location: str) -> Iterator[LedgerReader]:
         LedgerUnavailable: It cannot be reached at present.
     """
     database = parse_place(location)
-    look = database.look()
-    if look is None:
-        raise _missing(database)
-    with closing(look):
-        yield LedgerReader(database, look)
+    with database.look() as ask:
+        if ask is None:
+            raise _missing(database)
+        yield LedgerReader(database, ask)
 
 
 class LedgerReader:
     """Questions to a ledger. Every method may raise `errors.LedgerUnavailable`."""
 
-    def __init__(self, database: Database, look: Looker) -> None:
+    def __init__(self, database: Database, ask: Ask) -> None:
         self._database = database
-        self._look = look
+        self._ask = ask
         with opening(database):
-            self._digests = Digests(look.ask(self._salt))
+            self._digests = Digests(ask(self._salt))
 
     def kept(self, selection: Selection) -> Iterator[KeptRow]:
         """The rows, those that were kept first in front. What is kept from now on is not among them."""
@@ -248,7 +247,7 @@ class LedgerReader:
                 return rows_of(connection, statement)
 
         with guarded(self._database):
-            return self._look.ask(find)
+            return self._ask(find)
 
     def _salt(self, connection: sa.Connection) -> str:
         with connection.begin():
@@ -318,7 +317,7 @@ class LedgerReader:
 
     def _run(self, row: Row) -> Run:
         holder = row.pop("holder")
-        is_running = row["ended_at"] is None and self._look.ask(partial(self._database.is_held, by=holder))
+        is_running = row["ended_at"] is None and self._ask(partial(self._database.is_held, by=holder))
         return Run(**row, is_running=is_running)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from target_driftrock.ledger.database import Looker
+    from target_driftrock.ledger.database import Ask
 
 T = TypeVar("T")
 
@@ -75,10 +75,12 @@ class SQLite:
                 raise PermissionError
         return self.warnings()
 
-    def look(self) -> Looker | None:
+    @contextmanager
+    def look(self) -> Iterator[Ask | None]:
         """See `Database.look`."""
         with self._reaching():
-            return _Looker(self.file) if self.file.is_file() else None
+            is_there = self.file.is_file()
+        yield _Looker(self.file).ask if is_there else None
 
     def is_held(self, _: sa.Connection, *, by: str) -> bool:
         """See `Database.is_held`."""
@@ -220,7 +222,7 @@ class _Looker:
         self._engine = engine_over(self._open)
 
     def ask(self, question: Callable[[sa.Connection], T]) -> T:
-        """See `Looker.ask`."""
+        """See `Ask`."""
         while True:
             before = self._at_rest()
             self._options = "?mode=ro" if before is None else "?mode=ro&immutable=1"
@@ -233,9 +235,6 @@ class _Looker:
                 continue
             if self._is_still(before):
                 return found
-
-    def close(self) -> None:
-        """See `Looker.close`. There is nothing to let go of."""
 
     def _open(self) -> sqlite3.Connection:
         url = f"{self._file.as_uri()}{self._options}"

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from target_driftrock.events.outcome import Delivered, Invalid
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.database import Looker
 from target_driftrock.ledger.hold import holding
 from target_driftrock.ledger.inspection import doubts, judge_existence
 from target_driftrock.ledger.interface import Concluded
@@ -44,26 +44,13 @@ LOOKS: dict[str, Look] = {
 }
 
 
-def fill(folder: str) -> None:
+def fill(folder: str, *, is_killed: bool = False) -> None:
     """One run that keeps a row."""
     with opened(folder) as ledger:
         ledger.commit([Concluded(part=event(1), outcome=Delivered())])
         ledger.commit([Concluded(part=refusal(2), outcome=Invalid(reason="a rule"))])
-
-
-def be_killed(folder: str) -> None:
-    """The same, without an end."""
-    with opened(folder) as ledger:
-        ledger.commit([Concluded(part=event(1), outcome=Delivered())])
-        ledger.commit([Concluded(part=refusal(2), outcome=Invalid(reason="a rule"))])
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def looker(folder: Path) -> Looker:
-    """Who asks the ledger there."""
-    found = SQLite(path=folder).look()
-    assert found is not None
-    return found
+        if is_killed:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -89,7 +76,7 @@ def test_nothing_is_changed_when_a_finished_run_s_ledger_is_looked_at(tmp_path: 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
 def test_nothing_is_changed_when_a_killed_run_s_ledger_is_looked_at(tmp_path: Path, look: Look) -> None:
     """What the kill left beside the database is read, and left for the next run."""
-    killed = multiprocessing.get_context("spawn").Process(target=be_killed, args=(str(tmp_path),))
+    killed = multiprocessing.get_context("spawn").Process(target=partial(fill, str(tmp_path), is_killed=True))
     killed.start()
     killed.join(60)
     before = contents(tmp_path)
@@ -176,8 +163,9 @@ def test_a_question_is_put_again_when_a_run_wrote_meanwhile(tmp_path: Path, *, f
     fill(str(tmp_path))
     question = Meanwhile(tmp_path, fails=fails)
 
-    with closing(looker(tmp_path)) as look:
-        assert look.ask(question) == 2
+    with SQLite(path=tmp_path).look() as ask:
+        assert ask is not None
+        assert ask(question) == 2
 
     assert question.found == [1, 2]
 
@@ -191,7 +179,9 @@ def test_a_question_is_put_once_when_it_fails_and_nobody_wrote(tmp_path: Path) -
         asked.append(None)
         connection.execute(sa.text("SELECT * FROM nothing"))
 
-    with closing(looker(tmp_path)) as look, pytest.raises(OperationalError):
-        look.ask(fail)
+    with SQLite(path=tmp_path).look() as ask:
+        assert ask is not None
+        with pytest.raises(OperationalError):
+            ask(fail)
 
     assert len(asked) == 1
