@@ -40,7 +40,12 @@ def faults_of(dispatcher: Dispatcher) -> Iterator[str]:
 
 
 def killed(dispatcher: Dispatcher, standing: Callable[[Event], Standing | None]) -> Iterator[str]:
-    """Where the ledger holds something else of an open event than a kill leaves at this moment, by the table."""
+    """Where the ledger holds something else of an open event than a kill leaves at this moment, by the table.
+
+    Nothing of a run that is being stopped: what that makes of them may be committed already.
+    """
+    if dispatcher._is_stopping:
+        return
     for passage in dispatcher._unsettled:
         if passage.event.identity is not None and not passage.was_superseded:
             stands = standing(passage.event)
