@@ -362,11 +362,11 @@ class Dispatcher:
         is_first = not self._captures.is_proven(capture)
         freed, judged = self._captures.accept(capture)
         self._note_verdict()
-        self._intake.let_go(freed)  # no intent of theirs is committed before what follows
         await self._settle(
             [*((refused, _rejected(refused)) for refused in judged), (passage, Delivered(is_change=passage.is_change))],
             [Proven(capture)] if is_first else [],
         )
+        self._intake.let_go(freed)
 
     async def _settle_rivals(self, passage: Passage) -> None:
         """The API has this `event_id` already: so an earlier content arrived, whose answer was lost."""

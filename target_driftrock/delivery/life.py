@@ -13,7 +13,8 @@ That a run ends leaves every event in its state; whoever is not settled is repor
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import KW_ONLY, dataclass
 
 
 class State(enum.Enum):
@@ -64,93 +65,75 @@ class Kill(enum.Enum):
     OUTCOME = "its outcome"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """What a state means. What it commits before it is left may be in the ledger already when a kill comes."""
 
     what: str
-    holds: frozenset[Holding]
-    next: frozenset[State]
+    holds: AbstractSet[Holding]
+    _: KW_ONLY
+    next: AbstractSet[State]
     at_stop: Stop = Stop.LEAVE
     at_kill: Kill = Kill.AS_BEFORE
 
 
+_NOTHING: AbstractSet[Holding] = frozenset()
 _WAITS = frozenset({Holding.LANES})
 _GOES = _WAITS | {Holding.TURN}
 _MAY_BEGIN = _GOES | {Holding.INTENT}
 _REQUESTS = _MAY_BEGIN | {Holding.SLOT}
 
 LIFE = {
-    PERSON: Row(
-        what="earlier events of its person, or of its identity, come first",
-        holds=_WAITS,
-        next=frozenset({CAPTURE}),
-    ),
+    PERSON: Row("earlier events of its person, or of its identity, come first", _WAITS, next={CAPTURE}),
     CAPTURE: Row(
-        what="the ledger is asked whether the capture is proven; where it is not, another one has the turn",
-        holds=_WAITS,
-        next=frozenset({MEMORY, INTENT}),  # the latter where it was tried before
+        "the ledger is asked whether the capture is proven; where it is not, another one has the turn",
+        _WAITS,
+        next={MEMORY, INTENT},  # the latter where it was tried before
     ),
-    MEMORY: Row(
-        what="the ledger is asked what it holds of it; that may settle it",
-        holds=_GOES,
-        next=frozenset({INTENT, SETTLED}),
-    ),
-    INTENT: Row(
-        what="an intent has to be committed before anything of it is sent",
-        holds=_GOES,
-        next=frozenset({SLOT}),
-    ),
+    MEMORY: Row("the ledger is asked what it holds of it; that may settle it", _GOES, next={INTENT, SETTLED}),
+    INTENT: Row("an intent has to be committed before anything of it is sent", _GOES, next={SLOT}),
     SLOT: Row(
-        what="a request may begin as soon as one is free",
-        holds=_MAY_BEGIN,
-        next=frozenset({STARTING}),
+        "a request may begin as soon as one is free",
+        _MAY_BEGIN,
+        next={STARTING},
         at_stop=Stop.WITHDRAW,
         at_kill=Kill.INTENT,
     ),
     STARTING: Row(
-        what="has its slot, and waits for a token or for its moment; may be cancelled",
-        holds=_REQUESTS,
-        next=frozenset({IN_FLIGHT}),
+        "has its slot, and waits for a token or for its moment; may be cancelled",
+        _REQUESTS,
+        next={IN_FLIGHT},
         at_stop=Stop.WITHDRAW,
         at_kill=Kill.INTENT,
     ),
     IN_FLIGHT: Row(
-        what="its request has begun, and no reply has come",
-        holds=_REQUESTS,
-        next=frozenset({RECORDING}),
+        "its request has begun, and no reply has come",
+        _REQUESTS,
+        next={RECORDING},
         at_stop=Stop.LOSE,
         at_kill=Kill.INTENT,
     ),
     RECORDING: Row(
-        what="the reply is here, and what follows from it is being committed; must not be cancelled",
-        holds=_REQUESTS,
-        next=frozenset({SETTLED, BACKING_OFF, UNJUDGED, INTENT, DOUBTED}),
+        "the reply is here, and what follows from it is being committed; must not be cancelled",
+        _REQUESTS,
+        next={SETTLED, BACKING_OFF, UNJUDGED, INTENT, DOUBTED},
         at_stop=Stop.FINISH,
         at_kill=Kill.INTENT,
     ),
     BACKING_OFF: Row(
-        what="its latest request came to nothing: it sleeps until its next try",
-        holds=_WAITS,
-        next=frozenset({CAPTURE}),
-        at_kill=Kill.ANSWER,
+        "its latest request came to nothing: it sleeps until its next try", _WAITS, next={CAPTURE}, at_kill=Kill.ANSWER
     ),
     DOUBTED: Row(
-        what="its second 401: others' answers with the same token tell whether the event is refused, or the token",
-        holds=_GOES,
-        next=frozenset({UNJUDGED, SETTLED}),
+        "its second 401: others' answers with the same token tell whether the event is refused, or the token",
+        _GOES,
+        next={UNJUDGED, SETTLED},
         at_kill=Kill.ANSWER,
     ),
     UNJUDGED: Row(
-        what="refused by a capture that has accepted nothing: judged by what that one accepts later, or at the end",
-        holds=frozenset(),
-        next=frozenset({SETTLED}),
+        "refused by a capture that has accepted nothing: judged by what that one accepts later, or at the end",
+        _NOTHING,
+        next={SETTLED},
         at_kill=Kill.ANSWER,
     ),
-    SETTLED: Row(
-        what="it has its outcome, which is committed and reported",
-        holds=frozenset(),
-        next=frozenset(),
-        at_kill=Kill.OUTCOME,
-    ),
+    SETTLED: Row("it has its outcome, which is committed and reported", _NOTHING, next=set(), at_kill=Kill.OUTCOME),
 }

@@ -72,6 +72,17 @@ def test_the_run_ends_at_once_when_stopped_twice() -> None:
     assert ending.ledger.changes(1) == ["Intent", "Lost"]
 
 
+def test_an_answer_is_recorded_when_stopped_twice_before_its_commit() -> None:
+    """What is known is not given up: the API took it, and the next run must not send it again."""
+    stage = Stage(commit_seconds=1.0)  # two look-ups and the intent take three seconds
+
+    ending = stage.play([event(1)], stop_at(3.5, 3.6))
+
+    assert ending.kinds() == {1: "Delivered"}
+    assert ending.ledger.changes(1) == ["Intent", "Delivered"]
+    assert 4 < ending.ended_at < 4.5
+
+
 def test_the_run_ends_at_once_when_all_are_in_backoff() -> None:
     """A sleep of a minute is ended, and what was answered is no unknown."""
     stage = Stage(react=always({}, otherwise=status(503)), roll=lambda: 0.999)

@@ -40,7 +40,12 @@ def faults_of(dispatcher: Dispatcher) -> Iterator[str]:
 
 
 def killed(dispatcher: Dispatcher, standing: Callable[[Event], Standing | None]) -> Iterator[str]:
-    """Where the ledger holds something else of an open event than a kill leaves at this moment, by the table."""
+    """Where the ledger holds something else of an open event than a kill leaves at this moment, by the table.
+
+    Nothing of a run that is being stopped: what that makes of them may be committed already.
+    """
+    if dispatcher._is_stopping:
+        return
     for passage in dispatcher._unsettled:
         if passage.event.identity is not None and not passage.was_superseded:
             stands = standing(passage.event)
@@ -110,16 +115,25 @@ def _differences(dispatcher: Dispatcher, found: list[Place], wanted: set[Place])
     keeps the turn.
     """
     states = {id(passage): passage.state for passage in dispatcher._unsettled}
+    freed = set(_freed(dispatcher))
     is_ending = dispatcher._is_stopping or any(_failures(dispatcher))
     for place in wanted:
         if place in found:
             found.remove(place)
-        elif not is_ending and IN_HAND.get(place[0]) not in dispatcher._chores:
+        elif not is_ending and IN_HAND.get(place[0]) not in dispatcher._chores and place not in freed:
             yield f"An event ({states[place[1]].name}) is not in {place[0]}."
     for name, item in found:
         state = states.get(item, State.SETTLED)
         if not (is_ending and name == Holding.TURN.value and state is State.UNJUDGED):
             yield f"An event ({state.name}) is in {name}, and should not be, or is there twice."
+
+
+def _freed(dispatcher: Dispatcher) -> Iterator[Place]:
+    """Their capture has accepted an event, and they go on once that is committed."""
+    accepting = {one.event.capture for one in dispatcher._requests.values() if one.state is State.RECORDING}
+    for passage in dispatcher._unsettled:
+        if passage.state is State.CAPTURE and passage.event.capture in accepting:
+            yield WAITING[State.CAPTURE], id(passage)
 
 
 def _sums(dispatcher: Dispatcher) -> Iterator[str]:
