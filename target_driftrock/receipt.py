@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -64,15 +64,7 @@ class EventCounts:
     @property
     def total(self) -> int:
         """All of them."""
-        return (
-            self.delivered
-            + self.already_delivered
-            + self.changed
-            + self.invalid
-            + self.rejected
-            + self.held
-            + self.open
-        )
+        return sum(astuple(self))
 
 
 class Line(NamedTuple):
@@ -126,9 +118,9 @@ class Receipt:
         if self.events_recorded is None:
             return
         for name in ("delivered", "invalid", "rejected", "held"):
-            counted, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
-            if counted != recorded:
-                yield f"{counted} events are {name}, and the ledger recorded {recorded}."
+            ours, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
+            if ours != recorded:
+                yield f"{ours} events are {name}, and the ledger recorded {recorded}."
         if self.unknown_recorded not in {None, self.unknown}:
             yield f"{self.unknown} answers were lost, and the ledger recorded {self.unknown_recorded}."
 
