@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -64,7 +64,15 @@ class EventCounts:
     @property
     def total(self) -> int:
         """All of them."""
-        return sum(astuple(self))
+        return (
+            self.delivered
+            + self.already_delivered
+            + self.changed
+            + self.invalid
+            + self.rejected
+            + self.held
+            + self.open
+        )
 
 
 class Line(NamedTuple):
@@ -118,9 +126,9 @@ class Receipt:
         if self.events_recorded is None:
             return
         for name in ("delivered", "invalid", "rejected", "held"):
-            ours, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
-            if ours != recorded:
-                yield f"{ours} events are {name}, and the ledger recorded {recorded}."
+            counted, recorded = getattr(self.events, name), getattr(self.events_recorded, name)
+            if counted != recorded:
+                yield f"{counted} events are {name}, and the ledger recorded {recorded}."
         if self.unknown_recorded not in {None, self.unknown}:
             yield f"{self.unknown} answers were lost, and the ledger recorded {self.unknown_recorded}."
 
