@@ -121,6 +121,9 @@ def test_a_command_is_there_when_its_module_is() -> None:
         pytest.param(["--config", "ENV"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="wrong settings"),
         pytest.param(["--about"], ("target_driftrock.sandbox", "target_driftrock.commands"), id="about"),
         pytest.param(["sandbox", "--help"], ("singer_sdk", "sqlalchemy"), id="sandbox"),
+        pytest.param(["rejects", "--help"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="rejects"),
+        pytest.param(["report", "--help"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="report"),
+        pytest.param(["trace", "--help"], ("aiohttp", "singer_sdk", "sqlalchemy"), id="trace"),
     ],
 )
 def test_nothing_is_imported_in_vain_when_the_program_starts(arguments: list[str], left_out: tuple[str, ...]) -> None:

@@ -40,8 +40,6 @@ _MARKS = re.compile(
 _COLUMNS = ("stream", "mapping", "kind", "reason", "status", "rows", "first seen", "last seen")
 _COLUMNS_OF_KNOWN = ("known since", "by run")
 _FIGURES = frozenset({"status", "rows", "by run"})
-
-
 _ONE_SOUGHT = "--person, --email, --phone and --event"
 _WITH_CHANGED = "--stream, --reason, --since and --event"
 _OR_INPUT = "A - reads it from the input."

@@ -114,7 +114,8 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
     for row in TABLE:
         if row.name in given:
             yield from _row_faults(row, given[row.name])
-    yield from _environment_faults(given)
+    if "environment" not in given:
+        yield f"environment is missing: set it to {either([environment.value for environment in Environment])}."
     if "ledger" not in given:
         yield "ledger is missing: name a directory that outlives the run, or a PostgreSQL URL."
     yield from _credential_faults(given)
@@ -157,7 +158,7 @@ def _text_faults(name: str, value: object) -> Iterator[str]:
 
 
 def _is_right(row: Row, value: Any) -> bool:
-    """What its schema says; but a whole number has no point, and one with a fraction can be counted by a clock."""
+    """Whether its schema takes the value; and of whole numbers, whether it is written as one: JSON Schema takes 8.0."""
     if row.kind is Kind.INTEGER and not isinstance(value, int):
         return False
     try:
@@ -200,11 +201,6 @@ def _bounds(row: Row) -> str:
     if row.above is not None:
         return f"above {row.above}"
     return f"of {row.minimum} or more" if row.maximum is None else f"from {row.minimum} to {row.maximum}"
-
-
-def _environment_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    if "environment" not in given:
-        yield f"environment is missing: set it to {either([environment.value for environment in Environment])}."
 
 
 def _credential_faults(given: Mapping[str, Any]) -> Iterator[str]:

@@ -13,7 +13,6 @@ from target_driftrock.settings.groups import EVENT_TYPES, OnChanged, StreamMappi
 from target_driftrock.settings.table import FORMER_SCHEMAS, MAPPING_SCHEMAS
 from target_driftrock.wording import either
 
-_TEXTS = ("event_name", "source_id", "affiliate_id", "event_id", "person_id", "ga_client_id", "created_at")
 _BESIDE_SKIP = ("stream", "skip", "when")
 EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
 _OBJECT = (
@@ -51,22 +50,15 @@ def mapping(
     item: Mapping[str, Any], index: int, *, source_id: str | None, on_changed: str | None = None
 ) -> StreamMapping:
     """The mapping of an item without faults. `source_id` and `on_changed` hold where it does not say them."""
-    given = _given(item)
-    changed = given.get("on_changed", on_changed)
-    texts = {name: given.get(name) for name in _TEXTS} | {"source_id": given.get("source_id", source_id)}
+    said: dict[str, Any] = {"source_id": source_id, "on_changed": on_changed} | _given(item)
+    said["on_changed"] = None if said["on_changed"] is None else OnChanged(said["on_changed"])
+    said["when"] = {name: _alternatives(value) for name, value in said.get("when", {}).items()}
+    said["formerly"] = _alternatives(said["formerly"]) if "formerly" in said else ()
     return StreamMapping(
         index=index,
-        stream=given["stream"],
-        skip=given.get("skip", False),
-        when={name: _alternatives(value) for name, value in given.get("when", {}).items()},
-        event_type=given.get("event_type"),
-        has_identity="event_id" in given or "event_id" not in item,
-        metadata=given.get("metadata"),
-        fields=given.get("fields"),
-        on_changed=None if changed is None else OnChanged(changed),
-        formerly=_alternatives(given["formerly"]) if "formerly" in given else (),
+        has_identity="event_id" in said or "event_id" not in item,
         forgets_former="formerly" in item and item["formerly"] is None,
-        **texts,
+        **said,
     )
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.process import Command, Ended, sandbox
 from tests.sandbox.wire import Wire
+from tests.settings.configurations import configurations
 
 pytestmark = pytest.mark.acceptance
 
-FILE = Path(__file__).parents[1] / "settings" / "configurations.json"
 ELSEWHERE = "example.com"
 TABLE = [
     row
-    for row in json.loads(FILE.read_text(encoding="utf-8"))
+    for row in configurations()
     if ELSEWHERE not in (row["config"] or {}).get("ledger", "")  # a run would wait for that server
 ]
 NAMES = [row["name"] for row in TABLE]

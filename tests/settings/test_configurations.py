@@ -10,8 +10,9 @@ import pytest
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.settings import Settings, parse, read_files
+from tests.settings.configurations import configurations
 
-CONFIGURATIONS = json.loads((Path(__file__).parent / "configurations.json").read_text(encoding="utf-8"))
+CONFIGURATIONS = configurations()
 CANARIES = ("CANARY", "canary", "4242", "42.42")
 
 rows = pytest.mark.parametrize("row", [pytest.param(row, id=row["name"].replace(" ", "-")) for row in CONFIGURATIONS])
