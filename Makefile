@@ -17,8 +17,8 @@ setup: .venv/.ready ## Set up .venv for running and developing, once.
 demo: setup ## Deliver leads and conversions to the sandbox, and show where they went.
 	@$(BIN)/python -m demo
 
-test: setup ## Run every test; ARGS are pytest's: make test ARGS="-k state".
-	@$(BIN)/pytest $(ARGS)
+test: setup ## Run every test, two processes a processor; ARGS are pytest's: make test ARGS="-k state -n0".
+	@$(BIN)/pytest --numprocesses=auto --dist=loadgroup $(ARGS)
 
 simulate: setup ## Try whole deliveries by seed, crashes included: make simulate ARGS="--seeds 100000".
 	@$(BIN)/python -m tests.simulation $(ARGS)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import contestants, incidents, measures, page, results
-from benchmarks.page import MEASUREMENTS, ROOT
+from benchmarks import contestants, measures, page, results
+from benchmarks.measures import Form
+from benchmarks.page import MEASUREMENTS
 from benchmarks.results import Sheet, Verdict
-from benchmarks.track import BENCH_PYTHON
-
-if TYPE_CHECKING:
-    from benchmarks.measures import Form
+from benchmarks.track import say
 
 
 @click.command()
@@ -28,22 +23,21 @@ if TYPE_CHECKING:
 @click.option("--runs", type=int, help="Another number of runs.")
 @click.option("--fail-on-regression", is_flag=True, help="End with 1 when something got slower.")
 def main(*, quick: bool, keep: bool, seconds: float | None, runs: int | None, fail_on_regression: bool) -> None:
-    """Measure, compare with what was kept, and write docs/measurements/bench.md and its plots."""
+    """Measure, compare with what was kept, and write docs/measurements/bench.md."""
     form = measures.QUICK if quick else measures.FULL
     kept = MEASUREMENTS / ("bench-quick.json" if quick else "bench.json")
-    is_whole = seconds is None and runs is None
-    form = replace(form, seconds=seconds or form.seconds, runs=runs or form.runs)
     contestants.wrk()
-    sheet = _measured(form)
+    sheet = _measured(form._replace(seconds=seconds or form.seconds, runs=runs or form.runs))
     text = _text(sheet)
-    click.echo(text)
     before = results.read(kept)
     worse = results.slower(before, sheet) if before else []
-    _say(sheet, before, worse)
-    if is_whole and (keep or not quick):
+    click.echo("\n".join([text, *_said(sheet, before, worse)]))
+    if seconds is runs is None and (keep or not quick):
         results.write(kept, sheet)
-        _publish(sheet, text)
-    if _is_invalid(sheet) or (worse and fail_on_regression):
+        if not quick:
+            page.write("bench", title="How fast", command="make bench", parts=[text])
+    is_invalid = any(each.measure == measures.DOUBLE and each.verdict is not Verdict.PASS for each in sheet.figures)
+    if is_invalid or (worse and fail_on_regression):
         raise SystemExit(1)
 
 
@@ -51,14 +45,10 @@ def _measured(form: Form) -> Sheet:
     began, load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="target-driftrock-bench-") as folder:
         bench = measures.Bench(form=form, folder=Path(folder))
-        measures.no_latency(bench)
-        measures.grid(bench)
-        measures.mixes(bench)
-        if form.has_incidents:
-            incidents.troubles(bench)
-            incidents.persons(bench)
-        incidents.starts(bench)
-        measures.double(bench)
+        for name, (measure, is_quick) in measures.MEASURES.items():
+            if form.is_full or is_quick:
+                say(name.capitalize())
+                measure(bench)
     return Sheet(
         form=form.name,
         commit=page.commit(),
@@ -74,44 +64,23 @@ def _measured(form: Form) -> Sheet:
 
 
 def _text(sheet: Sheet) -> str:
-    parts = [
-        _HOW.format(sheet=sheet),
-        page.table(results.FIGURES_HEAD, [figure.row() for figure in sheet.figures]),
-        "## Rates",
-        page.table(results.RATES_HEAD, [rate.row() for rate in sheet.rates]),
-        _WHO,
-    ]
-    return "\n\n".join(parts)
+    figures = page.table(results.FIGURES_HEAD, [figure.row() for figure in sheet.figures])
+    rates = page.table(results.RATES_HEAD, [rate.row() for rate in sheet.rates])
+    return "\n\n".join([_HOW.format(sheet=sheet), figures, "## Rates", rates, _WHO])
 
 
-def _say(sheet: Sheet, before: Sheet | None, worse: list[results.Slower]) -> None:
-    for line in results.shortfalls(sheet):
-        click.echo(f"Short of its bar: {line}")
+def _said(sheet: Sheet, before: Sheet | None, worse: list[results.Slower]) -> list[str]:
+    lines = [f"Short of its bar: {line}" for line in results.shortfalls(sheet)]
     if before is None or before.seconds != sheet.seconds:
-        click.echo("Nothing of runs as long was kept to compare with.")
-        return
-    click.echo(f"Compared with {before.commit} of {before.date}:")
+        return [*lines, "Nothing of runs as long was kept to compare with."]
+    lines.append(f"Compared with {before.commit} of {before.date}:")
     if before.machine != sheet.machine:
-        click.echo(f"(that was another machine: {before.machine})")
-    for each in worse:
-        click.echo(f"Slower: {each}")
-    if not worse:
-        click.echo("No ratio got worse by more than its runs lie apart.")
+        lines.append(f"(that was another machine: {before.machine})")
+    return [*lines, *(f"Slower: {each}" for each in worse)] + (
+        [] if worse else ["No ratio got worse by more than its runs lie apart."]
+    )
 
 
-def _is_invalid(sheet: Sheet) -> bool:
-    """Whether the double was the limit, so that nothing here counts."""
-    return any(figure.measure == measures.DOUBLE and figure.verdict is not Verdict.PASS for figure in sheet.figures)
-
-
-def _publish(sheet: Sheet, text: str) -> None:
-    if sheet.form != measures.FULL.name:
-        return
-    page.write("bench", title="How fast", command="make bench", parts=[_PLOT, text])
-    subprocess.run([BENCH_PYTHON, "-m", "benchmarks.plots"], cwd=ROOT, check=True)
-
-
-_PLOT = "![Rate over connections, for each latency](rates.svg)"
 _HOW = (
     "Events a second from the first request to the last answer, as a double of the API sees them: one process, and "
     "not the limit (the table's last line says by how much). {sheet.runs} runs each, over {sheet.seconds:g} s; those "

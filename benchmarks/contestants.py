@@ -4,128 +4,108 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import click
 import psycopg
 from psycopg import sql
 
-from benchmarks import inputs, job, process
-from benchmarks.track import BENCH_PYTHON
+from benchmarks import inputs, track
+from benchmarks.track import BENCH_PYTHON, Course, Ended
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from benchmarks.process import Ended
-    from benchmarks.track import Course
-
-SERVER = "postgresql://postgres@127.0.0.1/postgres"
+COMMAND = Path(sys.executable).with_name("target-driftrock")
+SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
 SQLITE = "SQLite"
 MEMORY = "memory"
 POSTGRESQL = "PostgreSQL"
+LEDGERS = (MEMORY, SQLITE, POSTGRESQL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The installed command with everything on, and a new ledger for each run.
+    """The installed command with everything on, and a new ledger for each run, but where `place` is one.
 
-    Over another ledger than SQLite it is `benchmarks.job`, which is the same run with its commits counted.
-    `starter` is a command that starts it, as `env` does.
+    Where it `is_counted` it is `benchmarks.counted`, which is the same run with its commits counted. `starter` is a
+    command that starts it, as `env` does.
     """
 
     name: str = "target-driftrock"
     ledger: str = SQLITE
+    place: str = ""
+    is_counted: bool = False
     settings: Mapping[str, object] = field(default_factory=dict, hash=False)
     starter: tuple[str, ...] = ()
 
     def run(self, course: Course) -> Ended:
         """Deliver the course's input."""
-        folder = Path(tempfile.mkdtemp(prefix="target-driftrock-bench-"))
-        schema = f"target_driftrock_bench_{uuid4().hex}"
-        place = {
-            SQLITE: str(folder / "ledger"),
-            MEMORY: MEMORY,
-            POSTGRESQL: f"{SERVER}?schema={schema}",
-        }[self.ledger]
-        config = folder / "settings.json"
-        config.write_text(json.dumps(self._settings(course, place)), encoding="utf-8")
-        try:
-            return process.run([*self.starter, *self._command(place, config)], source=course.source)
-        finally:
-            shutil.rmtree(folder)
-            if self.ledger == POSTGRESQL:
-                drop(schema)
+        with tempfile.TemporaryDirectory(prefix="target-driftrock-bench-") as folder, self._ledger(folder) as ledger:
+            given = {
+                "environment": "sandbox",
+                "api_url": course.url,
+                "ledger": ledger,
+                "streams": [inputs.MAPPING],
+                "max_concurrency": course.connections,
+                **self.settings,
+            }
+            config = Path(folder) / "settings.json"
+            config.write_text(json.dumps(given), encoding="utf-8")
+            counted = [sys.executable, "-m", "benchmarks.counted", self.ledger, str(config)]
+            command = counted if self.is_counted else [str(COMMAND), f"--config={config}"]
+            return track.run([*self.starter, *command], source=course.source)
 
-    def _command(self, place: str, config: Path) -> list[str]:
-        return [str(job.COMMAND), f"--config={config}"] if self.ledger == SQLITE else job.command(place, config)
-
-    def _settings(self, course: Course, place: str) -> dict[str, object]:
-        return {
-            "environment": "sandbox",
-            "api_url": course.url,
-            "ledger": place,
-            "streams": [inputs.MAPPING],
-            "max_concurrency": course.connections,
-            **self.settings,
-        }
+    @contextmanager
+    def _ledger(self, folder: str) -> Iterator[str]:
+        if self.ledger != POSTGRESQL:
+            yield self.place or f"{folder}/ledger"
+            return
+        with new_schema() as schema:
+            yield f"{SERVER}?schema={schema}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
-    """A program of `benchmarks.rivals`."""
+class Program:
+    """A command made for a course."""
 
     name: str
-    module: str
+    command: Callable[[Course], list[str]]
 
     def run(self, course: Course) -> Ended:
-        """Deliver the course's input."""
-        return process.run([BENCH_PYTHON, "-m", f"benchmarks.rivals.{self.module}", course.url], source=course.source)
+        """Post as many events as the course has, or for as long as it says."""
+        return track.run(self.command(course), source=course.source)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bare:
-    """aiohttp alone."""
-
-    name: str
-    loop: str
-
-    def run(self, course: Course) -> Ended:
-        """Post as many events as the course has."""
-        numbers = [str(course.connections), str(course.events)]
-        return process.run([sys.executable, "-m", "benchmarks.bare", self.loop, course.url, *numbers])
+def _rival(module: str) -> Callable[[Course], list[str]]:
+    return lambda course: [str(BENCH_PYTHON), "-m", f"benchmarks.rivals.{module}", course.url]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrk:
-    """A load generator in C: what one machine can send over so many connections."""
+def _aiohttp(loop: str) -> Callable[[Course], list[str]]:
+    module = [sys.executable, "-m", "benchmarks.rivals.bare", loop]
+    return lambda course: [*module, course.url, str(course.connections), str(course.events)]
 
-    name: str = "wrk"
 
-    def run(self, course: Course) -> Ended:
-        """Post for as long as the course says."""
-        with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-            script.write(_SCRIPT.format(body=json.dumps(inputs.body(inputs.typical()).decode())))
-            script.flush()
-            seconds = f"-d{max(1, round(course.seconds))}s"
-            return process.run([wrk(), "-t1", f"-c{course.connections}", seconds, f"-s{script.name}", course.url])
+def _wrk(course: Course) -> list[str]:
+    numbers = ["-t1", f"-c{course.connections}", f"-d{max(1, round(course.seconds))}s"]
+    return [wrk(), *numbers, "-sbenchmarks/rivals/wrk.lua", course.url, "--", inputs.body(inputs.typical()).decode()]
 
 
 TARGET = Target()
-IN_MEMORY = Target(name="target-driftrock, ledger in memory", ledger=MEMORY)
-IN_POSTGRESQL = Target(name="target-driftrock, ledger in PostgreSQL", ledger=POSTGRESQL)
+IN_MEMORY = Target(name="target-driftrock, ledger in memory", ledger=MEMORY, is_counted=True)
+IN_POSTGRESQL = Target(name="target-driftrock, ledger in PostgreSQL", ledger=POSTGRESQL, is_counted=True)
 UNVALIDATED = Target(name="target-driftrock, without validation", settings={"validate_records": False})
-ONE_BY_ONE = Rival(name="SDK's template: requests, one by one", module="one_by_one")
-THREADS = Rival(name="BatchSink, 16 threads, one session", module="threads")
-DLT = Rival(name="dlt, custom destination, 16 workers", module="dlt_destination")
-AIOHTTP = Bare(name="aiohttp alone, uvloop", loop="uvloop")
-AIOHTTP_ASYNCIO = Bare(name="aiohttp alone, asyncio", loop="asyncio")
-WRK = Wrk()
+ONE_BY_ONE = Program(name="SDK's template: requests, one by one", command=_rival("one_by_one"))
+THREADS = Program(name="BatchSink, 16 threads, one session", command=_rival("threads"))
+DLT = Program(name="dlt, custom destination, 16 workers", command=_rival("dlt_destination"))
+AIOHTTP = Program(name="aiohttp alone, uvloop", command=_aiohttp("uvloop"))
+AIOHTTP_ASYNCIO = Program(name="aiohttp alone, asyncio", command=_aiohttp("asyncio"))
+WRK = Program(name="wrk", command=_wrk)
 
 
 @cache
@@ -147,22 +127,23 @@ def has_postgresql() -> bool:
         return False
 
 
-def postgresql() -> Iterator[Target]:
-    """The target over PostgreSQL, where there is one."""
-    if has_postgresql():
-        yield IN_POSTGRESQL
+@contextmanager
+def new_schema() -> Iterator[str]:
+    """The name of a schema that is not there yet, and that ends with the `with`."""
+    schema = f"target_driftrock_bench_{uuid4().hex}"
+    try:
+        yield schema
+    finally:
+        with psycopg.connect(SERVER, autocommit=True) as server:
+            server.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
-def drop(schema: str) -> None:
-    """Take a schema of the server away, if it is there."""
-    with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
-
-
-_SCRIPT = """
-wrk.method = "POST"
-wrk.path = "/v2/event"
-wrk.headers["Authorization"] = "Bearer double"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = {body}
-"""
+@contextmanager
+def sandbox(*options: str) -> Iterator[str]:
+    """The URL of a sandbox on a free port, with these options."""
+    with subprocess.Popen([COMMAND, "sandbox", "--port", "0", *options], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            yield "http://" + process.stderr.readline().split("http://")[1].split()[0]
+        finally:
+            process.terminate()

@@ -14,14 +14,13 @@ import json
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from itertools import count
+from typing import Any, cast
 
 import httptools
 import uvloop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _EVENTS = frozenset({b"/v2/event", b"/v2/affiliate_event"})
 _ACCEPTED = 201
@@ -31,7 +30,7 @@ _ABSOLUTE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+class _Behaviour:
     """How events are answered. Durations are seconds, shares lie between 0 and 1.
 
     The `outage` begins so many events after the first one, and lasts `outage_seconds`. An event whose body has
@@ -66,23 +65,19 @@ class Counts:
     last_unmarked: float = 0.0
 
 
-class Double:
-    """The state behind all connections."""
-
-    def __init__(self, behaviour: Behaviour, timer: Timer) -> None:
+class _Double:
+    def __init__(self, behaviour: _Behaviour) -> None:
         self._behaviour = behaviour
         self._marker = behaviour.marker.encode()
-        self._timer = timer
+        self._timer = _Timer()
         self.reset()
 
     def reset(self) -> None:
-        """Forget what has come."""
         self.counts = Counts()
         self._chance = random.Random(1)  # noqa: S311 - so that each run meets the same mix
         self._outage_ends = 0.0
 
-    def event(self, connection: Connection, body: bytes) -> None:
-        """Take an event, and answer in time."""
+    def event(self, connection: _Connection, body: bytes) -> None:
         counts, now = self.counts, time.monotonic()
         counts.requests += 1
         counts.body_bytes += len(body)
@@ -91,21 +86,17 @@ class Double:
         status = None if counts.requests == self._behaviour.lost else self._status(now, is_marked=is_marked)
         wait = self._wait()
         if wait:
-            self._timer.add(now + wait, Due(self, connection, status, is_marked))
+            self._timer.add(now + wait, lambda: self._answer(connection, status, is_marked=is_marked))
         else:
-            self.answer(connection, status, is_marked=is_marked)
+            self._answer(connection, status, is_marked=is_marked)
 
-    def answer(self, connection: Connection, status: int | None, *, is_marked: bool) -> None:
-        """Answer, and count it. Without a status the connection ends."""
+    def _answer(self, connection: _Connection, status: int | None, *, is_marked: bool) -> None:
         if connection.transport.is_closing():
             return
         if status is None:
             connection.transport.abort()
             return
-        connection.give(_ANSWERS[status])
-        self._count(status, is_marked=is_marked)
-
-    def _count(self, status: int, *, is_marked: bool) -> None:
+        connection.transport.write(_ANSWERS[status])
         counts = self.counts
         counts.last_answer = time.monotonic()
         if status != _ACCEPTED:
@@ -122,103 +113,74 @@ class Double:
             return behaviour.marked_status
         if behaviour.outage and self.counts.requests >= behaviour.outage:
             self._outage_ends = self._outage_ends or now + behaviour.outage_seconds
-            if now < self._outage_ends:
-                return _UNAVAILABLE
-        if behaviour.error_share and self._chance.random() < behaviour.error_share:
-            return _UNAVAILABLE
-        return _ACCEPTED
+        is_down = now < self._outage_ends or (behaviour.error_share and self._chance.random() < behaviour.error_share)
+        return _UNAVAILABLE if is_down else _ACCEPTED
 
     def _wait(self) -> float:
-        behaviour = self._behaviour
-        if behaviour.slow_share and self._chance.random() < behaviour.slow_share:
+        if self._behaviour.slow_share and self._chance.random() < self._behaviour.slow_share:
             self.counts.slow += 1
-            return behaviour.slow_seconds
-        return behaviour.latency
+            return self._behaviour.slow_seconds
+        return self._behaviour.latency
 
 
-class Connection(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection, on which a request follows the answer to the one before."""
 
     transport: asyncio.Transport
 
-    def __init__(self, double: Double) -> None:
+    def __init__(self, double: _Double) -> None:
         self._double = double
         self._parser = httptools.HttpRequestParser(self)
-        self._path = b""
-        self._body = b""
+        self._path = self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Of asyncio."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
-        """Of asyncio."""
         self._parser.feed_data(data)
 
     def on_url(self, url: bytes) -> None:
-        """Of httptools, as the next two."""
-        self._path = url
-        self._body = b""
+        self._path, self._body = url, b""
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body, mostly all of it."""
         self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
         if self._path in _EVENTS:
             self._double.event(self, self._body)
         else:
-            self.give(self._aside())
-
-    def give(self, answer: bytes) -> None:
-        """Write an answer."""
-        self.transport.write(answer)
+            self.transport.write(self._aside())
 
     def _aside(self) -> bytes:
-        double = self._double
         if self._path == b"/oauth2/token":
-            double.counts.tokens += 1
+            self._double.counts.tokens += 1
             return _TOKEN
         if self._path == b"/reset":
-            double.reset()
-        return _response("200 OK", asdict(double.counts))
+            self._double.reset()
+        return _response("200 OK", asdict(self._double.counts))
 
 
-class Due(NamedTuple):
-    """An answer that waits for its time."""
-
-    double: Double
-    connection: Connection
-    status: int | None
-    is_marked: bool
-
-    def give(self) -> None:
-        """It is time."""
-        self.double.answer(self.connection, self.status, is_marked=self.is_marked)
-
-
-class Timer:
+class _Timer:
     """Calls in time, by the kernel's timer: libuv's own count whole milliseconds, a twentieth of a latency of 20."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._file = self._libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK)
-        self._waiting: list[tuple[float, int, Due]] = []
-        self._serial = 0
-        loop.add_reader(self._file, self._ring)
+        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self._serials = count()
+        asyncio.get_running_loop().add_reader(self._file, self._ring)
 
-    def add(self, when: float, due: Due) -> None:
-        """Let `due` be given at a moment of the monotonic clock."""
-        self._serial += 1
-        heapq.heappush(self._waiting, (when, self._serial, due))
-        if self._waiting[0][1] == self._serial:
+    def add(self, when: float, call: Callable[[], None]) -> None:
+        """Call at a moment of the monotonic clock."""
+        serial = next(self._serials)
+        heapq.heappush(self._waiting, (when, serial, call))
+        if self._waiting[0][1] == serial:
             self._arm(when)
 
     def _ring(self) -> None:
         os.read(self._file, 8)
         while self._waiting and self._waiting[0][0] <= time.monotonic():
-            heapq.heappop(self._waiting)[2].give()
+            heapq.heappop(self._waiting)[2]()
         if self._waiting:
             self._arm(self._waiting[0][0])
 
@@ -242,20 +204,15 @@ _ANSWERS = {
 }
 
 
-async def _serve(behaviour: Behaviour, ready: Callable[[int], None]) -> None:
-    loop = asyncio.get_running_loop()
-    double = Double(behaviour, Timer(loop))
-    server = await loop.create_server(lambda: Connection(double), "127.0.0.1", 0, backlog=1024)
-    ready(server.sockets[0].getsockname()[1])
+async def _serve(behaviour: _Behaviour) -> None:
+    double = _Double(behaviour)
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(double), "127.0.0.1", 0, backlog=1024)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201
     await server.serve_forever()
 
 
-def _behaviour() -> Behaviour:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in asdict(Behaviour()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    return Behaviour(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    uvloop.run(_serve(_behaviour(), lambda port: print(f"http://127.0.0.1:{port}", flush=True)))  # noqa: T201
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in asdict(_Behaviour()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    uvloop.run(_serve(_Behaviour(**vars(parser.parse_args()))))

@@ -8,19 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
-
-MAPPING = {
-    "stream": "leads",
-    "event_type": "lead",
-    "source_id": "bench",
-    "person_id": "{person}",
-    "fields": "*",
-}
+MAPPING = {"stream": "leads", "event_type": "lead", "source_id": "bench", "person_id": "{person}", "fields": "*"}
 MARKER = "marked"
 """Text in the records that the double is to treat in another way."""
 PERSONS = 10_000
@@ -44,7 +36,6 @@ def lead(serial: int, **others: object) -> dict[str, Any]:
 
 
 def typical() -> dict[str, Any]:
-    """A record as long as those of a measurement mostly are."""
     return lead(10_000)
 
 
@@ -77,24 +68,20 @@ def schema(properties: Iterable[str]) -> str:
 
 
 def write(path: Path, lines: Iterable[str]) -> Path:
-    """Write a Singer file, and give its path."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(lines)
     return path
 
 
 def leads(count: int) -> Iterator[dict[str, Any]]:
-    """So many records, each of a person of its own."""
     return (lead(serial) for serial in range(1, count + 1))
 
 
 def of_persons(count: int, *, persons: int) -> Iterator[dict[str, Any]]:
-    """So many records of so many persons, in turn."""
     return (lead(serial, person=f"person-{serial % persons}") for serial in range(1, count + 1))
 
 
 def with_one_marked(count: int, *, at: int) -> Iterator[dict[str, Any]]:
-    """So many records, one of them marked."""
     return (lead(serial, note=MARKER) if serial == at else lead(serial) for serial in range(1, count + 1))
 
 

@@ -6,38 +6,21 @@ are the same on every machine.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from benchmarks import page
-from benchmarks.page import MEASUREMENTS, ROOT
-from benchmarks.track import BENCH_PYTHON
-from tests.delivery.test_concurrency import SCENARIOS, loaded, slower_between, throttling
+from tests.delivery.test_concurrency import SCENARIOS, Scenario, loaded, slower_between, throttling
 
-if TYPE_CHECKING:
-    from tests.delivery.test_concurrency import Scenario
-
-STEPS_A_SECOND = 4
-DRAWN = slower_between(30, 60, 0.05)
-DRAWN_SECONDS = 90
 RATE = 100
 THROTTLED_SECONDS = 150
 SETTLED = 30
 """Seconds after which a rate limit should be known."""
+SLOWER_STEP = 5
+SLOWER_SECONDS = 90
 
 
-def main() -> None:
-    """Play all, and write the page and its plot."""
-    _keep_drawn()
-    path = page.write(
-        "limits",
-        title="The adaptive limit",
-        command="python -m benchmarks.limits",
-        parts=[_bands(), _rate_limits(), _plot()],
-    )
-    sys.stdout.write(f"{path}\n")
+def _measured(_: Path, __: float) -> list[str]:
+    return [_bands(), _rate_limits(), _slower()]
 
 
 def _bands() -> str:
@@ -80,23 +63,18 @@ def _rate_limits() -> str:
     return f"## Requests a second\n\n{text}\n\n" + page.table(head, rows)
 
 
-def _keep_drawn() -> None:
-    load = loaded(DRAWN, 64, seconds=DRAWN_SECONDS)
-    moments = [step / STEPS_A_SECOND for step in range(DRAWN_SECONDS * STEPS_A_SECOND)]
-    limits = [load.limit_range(moment, moment + 1 / STEPS_A_SECOND)[0] for moment in moments]
-    rates = [load.rate(moment, moment + 1 / STEPS_A_SECOND) for moment in moments]
-    MEASUREMENTS.mkdir(exist_ok=True)
-    drawn = {"moments": moments, "limits": limits, "rates": rates}
-    (MEASUREMENTS / "limits.json").write_text(json.dumps(drawn) + "\n", encoding="utf-8")
-    subprocess.run([BENCH_PYTHON, "-m", "benchmarks.plots"], cwd=ROOT, check=True)
+def _slower() -> str:
+    load = loaded(slower_between(30, 60, 0.05), 64, seconds=SLOWER_SECONDS)
+    spans = [(since, since + SLOWER_STEP) for since in range(0, SLOWER_SECONDS, SLOWER_STEP)]
+    rows = [[f"{a} to {b}", "{} to {}".format(*load.limit_range(a, b)), f"{load.rate(a, b):.0f}"] for a, b in spans]
+    return f"## Answers that take twice as long\n\n{_SLOWER}\n\n" + page.table(["seconds", "limit", "accepted/s"], rows)
 
 
-def _plot() -> str:
-    return (
-        "## Answers that take twice as long\n\n64 connections at most; 50 ms, but 100 ms from second 30 to 60. The "
-        "limit falls, finds that it helps nothing, and comes back.\n\n![The limit over time](limits.svg)"
-    )
+_SLOWER = (
+    "64 connections at most; 50 ms, but 100 ms from second 30 to 60. The limit falls, finds that it helps nothing, "
+    "and comes back."
+)
 
 
 if __name__ == "__main__":
-    main()
+    page.main("limits", "The adaptive limit", _measured)

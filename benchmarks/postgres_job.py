@@ -1,35 +1,34 @@
 """Rows of a PostgreSQL table through the real Meltano into a sandbox, every field compared; then a Singer file.
 
-`python -m benchmarks.postgres_job` writes docs/measurements/postgres-job.md. It needs `make meltano`, and PostgreSQL on
-127.0.0.1:5432 that trusts the user postgres.
+`python -m benchmarks.postgres_job` writes docs/measurements/postgres-job.md; a number behind it scales the counts. It
+needs `make meltano`, and PostgreSQL on 127.0.0.1:5432 that trusts the user postgres.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import click
+import psycopg
 
-from benchmarks import inputs, job, page
+from benchmarks import inputs, page, track
+from benchmarks.contestants import COMMAND, SERVER, sandbox
 from benchmarks.page import ROOT
+from tests.acceptance import leads, meltano
+from tests.sandbox.wire import Wire
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-SERVER = "postgresql://postgres@127.0.0.1:5432"
+ROWS = 100_000
+LATENCY = 0.02
 STATE_EVERY = 1_000
-_RATE = re.compile(r"(\d+) events a second over")
 FILL = """
 INSERT INTO crm.leads
 SELECT n,
@@ -49,84 +48,37 @@ FROM generate_series(1, {rows}) AS n
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Took:
-    """What a run through Meltano took of the target. `states` were written before the last one."""
-
-    rate: int
-    whole_seconds: float
-    processor_seconds: float
-    peak_mib: float
-    states: int
-
-    def row(self, name: str, count: int) -> tuple[object, ...]:
-        """A line of the table."""
-        each = f"{self.processor_seconds / count * 1e6:.0f}"
-        return (
-            name,
-            f"{count:,}",
-            f"{self.rate:,}",
-            f"{self.whole_seconds:.0f}",
-            each,
-            f"{self.peak_mib:.0f}",
-            self.states,
-        )
+def _measured(folder: Path, scale: float) -> list[str]:
+    load, rows = os.getloadavg()[0], round(ROWS * scale)
+    source = inputs.write(folder / "leads.singer", inputs.messages(inputs.leads(rows), state_every=STATE_EVERY))
+    from_table = _table(folder, rows)
+    from_file = _run(folder / "file", rows, "file-to-sandbox", TAP_SINGER_FILE_PATH=str(source))
+    return [
+        _JOBS.format(every=STATE_EVERY, latency=LATENCY * 1000, load=load),
+        page.table(_HEAD, [["table", *from_table], ["file", *from_file]]),
+        _FOUND.format(rows=rows),
+    ]
 
 
-@click.command()
-@click.option("--rows", default=100_000, show_default=True, help="How many rows, and how many lines of the file.")
-@click.option("--latency", default=0.02, show_default=True, help="Seconds that the sandbox takes for an answer.")
-def main(rows: int, latency: float) -> None:
-    """Run both jobs, and write what they took to docs/measurements/postgres-job.md."""
-    load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="postgres-job-") as folder:
-        from_table, equal = _table(Path(folder), rows, latency)
-        from_file = _file(Path(folder), rows, latency)
-    path = page.write(
-        "postgres-job",
-        title="PostgreSQL through Meltano",
-        command="python -m benchmarks.postgres_job",
-        parts=[
-            _JOBS.format(every=STATE_EVERY, latency=latency * 1000, load=load),
-            page.table(_HEAD, [from_table.row("table", rows), from_file.row("file", rows)]),
-            _FOUND.format(rows=rows, equal=equal),
-        ],
-    )
-    click.echo(path.read_text(encoding="utf-8"))
-
-
-def _table(folder: Path, rows: int, latency: float) -> tuple[Took, int]:
-    import psycopg
-
-    from tests.acceptance import leads
-
+def _table(folder: Path, rows: int) -> list[str]:
     name = f"driftrock_bench_{uuid4().hex}"
     with psycopg.connect(SERVER, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"'.encode())
         try:
-            with psycopg.connect(f"{SERVER}/{name}", autocommit=True) as connection:
+            with psycopg.connect(SERVER, dbname=name, autocommit=True) as connection:
                 connection.execute(leads.CREATE)
                 connection.execute(FILL.format(rows=rows).encode())
-                record = folder / "table.jsonl"
-                took = _run(folder / "table", record, latency, "postgres-to-sandbox", TAP_POSTGRES_DATABASE=name)
-                equal = _equal(record, leads.rows(connection))
+                took = _run(folder / "table", rows, "postgres-to-sandbox", TAP_POSTGRES_DATABASE=name)
+                equal = _equal(folder / "table.jsonl", leads.rows(connection))
         finally:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
     if equal != rows:
         raise click.ClickException(f"{rows - equal} of {rows} rows did not arrive once, as the table has them.")
-    return took, equal
-
-
-def _file(folder: Path, count: int, latency: float) -> Took:
-    source = folder / "leads.singer"
-    inputs.write(source, inputs.messages(inputs.leads(count), state_every=STATE_EVERY))
-    return _run(folder / "file", folder / "file.jsonl", latency, "file-to-sandbox", TAP_SINGER_FILE_PATH=str(source))
+    return took
 
 
 def _equal(record: Path, rows: Iterator[dict[str, Any]]) -> int:
     """How many rows arrived once and as they are."""
-    from tests.acceptance import leads
-
     arrived: dict[int, list[dict[str, Any]]] = {}
     with record.open(encoding="utf-8") as lines:
         for line in lines:
@@ -139,48 +91,36 @@ def _equal(record: Path, rows: Iterator[dict[str, Any]]) -> int:
     )
 
 
-def _run(root: Path, record: Path, latency: float, name: str, **variables: str) -> Took:
-    """One job of meltano.yml, its target watched."""
-    from tests.acceptance import leads, meltano
-    from tests.sandbox.wire import Wire
-
+def _run(root: Path, count: int, name: str, **variables: str) -> list[str]:
+    """One job of meltano.yml, its target watched: a row of the table."""
     watched = root.with_suffix(".json")
-    streams = [leads.MAPPING, inputs.MAPPING]
-    with job.sandbox("--record", str(record), "--latency", str(latency)) as sandbox:
-        project = meltano.project(root, Wire(sandbox.url), streams=streams, **variables)
-        _watch(root / "target-driftrock", watched)
+    with sandbox("--record", str(root.with_suffix(".jsonl")), "--latency", str(LATENCY)) as url:
+        project = meltano.project(root, Wire(url), streams=[leads.MAPPING, inputs.MAPPING], **variables)
+        command = f'exec "{sys.executable}" -m benchmarks.postgres_job watch "{watched}" "{COMMAND}" "$@"'
+        (root / "target-driftrock").write_text(f'#!/bin/sh\nexport PYTHONPATH="{ROOT}"\n{command}\n')
         began = time.monotonic()
-        process = project.start("run", name)
-        code = process.wait()
-        whole = time.monotonic() - began
-    rate = _RATE.search(project.log)
+        code = project.start("run", name).wait()
+        seconds = time.monotonic() - began
+    rate = track.told(project.log)
     if code or rate is None:
         raise click.ClickException(f"The job {name} failed:\n{project.log}")
-    return Took(rate=int(rate[1]), whole_seconds=whole, **json.loads(watched.read_text()))
+    processor, peak_mib, states = json.loads(watched.read_text(encoding="utf-8"))
+    each = f"{processor / count * 1e6:.0f}"
+    return [f"{count:,}", f"{rate[0]:,}", f"{seconds:.0f}", each, f"{peak_mib:.0f}", str(states)]
 
 
-def _watch(script: Path, watched: Path) -> None:
-    """Let the script that Meltano starts be this module, as a watcher of the target."""
-    command = f'exec "{sys.executable}" -m benchmarks.postgres_job watch "{watched}" "{job.COMMAND}" "$@"'
-    script.write_text(f'#!/bin/sh\nexport PYTHONPATH="{ROOT}"\n{command}\n')
-
-
-def _watcher(watched: str, command: Sequence[str]) -> int:
-    """Run the target, pass its STATE on, and write what it took to `watched`."""
-    moments = []
+def _watch(watched: str, command: Sequence[str]) -> int:
+    """Run the target, pass its STATE on, and write what it took: processor seconds, MiB, STATE but for the last."""
+    lines = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            moments.append(time.monotonic())
+            lines += 1
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    took = {
-        "processor_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_mib": usage.ru_maxrss / 1024,
-        "states": max(0, len(moments) - 1),
-    }
+    took = [usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, max(0, lines - 1)]
     Path(watched).write_text(json.dumps(took), encoding="utf-8")
     return process.returncode
 
@@ -192,7 +132,7 @@ _JOBS = (
     "ledger. Tap, Meltano and sandbox share the machine, whose load was {load:.1f} before."
 )
 _FOUND = (
-    "Of {rows:,} rows {equal:,} arrived once, with each column equal: numerics digit by digit, text beyond ASCII, "
+    "All {rows:,} rows arrived once, with each column equal: numerics digit by digit, text beyond ASCII, "
     "nulls, timestamps with and without a zone, dates, JSON, arrays. Seconds in all are Meltano's, its own start "
     "and the tap's included. Processor time, the start-up included, and peak memory are the target's alone. STATE "
     "lines are those written during the run, without the last one; tap-postgres itself writes one every 10,000 "
@@ -202,5 +142,5 @@ _FOUND = (
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["watch"]:
-        sys.exit(_watcher(sys.argv[2], sys.argv[3:]))
-    main()
+        sys.exit(_watch(sys.argv[2], sys.argv[3:]))
+    page.main("postgres-job", "PostgreSQL through Meltano", _measured)

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import inputs, page, process, results, stacks
+from benchmarks import inputs, page, results, stacks
 from benchmarks.contestants import Target
 from benchmarks.page import ROOT
 from benchmarks.results import Unit
 from benchmarks.stacks import Part
-from benchmarks.track import BENCH_PYTHON, Course, laid, say
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Sequence
-
-    from benchmarks.track import Track
+from benchmarks.track import BENCH_PYTHON, Course, Track, laid, say
 
 RATE = 400
 """Samples a second."""
@@ -33,7 +28,7 @@ ROUNDS = 3
 
 
 @dataclass(slots=True, kw_only=True)
-class Profile:
+class _Profile:
     """What was found of one checkout's code, run by run. Processor seconds are of runs that nothing watches."""
 
     checkout: Path
@@ -42,14 +37,28 @@ class Profile:
     processor_seconds: list[float] = field(default_factory=list)
     start_up_seconds: list[float] = field(default_factory=list)
 
-    @property
-    def start_up(self) -> float:
-        """Processor seconds of a run over one event."""
-        return statistics.median(self.start_up_seconds)
+    def target(self, *starter: str) -> Target:
+        return Target(name=self.commit, starter=("env", f"PYTHONPATH={self.checkout}", *starter))
 
     def microseconds(self, events: int) -> float:
         """Processor time an event, start-up apart."""
-        return (statistics.median(self.processor_seconds) - self.start_up) / events * 1e6
+        return (statistics.median(self.processor_seconds) - statistics.median(self.start_up_seconds)) / events * 1e6
+
+    def column(self, events: int) -> dict[Part, list[str]]:
+        """Share and microseconds of each part."""
+        runs, each = [stacks.shares(met) for met in self.met], self.microseconds(events)
+        shares = {part: [run[part] for run in runs] for part in _OF_EVENTS}
+        return {
+            part: [results.shown(share, Unit.SHARE), f"{statistics.median(share) * each:.0f}"]
+            for part, share in shares.items()
+        }
+
+    def said(self, name: str) -> str:
+        """Which commit it is, and how much was seen of it."""
+        who = f"{name.capitalize()} is commit {self.commit}" if name else f"This is commit {self.commit}"
+        of_events = sum(met[part] for met in self.met for part in _OF_EVENTS)
+        start_up = statistics.median(self.start_up_seconds)
+        return f"{who}: {of_events:,} samples, and apart from them a start-up of {start_up:.2f} s of processor."
 
 
 @click.command()
@@ -64,15 +73,18 @@ class Profile:
 @click.option("--note", default="", help="A sentence of the page on how it was measured.")
 def main(*, events: int, latency: float, connections: int, package: Path | None, note: str) -> None:
     """Measure, and write the page."""
-    checkouts = [ROOT] if package is None else [package, ROOT]
-    profiles = [Profile(checkout=checkout, commit=page.commit(checkout)) for checkout in checkouts]
+    profiles = [_Profile(checkout=each, commit=page.commit(each)) for each in (package, ROOT) if each]
     with tempfile.TemporaryDirectory(prefix="target-driftrock-bench-") as folder, laid(latency=latency) as track:
-        courses = [_course(Path(folder), track, count, connections) for count in (events, 1)]
+        files = {n: inputs.write(Path(folder) / f"{n}.singer", inputs.messages(inputs.leads(n))) for n in (events, 1)}
+        many, one = (
+            Course(url=track.url, connections=connections, events=count, source=file) for count, file in files.items()
+        )
         for number in range(1, ROUNDS + 1):
             for profile in profiles:
                 say(f"  {number} of {ROUNDS}: {profile.commit}")
-                _watch(profile, track, courses[0], Path(folder) / "stacks")
-                _time(profile, track, courses)
+                profile.met.append(_watched(profile, track, many, Path(folder) / "stacks"))
+                profile.processor_seconds.append(track.heat(profile.target(), many).ended.processor_seconds)
+                profile.start_up_seconds.append(track.heat(profile.target(), one).ended.processor_seconds)
     how = _HOW.format(rounds=ROUNDS, events=events, connections=connections, milliseconds=latency * 1000)
     parts = [f"{how} {note}".rstrip(), *_found(profiles, events), _WHAT]
     command = "python -m benchmarks.profile" + (" --package PATH" if package else "")
@@ -80,66 +92,27 @@ def main(*, events: int, latency: float, connections: int, package: Path | None,
     click.echo(path.read_text(encoding="utf-8"))
 
 
-def _course(folder: Path, track: Track, events: int, connections: int) -> Course:
-    source = inputs.write(folder / f"{events}.singer", inputs.messages(inputs.leads(events)))
-    return Course(url=track.url, connections=connections, events=events, seconds=1, source=process.file(source))
-
-
-def _watch(profile: Profile, track: Track, course: Course, sampled: Path) -> None:
-    """Add the samples of one run. Raises ClickException when they are of other code."""
-    track.heat(_target(profile, *_PY_SPY, "--output", str(sampled), "--"), course)
+def _watched(profile: _Profile, track: Track, course: Course, sampled: Path) -> Counter[Part]:
+    """The samples of one run. Raises ClickException when they are of other code."""
+    track.heat(profile.target(*_PY_SPY, "--output", str(sampled), "--"), course)
     lines = sampled.read_text(encoding="utf-8").splitlines()
     if not any(f"({profile.checkout}/target_driftrock/" in line for line in lines):
         raise click.ClickException(f"What ran was not the code of {profile.checkout}.")
-    profile.met.append(stacks.parts(lines))
+    return stacks.parts(lines)
 
 
-def _time(profile: Profile, track: Track, courses: Sequence[Course]) -> None:
-    """Add the processor time of one run, and of one over a single event."""
-    many, one = (track.heat(_target(profile), course).ended.processor_seconds for course in courses)
-    profile.processor_seconds.append(many)
-    profile.start_up_seconds.append(one)
-
-
-def _target(profile: Profile, *starter: str) -> Target:
-    return Target(name=profile.commit, starter=("env", f"PYTHONPATH={profile.checkout}", *starter))
-
-
-def _found(profiles: Sequence[Profile], events: int) -> list[str]:
+def _found(profiles: Sequence[_Profile], events: int) -> list[str]:
     names = ["before", "after"] if len(profiles) > 1 else [""]
     head = ["part", *chain.from_iterable([f"{name} share".strip(), f"{name} µs an event".strip()] for name in names)]
-    columns = [_column(profile, events) for profile in profiles]
+    columns = [profile.column(events) for profile in profiles]
     rows = [[str(part), *chain.from_iterable(column[part] for column in columns)] for part in _OF_EVENTS]
     rows.append(["in all", *chain.from_iterable(["", f"{each.microseconds(events):.0f}"] for each in profiles)])
-    return [page.table(head, rows), " ".join(map(_said, names, profiles))]
-
-
-def _column(profile: Profile, events: int) -> dict[Part, list[str]]:
-    each = profile.microseconds(events)
-    runs = [stacks.shares(met) for met in profile.met]
-    return {part: _cells([shares[part] for shares in runs], each) for part in _OF_EVENTS}
-
-
-def _cells(shares: Sequence[float], microseconds: float) -> list[str]:
-    return [results.shown(shares, Unit.SHARE), f"{statistics.median(shares) * microseconds:.0f}"]
-
-
-def _said(name: str, profile: Profile) -> str:
-    who = f"{name.capitalize()} is commit {profile.commit}" if name else f"This is commit {profile.commit}"
-    of_events = sum(met[part] for met in profile.met for part in _OF_EVENTS)
-    return f"{who}: {of_events:,} samples, and apart from them a start-up of {profile.start_up:.2f} s of processor."
+    return [page.table(head, rows), " ".join(map(_Profile.said, profiles, names))]
 
 
 _OF_EVENTS = [part for part in Part if part is not Part.START_UP]
-_PY_SPY = (
-    str(BENCH_PYTHON.with_name("py-spy")),
-    "record",
-    "--gil",
-    "--threads",
-    "--full-filenames",
-    f"--rate={RATE}",
-    "--format=raw",
-)
+_OPTIONS = ("--gil", "--threads", "--full-filenames", f"--rate={RATE}", "--format=raw")
+_PY_SPY = (str(BENCH_PYTHON.with_name("py-spy")), "record", *_OPTIONS)
 _HOW = (
     "The installed command with everything on and a new SQLite ledger, {events:,} events over {connections} "
     "connections, into a double that answers after {milliseconds:g} ms; {rounds} runs under py-spy, whose median share "

@@ -5,41 +5,25 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks import page
-from benchmarks.inputs import leads, messages, write
-from benchmarks.job import run, sandbox
-from target_driftrock.events.event import Capture, Endpoint, Event, Origin
-from target_driftrock.events.identity import Who, digest, identity
-from target_driftrock.events.outcome import Delivered
-from target_driftrock.ledger.durable import open_ledger
-from target_driftrock.ledger.interface import Concluded
+import requests
 
-FILL_GROUP = 5_000
-_TITLE = "A full refresh, and short-lived tokens"
+from benchmarks import inputs, page, track
+from benchmarks.contestants import Target, sandbox
+from benchmarks.ledger import event, fill, opened
+from benchmarks.track import Course
 
 
-def main(scale: float) -> None:
-    """Measure all, and write the page."""
-    folder = Path(tempfile.mkdtemp(prefix="target-driftrock-bench-"))
-    try:
-        parts = [_refresh(folder, scale), _tokens(folder, scale)]
-    finally:
-        shutil.rmtree(folder)
-    command = "python -m benchmarks.refresh" + ("" if scale == 1 else f" {scale:g}")
-    sys.stdout.write(f"{page.write('refresh', title=_TITLE, command=command, parts=parts)}\n")
+def _measured(folder: Path, scale: float) -> list[str]:
+    return [_refresh(folder, scale), _tokens(folder, scale)]
 
 
 def _refresh(folder: Path, scale: float) -> str:
     """The same input once more: nothing is sent, and so many events are looked up a second."""
     events = round(100_000 * scale)
-    source = folder / "refresh.singer"
-    write(source, messages(leads(events)))
+    source = inputs.write(folder / "refresh.singer", inputs.messages(inputs.leads(events)))
     rows = [_refreshed(folder, source, events, older=older) for older in (0, round(2_000_000 * scale))]
     head = [
         "events",
@@ -54,69 +38,39 @@ def _refresh(folder: Path, scale: float) -> str:
 
 
 def _refreshed(folder: Path, source: Path, events: int, *, older: int) -> list[object]:
-    ledger = folder / f"refresh-{older}"
-    _fill(str(ledger), older)
-    with sandbox() as api:
-        run(api.url, source, ledger=str(ledger))
-        first = api.counts()["accepted"]
-        began = time.monotonic()
-        again = run(api.url, source, ledger=str(ledger))
-        seconds = time.monotonic() - began
-        sent = api.counts()["accepted"] - first
-    size = sum(file.stat().st_size for file in ledger.iterdir()) / (events + older)
-    speed = f"{events / seconds:.0f}"
-    return [f"{events:,}", f"{older:,}", sent, f"{seconds:.1f}", speed, f"{again.peak_mib:.0f}", f"{size:.0f}"]
-
-
-def _fill(location: str, count: int) -> None:
-    """A ledger that remembers so many delivered events of earlier runs."""
-    ledger = open_ledger(location, api="another", wait=0, is_stopped=lambda: False)
-    assert ledger is not None
-    for start in range(0, count, FILL_GROUP):
-        ledger.commit(
-            [_delivered(serial) for serial in range(start, min(count, start + FILL_GROUP))],
-        )
-    ledger.close()
-
-
-def _delivered(serial: int) -> Concluded:
-    event_id = f"older:{serial}"
-    origin = Origin(position=serial + 1, stream="older", record=b"{}", schema=b"{}", key=event_id)
-    capture = Capture(endpoint=Endpoint.WEBHOOK, source_id="older")
-    body = event_id.encode()
-    event = Event(
-        origin=origin,
-        mapping="older",
-        capture=capture,
-        event_type="lead",
-        event_name="older",
-        event_id=event_id,
-        body=body,
-        identity=identity(capture, event_type="lead", event_name="older", event_id=event_id),
-        content=digest(body),
-        who=Who(email=f"{serial}@example.com"),
-    )
-    return Concluded(part=event, outcome=Delivered())
+    place = folder / f"refresh-{older}"
+    with opened(str(place), api="another") as ledger:
+        fill(ledger, (event(f"older:{serial}", serial, way=None) for serial in range(older)))
+    target = Target(place=str(place))
+    with sandbox() as url:
+        course = Course(url=url, events=events, source=source)
+        target.run(course)
+        first = _counts(url)["accepted"]
+        again = target.run(course)
+        sent = _counts(url)["accepted"] - first
+    size = sum(file.stat().st_size for file in place.iterdir()) / (events + older)
+    speed = f"{events / again.seconds:.0f}"
+    return [f"{events:,}", f"{older:,}", sent, f"{again.seconds:.1f}", speed, f"{again.peak_mib:.0f}", f"{size:.0f}"]
 
 
 def _tokens(folder: Path, scale: float) -> str:
     """Tokens that live two seconds are renewed at half of their life: one request a second is due."""
     events = round(9_600 * scale)
-    source = folder / "tokens.singer"
-    write(source, messages(leads(events)))
-    with sandbox("--latency", "0.1", "--token-lifetime", "2") as api:
-        took = run(api.url, source, ledger=str(folder / "tokens"))
-        counts = api.counts()
-    row = [
-        f"{took.seconds:.1f}",
-        counts["token_requests"],
-        counts["max_concurrent_token_requests"],
-        counts["unauthorized"],
-        took.exit_code,
-    ]
+    source = inputs.write(folder / "tokens.singer", inputs.messages(inputs.leads(events)))
+    with sandbox("--latency", "0.1", "--token-lifetime", "2") as url:
+        took = Target().run(Course(url=url, events=events, source=source))
+        counts = _counts(url)
+    _, seconds = track.told(took.log) or (0, 0.0)
+    told = [counts[name] for name in ("token_requests", "max_concurrent_token_requests", "unauthorized")]
     head = ["seconds", "token requests", "at once", "events answered 401", "exit"]
-    return "## Tokens that live 2 s\n\n100 ms latency, 16 connections.\n\n" + page.table(head, [row])
+    table = page.table(head, [[f"{seconds:.1f}", *told, took.exit_code]])
+    return "## Tokens that live 2 s\n\n100 ms latency, 16 connections.\n\n" + table
+
+
+def _counts(url: str) -> dict[str, Any]:
+    counted: dict[str, Any] = requests.get(f"{url}/_sandbox/counts", timeout=30).json()
+    return counted
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)
+    page.main("refresh", "A full refresh, and short-lived tokens", _measured)

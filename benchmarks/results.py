@@ -23,20 +23,11 @@ class Unit(StrEnum):
     SECONDS = "s"
     MEBIBYTES = "MiB"
 
-    @property
-    def is_ratio(self) -> bool:
-        """Whether another machine would find about the same."""
-        return self in {Unit.SHARE, Unit.MULTIPLE}
-
     def shown(self, value: float) -> str:
         """A value as the table has it."""
-        match self:
-            case Unit.SHARE:
-                return f"{value * 100:.1f} %"
-            case Unit.MULTIPLE | Unit.SECONDS:
-                return f"{value:.2f} {self}"
-            case _:
-                return f"{value:,.0f} {self}"
+        if self is Unit.SHARE:
+            return f"{value * 100:.1f} %"
+        return f"{value:.2f} {self}" if self in {Unit.MULTIPLE, Unit.SECONDS} else f"{value:,.0f} {self}"
 
 
 class Verdict(StrEnum):
@@ -64,16 +55,14 @@ class Figure:
     @property
     def is_comparable(self) -> bool:
         """Whether another value of it, of another day or machine, says how the target has changed."""
-        return self.is_of_target and self.unit.is_ratio
+        return self.is_of_target and self.unit in {Unit.SHARE, Unit.MULTIPLE}
 
     @property
     def median(self) -> float:
-        """What stands in the table."""
         return statistics.median(self.values)
 
     @property
     def spread(self) -> float:
-        """How far the runs lay apart."""
         return max(self.values) - min(self.values)
 
     @property
@@ -87,7 +76,6 @@ class Figure:
 
     @property
     def bar(self) -> str:
-        """The bar in words."""
         if self.at_least is not None:
             return f"at least {self.unit.shown(self.at_least)}"
         return "" if self.at_most is None else f"at most {self.unit.shown(self.at_most)}"
@@ -119,8 +107,8 @@ class Rate:
             str(self.connections),
             self.contestant,
             shown(self.values, Unit.RATE).replace(f" {Unit.RATE}", ""),
-            "" if best is None else f"{statistics.median(self.values) / best * 100:.1f} %",
-            _whole(self.processor_microseconds),
+            "" if best is None else Unit.SHARE.shown(statistics.median(self.values) / best),
+            "" if self.processor_microseconds is None else f"{self.processor_microseconds:.0f}",
             "" if self.commit_milliseconds is None else f"{self.commit_milliseconds:.2f}",
         ]
 
@@ -152,17 +140,20 @@ class Sheet:
     rates: Sequence[Rate] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Slower:
     """A ratio that is worse than it was, by more than the runs lay apart."""
 
-    measure: str
-    before: str
-    now: str
-    noise: str
+    before: Figure
+    now: Figure
+
+    @property
+    def measure(self) -> str:
+        return self.now.measure
 
     def __str__(self) -> str:
-        return f"{self.measure}: {self.now}, and was {self.before} (runs lie {self.noise} apart)"
+        now, before, apart = map(self.now.unit.shown, (self.now.median, self.before.median, _noise(self)))
+        return f"{self.measure}: {now}, and was {before} (runs lie {apart} apart)"
 
 
 def slower(before: Sheet, now: Sheet) -> list[Slower]:
@@ -170,27 +161,18 @@ def slower(before: Sheet, now: Sheet) -> list[Slower]:
     if before.seconds != now.seconds:
         return []
     kept = {figure.measure: figure for figure in before.figures}
-    pairs = ((kept[figure.measure], figure) for figure in now.figures if figure.measure in kept)
-    return [_told(old, new) for old, new in pairs if new.is_comparable and _worse(old, new) > noise(old, new)]
+    pairs = [Slower(kept[each.measure], each) for each in now.figures if each.measure in kept and each.is_comparable]
+    return [pair for pair in pairs if _worse(pair) > _noise(pair)]
 
 
-def noise(old: Figure, new: Figure) -> float:
-    """How far two figures may lie apart without meaning anything."""
-    return max(old.spread, new.spread, LEAST_NOISE * abs(old.median))
+def _worse(pair: Slower) -> float:
+    grown = pair.now.median - pair.before.median
+    return grown if pair.now.at_most is not None else -grown
 
 
-def _worse(old: Figure, new: Figure) -> float:
-    return new.median - old.median if new.at_most is not None else old.median - new.median
-
-
-def _told(old: Figure, new: Figure) -> Slower:
-    unit = new.unit
-    return Slower(
-        measure=new.measure,
-        before=unit.shown(old.median),
-        now=unit.shown(new.median),
-        noise=unit.shown(noise(old, new)),
-    )
+def _noise(pair: Slower) -> float:
+    """How far the two may lie apart without meaning anything."""
+    return max(pair.before.spread, pair.now.spread, LEAST_NOISE * abs(pair.before.median))
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
@@ -199,12 +181,7 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
 
 
 def ideal(
-    connections: int,
-    latency: float,
-    *,
-    slow_share: float = 0.0,
-    slow_seconds: float = 0.0,
-    error_share: float = 0.0,
+    connections: int, latency: float, *, slow_share: float = 0.0, slow_seconds: float = 0.0, error_share: float = 0.0
 ) -> float | None:
     """Events a second that so many connections reach when nothing but answers takes time; None without latency.
 
@@ -217,9 +194,7 @@ def ideal(
 def shown(values: Sequence[float], unit: Unit) -> str:
     """The median, and between which values it lies."""
     median = unit.shown(statistics.median(values))
-    if len(values) == 1:
-        return median
-    return f"{median} ({unit.shown(min(values))} to {unit.shown(max(values))})"
+    return median if len(values) == 1 else f"{median} ({unit.shown(min(values))} to {unit.shown(max(values))})"
 
 
 def shortfalls(sheet: Sheet) -> Iterator[str]:
@@ -229,7 +204,7 @@ def shortfalls(sheet: Sheet) -> Iterator[str]:
             yield f"{figure.measure}: {shown(figure.values, figure.unit)}, and the bar is {figure.bar}."
 
 
-def write(path: Path, sheet: Sheet) -> None:
+def write(path: Path, sheet: object) -> None:
     """Keep a sheet."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet), indent=1) + b"\n")
 
@@ -237,7 +212,3 @@ def write(path: Path, sheet: Sheet) -> None:
 def read(path: Path) -> Sheet | None:
     """A kept sheet, if there is one."""
     return msgspec.json.decode(path.read_bytes(), type=Sheet) if path.exists() else None
-
-
-def _whole(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"

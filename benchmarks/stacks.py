@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class Part(StrEnum):
@@ -22,7 +19,7 @@ class Part(StrEnum):
     READING = "reading and decoding lines"
     VALIDATION = "validation"
     MAPPING = "mapping and encoding"
-    BOOKS = "books and checkpoint"
+    TALLY = "tally and checkpoint"
     DISPATCHER = "dispatcher"
     CLIENT = "HTTP client, with the loop"
     JOURNAL = "journal: crossing threads"
@@ -35,15 +32,18 @@ class Part(StrEnum):
 
 _TELLING: Mapping[str, Part] = {
     "target_driftrock/cli.py": Part.START_UP,
+    "target_driftrock/given.py": Part.START_UP,
     "target_driftrock/singer/": Part.READING,
-    "target_driftrock/singer/schema.py": Part.VALIDATION,
-    "target_driftrock/singer/checkpoint.py": Part.BOOKS,
-    "target_driftrock/singer/writer.py": Part.BOOKS,
+    "target_driftrock/singer/streams.py": Part.MAPPING,
+    "target_driftrock/singer/loop.py": Part.TALLY,
+    "target_driftrock/singer/checkpoint.py": Part.TALLY,
+    "target_driftrock/singer/writer.py": Part.TALLY,
     "target_driftrock/mapping/": Part.MAPPING,
     "target_driftrock/sinks.py": Part.MAPPING,
     "target_driftrock/target.py": Part.MAPPING,
-    "target_driftrock/books.py": Part.BOOKS,
-    "target_driftrock/run.py": Part.BOOKS,
+    "target_driftrock/records/": Part.TALLY,
+    "target_driftrock/records/stream.py": Part.MAPPING,
+    "target_driftrock/records/validator.py": Part.VALIDATION,
     "target_driftrock/delivery/": Part.DISPATCHER,
     "target_driftrock/delivery/transport.py": Part.CLIENT,
     "target_driftrock/delivery/dialler.py": Part.CLIENT,

@@ -1,50 +1,61 @@
-"""One double for all contestants of a race: who runs on it, in turns, and what it counted of each."""
+"""Runs of whoever is measured, in turns on one double: each a process of its own, what it took and what was counted."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from threading import Timer
+from typing import IO, Protocol
 
 import click
 import requests
 
+from benchmarks.double import Counts
 from benchmarks.page import ROOT
-from benchmarks.process import Ended, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 BENCH_PYTHON = ROOT / ".venvs/bench/bin/python"
+LONGEST = 3_600.0
+"""Seconds until a command is given up and killed."""
+RATE = re.compile(r"(\d+) events a second over ([\d.]+) seconds")
+_COMMITS = re.compile(r"commits (\d+), ([\d.]+) seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What the double counted. Moments are of the machine's monotonic clock."""
+class Ended:
+    """What a process took. `began` is a moment of the monotonic clock."""
 
-    tokens: int
-    requests: int
-    accepted: int
-    failed: int
-    marked: int
-    slow: int
-    body_bytes: int
-    first_request: float
-    last_answer: float
-    last_unmarked: float
+    exit_code: int
+    began: float
+    seconds: float
+    processor_seconds: float
+    peak_mib: float
+    log: str
+
+    @property
+    def commits(self) -> tuple[int, float]:
+        """How many, and their seconds, where `benchmarks.counted` counted them."""
+        return told(self.log, _COMMITS) or (0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What a contestant is given: `events` to deliver from `source`; to wrk, which counts none, `seconds`."""
+    """What a contestant is given: `events` to deliver; to wrk, which counts none, `seconds`.
+
+    They come from a file, or from what a command prints.
+    """
 
     url: str
-    connections: int
+    connections: int = 16
     events: int
-    seconds: float
-    source: Source
+    seconds: float = 1
+    source: Path | tuple[str, ...]
 
 
 class Contestant(Protocol):
@@ -62,35 +73,22 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heat:
-    """One run of one contestant."""
+    """One run of one contestant. Seconds are from the first request to the last answer; marked events count too."""
 
     ended: Ended
     counts: Counts
 
     @property
     def seconds(self) -> float:
-        """From the first request to the last answer."""
         return self.counts.last_answer - self.counts.first_request
 
     @property
     def accepted(self) -> int:
-        """Events that were accepted, marked ones too."""
         return self.counts.accepted + self.counts.marked
 
     @property
     def rate(self) -> float:
-        """Accepted events a second."""
         return self.accepted / self.seconds
-
-    @property
-    def rate_of_unmarked(self) -> float:
-        """The same of the events that were not marked, up to the last answer to one of them."""
-        return self.counts.accepted / (self.counts.last_unmarked - self.counts.first_request)
-
-    @property
-    def seconds_to_first_request(self) -> float:
-        """From the start of the process."""
-        return self.counts.first_request - self.ended.began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +97,6 @@ class Track:
 
     url: str
 
-    def counts(self) -> Counts:
-        """What it has counted."""
-        return Counts(**requests.get(f"{self.url}/counts", timeout=30).json())
-
     def heat(self, contestant: Contestant, course: Course) -> Heat:
         """One run, counted from nought. Raises ClickException when it fails."""
         requests.post(f"{self.url}/reset", timeout=30).raise_for_status()
@@ -110,7 +104,7 @@ class Track:
         if ended.exit_code:
             end = "\n".join(ended.log.splitlines()[-20:])
             raise click.ClickException(f"{contestant.name} ended with {ended.exit_code}:\n{end}")
-        heat = Heat(ended=ended, counts=self.counts())
+        heat = Heat(ended=ended, counts=Counts(**requests.get(f"{self.url}/counts", timeout=30).json()))
         if heat.accepted < course.events:
             raise click.ClickException(f"{contestant.name}: {heat.accepted} of {course.events} events arrived.")
         return heat
@@ -120,9 +114,8 @@ class Track:
 def laid(**behaviour: object) -> Iterator[Track]:
     """A double with this behaviour, in a process of its own."""
     options = [f"--{name.replace('_', '-')}={value}" for name, value in behaviour.items()]
-    with subprocess.Popen(
-        [BENCH_PYTHON, "-m", "benchmarks.double", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [str(BENCH_PYTHON), "-m", "benchmarks.double", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield Track(url=process.stdout.readline().strip())
@@ -145,9 +138,47 @@ def race(track: Track, entries: Mapping[Contestant, Course], *, runs: int) -> di
     return heats
 
 
-def rates(heats: Sequence[Heat]) -> list[float]:
-    """Events a second of each run."""
-    return [heat.rate for heat in heats]
+def run(command: Sequence[str | Path], *, source: Path | tuple[str, ...] = Path(os.devnull)) -> Ended:
+    """Run `command` from the root of the checkout. What it says on standard error is its log."""
+    began = time.monotonic()
+    with (
+        _opened(source) as lines,
+        subprocess.Popen(
+            command, cwd=ROOT, stdin=lines, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        assert process.stderr is not None
+        limit = Timer(LONGEST, process.kill)
+        limit.start()
+        log = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        limit.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Ended(
+        exit_code=process.returncode,
+        began=began,
+        seconds=time.monotonic() - began,
+        processor_seconds=usage.ru_utime + usage.ru_stime,
+        peak_mib=usage.ru_maxrss / 1024,
+        log=log,
+    )
+
+
+@contextmanager
+def _opened(source: Path | tuple[str, ...]) -> Iterator[IO[bytes]]:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+        return
+    with subprocess.Popen(source, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout
+
+
+def told(log: str, what: re.Pattern[str] = RATE) -> tuple[int, float] | None:
+    """A number and seconds that a log has, if it has them: events a second, from first request to last answer."""
+    found = what.search(log)
+    return None if found is None else (int(found[1]), float(found[2]))
 
 
 def say(line: str) -> None:

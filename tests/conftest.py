@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.sandbox.wire import until
 from tests.stage import Stage, staged
 
 
@@ -17,6 +20,12 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a processor: much of the time goes by in waiting for other processes, sockets and clocks."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture
@@ -31,6 +40,8 @@ def nothing_left() -> Iterator[None]:
     """Fails a test after which more threads run, or more sockets are open, than before it."""
     before = _threads(), _sockets()
     yield
+    with suppress(AssertionError):
+        until(lambda: (_threads(), _sockets()) == before)  # a thread whose work is done ends a moment later
     assert (_threads(), _sockets()) == before
 
 

@@ -478,8 +478,9 @@ def test_the_endpoint_is_waited_for_when_it_names_a_time_that_nobody_lives_to_se
 ) -> None:
     """No loop fails at such a wait; whoever waits ends it."""
 
-    async def scenario(tokens: DriftrockAuthenticator) -> bool:
+    async def scenario(tokens: DriftrockAuthenticator, endpoint: TokenEndpoint) -> bool:
         waiter = asyncio.ensure_future(tokens.token())
+        await asyncio.to_thread(endpoint.was_asked.wait, 30)
         await asyncio.wait([waiter], timeout=0.3)
         is_waiting = not waiter.done()
         waiter.cancel()
@@ -488,7 +489,7 @@ def test_the_endpoint_is_waited_for_when_it_names_a_time_that_nobody_lives_to_se
 
     with TokenEndpoint(Scripted(status=503, headers={"Retry-After": retry_after})).running() as endpoint:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            assert runner.run(scenario(authenticator(endpoint)))
+            assert runner.run(scenario(authenticator(endpoint), endpoint))
         assert len(endpoint.heard) == 1
 
 

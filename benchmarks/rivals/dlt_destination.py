@@ -9,10 +9,8 @@ import json
 import os
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from typing import Any
 
 WORKERS = 16
 ITEMS_A_FILE = 100

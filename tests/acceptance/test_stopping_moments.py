@@ -43,7 +43,7 @@ from tests.acceptance.process import (
 )
 from tests.sandbox.wire import Wire
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("moments")]  # played together, once
 
 FIRST = 10
 LEADS = 15

@@ -12,11 +12,11 @@ THEIRS = "/home/me/checkout/.venv/lib/python3.11/site-packages"
 PYTHON = "/usr/lib/python3.11"
 
 MAIN = f"thread (7): MainThread;main ({OURS}/cli.py:53)"
-READ = f"{MAIN};TargetDriftrock._read ({OURS}/target.py:204);process_lines ({THEIRS}/singer_sdk/plugin_base.py:793)"
+READ = f"{MAIN};Loop._read ({OURS}/singer/loop.py:204)"
 READER = f"{READ};Reader.process_lines ({OURS}/singer/reader.py:107)"
-RECORD = f"{READER};TargetDriftrock.map_record ({OURS}/target.py:112)"
+RECORD = f"{READER};Streams.map ({OURS}/singer/streams.py:112)"
 THREAD = f"thread (8): delivery;Thread._bootstrap ({PYTHON}/threading.py:1002)"
-LOOP = f"{THREAD};Handoff._deliver ({OURS}/delivery/handoff.py:119);Runner.run ({PYTHON}/asyncio/runners.py:118)"
+LOOP = f"{THREAD};ThreadWorker._work ({OURS}/delivery/worker.py:119);Runner.run ({PYTHON}/asyncio/runners.py:118)"
 ATTEMPT = f"{LOOP};Dispatcher._attempt ({OURS}/delivery/dispatcher.py:300)"
 POST = f"{ATTEMPT};HttpTransport.post ({OURS}/delivery/transport.py:90)"
 JOURNAL = (
@@ -44,19 +44,19 @@ IMPORT = ";_find_and_load (<frozen importlib._bootstrap>:1176)"
         pytest.param(READER, Part.READING, id="a line"),
         pytest.param(f"{READER};decode ({OURS}/singer/decoding.py:70)", Part.READING, id="decoding"),
         pytest.param(
-            f"{RECORD};RecordValidator.fault ({OURS}/singer/schema.py:99)", Part.VALIDATION, id="the validator"
+            f"{RECORD};RecordValidator.fault ({OURS}/records/validator.py:99)", Part.VALIDATION, id="the validator"
         ),
         pytest.param(RECORD, Part.MAPPING, id="a record"),
-        pytest.param(f"{READER};DriftrockSink.part ({OURS}/sinks.py:80)", Part.MAPPING, id="the sink"),
+        pytest.param(f"{READER};DriftrockSink.process_record ({OURS}/sinks.py:80)", Part.MAPPING, id="the sink"),
         pytest.param(f"{READER};CompiledMapping.part ({OURS}/mapping/stream.py:40)", Part.MAPPING, id="a mapping"),
         pytest.param(f"{RECORD};get_sink ({THEIRS}/singer_sdk/target_base.py:9)", Part.MAPPING, id="the SDK's sink"),
         pytest.param(
             f"{RECORD};encode ({OURS}/mapping/writing.py:9);<genexpr> (<string>:1)", Part.MAPPING, id="encoding"
         ),
-        pytest.param(f"{READER};Run.enter ({OURS}/run.py:140)", Part.BOOKS, id="the run's books"),
-        pytest.param(f"{READER};resolve ({OURS}/singer/checkpoint.py:80)", Part.BOOKS, id="the checkpoint"),
-        pytest.param(f"{READER};Books.settle ({OURS}/books.py:90)", Part.BOOKS, id="the books"),
-        pytest.param(f"{THREAD};_write ({OURS}/singer/writer.py:30)", Part.BOOKS, id="writing STATE"),
+        pytest.param(f"{READER};Records.enter ({OURS}/records/door.py:140)", Part.TALLY, id="the door"),
+        pytest.param(f"{READER};resolve ({OURS}/singer/checkpoint.py:80)", Part.TALLY, id="the checkpoint"),
+        pytest.param(f"{READER};Tally.settle ({OURS}/records/tally.py:90)", Part.TALLY, id="the tally"),
+        pytest.param(f"{THREAD};_write ({OURS}/singer/writer.py:30)", Part.TALLY, id="writing STATE"),
         pytest.param(ATTEMPT, Part.DISPATCHER, id="the dispatcher"),
         pytest.param(f"{ATTEMPT};Lanes.enter ({OURS}/delivery/lanes.py:20)", Part.DISPATCHER, id="lanes"),
         pytest.param(POST, Part.CLIENT, id="the transport"),

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.every import ROWS, SHORT, SHORT_TIMES
 from tests.faults.summary import Pace, Summary, play
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("faults")]  # played together, once
 
 
 @pytest.fixture(scope="module")

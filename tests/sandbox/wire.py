@@ -125,7 +125,7 @@ class Wire:
         return self.get("/_sandbox/arrivals")
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
+def until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Come back once `holds` says so; fails at the deadline."""
     deadline = time.monotonic() + seconds
     while not holds():

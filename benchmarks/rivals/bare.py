@@ -1,6 +1,6 @@
 """aiohttp alone: as many loops as connections, each posting the same body again and again.
 
-`python -m benchmarks.bare uvloop|asyncio URL CONNECTIONS EVENTS`. What the target's own client costs is the rest.
+`python -m benchmarks.rivals.bare uvloop|asyncio URL CONNECTIONS EVENTS`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import uvloop
 from benchmarks import inputs
 
 
-async def main(url: str, connections: int, events: int) -> None:
-    """Post so many events."""
+async def _main(url: str, connections: int, events: int) -> None:
     body = inputs.body(inputs.typical())
     headers = {"Authorization": "Bearer double", "Content-Type": "application/json"}
     left = iter(range(events))
@@ -32,4 +31,4 @@ async def main(url: str, connections: int, events: int) -> None:
 if __name__ == "__main__":
     factory = uvloop.new_event_loop if sys.argv[1] == "uvloop" else asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+        runner.run(_main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
