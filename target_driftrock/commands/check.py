@@ -11,7 +11,6 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 import click
-from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
 from target_driftrock.commands.search import Search
@@ -209,8 +208,6 @@ class _Input:
                 self._search.flush()
             except (InputInvalid, LedgerUnavailable) as stop:
                 self._note(_errors(stop))
-            except RecordsWithoutSchemaException as missing:
-                self._note([_error(str(missing), ExitCode.INPUT)])
             else:
                 if not reader.counts["SCHEMA"]:
                     yield _warning("The input holds no SCHEMA, so the mapping was held against none.")

@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 import msgspec
-from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock.commands.search import Search, marks
 from target_driftrock.commands.terminal import write
@@ -93,7 +92,7 @@ class Preview:
     def _read(self, source: IO[bytes] | None) -> None:
         try:
             self._reader.process_lines(source, {"SCHEMA": self._take_schema, "RECORD": self._take_record})
-        except (InputInvalid, RecordsWithoutSchemaException) as invalid:
+        except InputInvalid as invalid:
             self._note_fault(str(invalid), ExitCode.INPUT, line=self._reader.line)
             return
         if not self._is_enough():

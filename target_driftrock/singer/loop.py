@@ -9,9 +9,7 @@ import logging
 import time
 from typing import IO, TYPE_CHECKING, Protocol
 
-from singer_sdk.exceptions import RecordsWithoutSchemaException
-
-from target_driftrock.errors import Defect, InputInvalid, LedgerUnavailable, RunStopped, StateUnread
+from target_driftrock.errors import Defect, LedgerUnavailable, RunStopped, StateUnread
 from target_driftrock.progress import Figures, Input, Pulse, terminal_line
 from target_driftrock.singer.writer import write_line
 
@@ -143,7 +141,7 @@ class Loop:
         """A row. Waits while there is no room for more.
 
         Raises:
-            RecordsWithoutSchemaException: No SCHEMA of its stream was read.
+            RecordBeforeSchema: No SCHEMA of its stream was read.
             RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
         """
         parts = self._streams.map(message, position=self._records.next_position)
@@ -172,12 +170,7 @@ class Loop:
         if not self._records.start():
             return
         self._pulse = Pulse(look=self._figures, look_ahead=self._records.delivery.look_ahead, line=terminal_line())
-        try:
-            reader.process_lines(
-                source, {"SCHEMA": self.take_schema, "RECORD": self.take_record, "STATE": self.take_state}
-            )
-        except RecordsWithoutSchemaException as missing:
-            raise InputInvalid(str(missing)) from None
+        reader.process_lines(source, {"SCHEMA": self.take_schema, "RECORD": self.take_record, "STATE": self.take_state})
         if not self._records.is_over():
             for fault in (*self._streams.unmet_stream_maps(), *self._streams.idle_mappings()):
                 log.warning("%s", fault)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.mapper import PluginMapper
 
-from target_driftrock.errors import SettingsInvalid
+from target_driftrock.errors import InputInvalid, SettingsInvalid
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
 from target_driftrock.events.identity import digest as bytes_digest
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from target_driftrock.singer.messages import Record, Schema
 
 log = logging.getLogger(__name__)
+
+
+class RecordBeforeSchema(InputInvalid, RecordsWithoutSchemaException):
+    """A RECORD came before any SCHEMA of its stream. It is the SDK's own error too, for whoever drives its hooks."""
 
 
 class Sink(Protocol):
@@ -128,10 +132,10 @@ class Streams:
         """Put the parts that a record becomes into the batch, and give them: none if it is filtered.
 
         Raises:
-            RecordsWithoutSchemaException: No SCHEMA of its stream was read.
+            RecordBeforeSchema: No SCHEMA of its stream was read.
         """
         if message.stream not in self._lines:
-            raise RecordsWithoutSchemaException(_NO_SCHEMA.format(line=message.line, stream=shown(message.stream)))
+            raise RecordBeforeSchema(_NO_SCHEMA.format(line=message.line, stream=shown(message.stream)))
         origin = Origin(
             position=position,
             stream=message.stream,
