@@ -132,8 +132,8 @@ class Delivery:
         Once it `is_stopped()`, and after an exception, only what is in flight may finish; `take_outcomes` tells then
         what is open. See `start` for what is raised, and beside that what stopped delivery.
         """
-        self.start(is_stopped=is_stopped)
         try:
+            self.start(is_stopped=is_stopped)
             yield self
             self.end_input()
             while self.is_running and not is_stopped():

@@ -60,6 +60,8 @@ class Records:
     of the process (KeyboardInterrupt, SystemExit) ends the delivery too: only what is in flight may finish.
     A front that has more to do at each of these steps calls them.
 
+    Settings are a mapping, as a settings file has it; what only a run of the Singer target can do is refused in it.
+
     `follower` is told which records are resolved. `is_stopped` says whether something outside asks for the end.
     `tick` is called while a record waits for room, and must call `Records.tick`.
     """
@@ -75,7 +77,7 @@ class Records:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(settings, Settings):
-            settings = parse(settings, template_faults=template_faults)
+            settings = _parsed(settings)
         self.settings = settings
         self._delivery = delivery or Delivery(partial(resources_of, settings))
         self._follower = follower or Nobody()
@@ -95,7 +97,11 @@ class Records:
     # By itself.
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._delivery.close()  # the ledger may be ours, and no thread to be had
+            raise
         return self
 
     def __exit__(
@@ -354,6 +360,14 @@ class Records:
         return recorded, counts.unknown
 
 
+def _parsed(given: Mapping[str, Any]) -> Settings:
+    """Settings for who puts records: what would be passed over in silence is a fault."""
+    faults = [f"{name}: {reason}." for name, reason in _OF_THE_PIPE.items() if given.get(name)]
+    if faults:
+        raise SettingsInvalid(faults)
+    return parse(given, template_faults=template_faults)
+
+
 class OpenStream:
     """A stream whose records can be put, a mapping of names to values each."""
 
@@ -389,6 +403,11 @@ class OpenStream:
         records.tick()
 
 
+_OF_THE_PIPE = {
+    "stream_maps": "they are for a tap's records: change yours before you put them, and take it away",
+    "flattening_enabled": "flattening is for a tap's records: name what is nested by its path, and take it away",
+    "max_events": "it ends the reading of an input: put as many records as are to be sent, and take it away",
+}
 _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
     "mend the cause, and send it again."

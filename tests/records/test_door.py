@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from target_driftrock.errors import ExitCode, InputInvalid, LedgerUnavailable, NotTheApi, SettingsInvalid
+from target_driftrock.errors import ExitCode, InputInvalid, LedgerUnavailable, NoThread, NotTheApi, SettingsInvalid
 from target_driftrock.records import Records, door
+from tests import threads
 from tests.stage import ROOT, Stage, logged, schema, staged, state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -111,6 +112,28 @@ def test_nothing_is_opened_when_settings_or_stream_are_wrong(stage: Stage) -> No
 
     with Records(stage.settings()) as records, pytest.raises(SettingsInvalid, match="other"):
         records.stream("other", schema=SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("stream_maps", {"leads": {"email": "sha256(email)"}}), ("flattening_enabled", True), ("max_events", 10)],
+)
+def test_a_setting_is_refused_when_only_the_pipe_could_obey_it(name: str, value: Any, stage: Stage) -> None:
+    """An address that was to be hashed must not be sent as it is."""
+    others = {"flattening_max_depth": 1} if name == "flattening_enabled" else {}
+
+    with pytest.raises(SettingsInvalid, match=f"^{name}: "):
+        put(stage, {"id": 1}, **{name: value}, **others)
+
+    assert stage.accepted() == []
+
+
+def test_the_ledger_is_free_again_when_no_thread_is_left(stage: Stage) -> None:
+    """What could not begin holds nothing."""
+    with threads.none_left(), pytest.raises(NoThread):
+        put(stage, {"id": 1})
+
+    assert put(stage, {"id": 1}).causes == []
 
 
 def test_the_ledger_is_free_again_when_a_task_fails_on_its_own(stage: Stage) -> None:
