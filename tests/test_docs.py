@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -246,6 +247,26 @@ def test_a_module_has_a_row_when_it_is_one_of_the_layers() -> None:
     named = set(re.findall(r"`(?:delivery/)?(\w+/?)`", cells))
 
     assert (modules | packages) - named == set()
+
+
+def test_a_word_of_the_glossary_leads_to_code_when_it_names_some() -> None:
+    """Each module and name in its last column is there; and no word stands there twice."""
+    rows = [line.split("|") for line in (ROOT / "docs/glossary.md").read_text(encoding="utf-8").splitlines()]
+    words = [row[1].strip() for row in rows if len(row) == 5 and not row[1].startswith("---")]
+    places = [place for row in rows if len(row) == 5 for place in re.findall(r"`([\w.]+)`", row[3])]
+
+    assert len(places) > 40
+    assert [place for place in places if not _is_there(f"target_driftrock.{place}")] == []
+    assert sorted(set(words) - {"word"}) == sorted(word for word in words if word != "word")
+
+
+def _is_there(place: str) -> bool:
+    """A module, or a name in one."""
+    try:
+        return bool(import_module(place))
+    except ModuleNotFoundError:
+        module, _, name = place.rpartition(".")
+        return hasattr(import_module(module), name)
 
 
 # Links and hosts.
