@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.process import Command, Ended, sandbox
 from tests.sandbox.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("configurations")]  # played together, once
+pytestmark = pytest.mark.acceptance
 
 FILE = Path(__file__).parents[1] / "settings" / "configurations.json"
 ELSEWHERE = "example.com"
