@@ -18,7 +18,7 @@ demo: setup ## Deliver leads and conversions to the sandbox, and show where they
 	@$(BIN)/python -m demo
 
 test: setup ## Run every test, two processes a processor; ARGS are pytest's: make test ARGS="-k state -n0".
-	@$(BIN)/pytest --numprocesses=auto --dist=loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 simulate: setup ## Try whole deliveries by seed, crashes included: make simulate ARGS="--seeds 100000".
 	@$(BIN)/python -m tests.simulation $(ARGS)

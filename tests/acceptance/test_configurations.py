@@ -12,7 +12,7 @@ from tests.acceptance.process import Command, Ended, sandbox
 from tests.sandbox.wire import Wire
 from tests.settings.configurations import configurations
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("configurations")]  # played together, once
+pytestmark = pytest.mark.acceptance
 
 ELSEWHERE = "example.com"
 TABLE = [

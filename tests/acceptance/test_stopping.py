@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.process import Command, Ended, accepted, bookmark, leads, sandbox, settings, until
 from tests.sandbox.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("stopping")]  # played together, once
+pytestmark = pytest.mark.acceptance
 
 LEADS = 240
 MOMENTS = range(20)

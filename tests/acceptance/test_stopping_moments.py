@@ -43,7 +43,7 @@ from tests.acceptance.process import (
 )
 from tests.sandbox.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("moments")]  # played together, once
+pytestmark = pytest.mark.acceptance
 
 FIRST = 10
 LEADS = 15

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.every import ROWS, SHORT, SHORT_TIMES
 from tests.faults.summary import Pace, Summary, play
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("faults")]  # played together, once
+pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture(scope="module")
