@@ -24,7 +24,8 @@ from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
 from tests.acceptance import leads, meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
-from tests.sandbox.wire import Wire, until
+from tests.sandbox.wire import Wire
+from tests.waiting import until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.meltano]
 

@@ -16,7 +16,8 @@ import pytest
 from target_driftrock.sandbox import faults
 from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.server import Sandbox
-from tests.sandbox.wire import LEAD, Wire, until
+from tests.sandbox.wire import LEAD, Wire
+from tests.waiting import until
 
 PROGRAM = (sys.executable, "-W", "error", "-c", "from target_driftrock.sandbox.command import sandbox; sandbox()")
 
