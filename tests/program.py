@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import time
@@ -81,8 +82,13 @@ class Running:
         return len(self._out)
 
     @property
+    def out(self) -> str:
+        """What it has written so far."""
+        return b"".join(self._out).decode()
+
+    @property
     def log(self) -> str:
-        """What it has said so far."""
+        """What it has logged so far."""
         return b"".join(self._err).decode()
 
     def feed(self, messages: Iterable[Message]) -> None:
@@ -100,6 +106,11 @@ class Running:
         """The next STATE that it writes."""
         return json.loads(self._new.get(timeout=PATIENCE))
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
     def until(self, holds: Callable[[], bool], *, seconds: float = PATIENCE) -> bool:
         """Wait until `holds` says so; False if the process ended before.
 
@@ -110,7 +121,7 @@ class Running:
 
         def is_over() -> bool:
             nonlocal is_so
-            is_alive = self.process.poll() is None
+            is_alive = self.is_alive
             is_so = is_alive and holds()
             return is_so or not is_alive
 
@@ -127,7 +138,7 @@ class Running:
 
     def tell(self, number: Signals) -> bool:
         """Send it a signal, unless it has ended: whether it was sent."""
-        is_alive = self.process.poll() is None
+        is_alive = self.is_alive
         self.process.send_signal(number)
         return is_alive
 
@@ -149,7 +160,7 @@ class Running:
         except subprocess.TimeoutExpired:
             raise NotInTime(f"its end, after {self.log[-500:]}") from None
         self._join()
-        return Ended(code=code, out=b"".join(self._out).decode(), err=self.log)
+        return Ended(code=code, out=self.out, err=self.log)
 
     def kill(self) -> None:
         """Leave nothing of it, whatever it is doing."""
@@ -225,12 +236,21 @@ def finished(*arguments: str, folder: Path, given: bytes = b"", seconds: float =
 
 
 @contextmanager
-def sandbox(*options: str) -> Iterator[Wire]:
-    """A sandbox in a process of its own, on a free port unless `options` have one."""
+def serving(*options: str) -> Iterator[tuple[Running, Wire]]:
+    """A sandbox in a process of its own, on a free port unless `options` have one, once it says that it is ready."""
     with started("sandbox", "--port", "0", *options, folder=Path()) as running:
         assert running.until(lambda: "\n" in running.log), running.log
+        ready = re.match(r"Sandbox ready at (http://\S+) ", running.log)
+        assert ready is not None, running.log
+        yield running, Wire(ready[1])
+
+
+@contextmanager
+def sandbox(*options: str) -> Iterator[Wire]:
+    """The same, which is let end by itself."""
+    with serving(*options) as (running, wire):
         try:
-            yield Wire(running.log.split("http://")[1].split()[0])
+            yield wire
         finally:
             running.tell(SIGTERM)
             running.ended()

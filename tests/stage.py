@@ -6,13 +6,15 @@ import io
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from target_driftrock.sandbox.access import Keys
 from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
@@ -121,10 +123,24 @@ class Stage:
 
 
 @contextmanager
+def wired(
+    *,
+    setup: Setup | None = None,
+    keys: Keys | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    **faults: Any,
+) -> Iterator[Wire]:
+    """A sandbox in this process, on a free port, set up so or with these keys and faults. It ends with the `with`."""
+    chosen = setup or Setup(keys=keys or Keys(), faults=Faults(**faults))
+    with in_thread(Sandbox(chosen, clock=clock)) as url:
+        yield Wire(url)
+
+
+@contextmanager
 def staged(folder: Path, **faults: Any) -> Iterator[Stage]:
     """A stage whose sandbox has these faults. It ends with the `with`."""
-    with in_thread(Sandbox(Setup(faults=Faults(**faults)))) as url:
-        yield Stage(wire=Wire(url), folder=folder)
+    with wired(**faults) as wire:
+        yield Stage(wire=wire, folder=folder)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds until something is given up, on a machine that is busy."""
 
 
