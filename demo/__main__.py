@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+from target_driftrock.sandbox.background import in_thread
+from target_driftrock.sandbox.server import Sandbox, Setup
 
 PROGRAM = Path(sys.executable).with_name("target-driftrock")
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ def main() -> int:
     """Run the job, and show what came of it; its exit code."""
     folder = Path(tempfile.mkdtemp(prefix="target-driftrock-demo-"))
     record = folder / "arrivals.jsonl"
-    with sandbox(record) as url:
+    with in_thread(Sandbox(Setup(record=record))) as url:
         ours = folder / "settings.json"  # a port that is free now, and a ledger that knows nothing yet
         ours.write_text(json.dumps({"api_url": url, "ledger": str(folder / "ledger")}), encoding="utf-8")
         command = [str(PROGRAM), *JOB, "--config", str(ours)]
@@ -38,21 +39,6 @@ def main() -> int:
     click.echo("Beside it, this delivers into that one, once, with .ledger for a ledger:")
     click.echo(f"{typed(PROGRAM)} {' '.join(JOB)}")
     return 0
-
-
-@contextmanager
-def sandbox(record: Path) -> Iterator[str]:
-    """The address of a sandbox in a process of its own. It ends with the `with`."""
-    options = ("sandbox", "--port", "0", "--record", record)
-    with subprocess.Popen([PROGRAM, *options], stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
-        assert process.stderr is not None  # noqa: S101 - it is a pipe
-        ready = process.stderr.readline()
-        try:
-            if "http://" not in ready:
-                raise SystemExit(f"The sandbox did not start: {ready or 'it said nothing'}")
-            yield "http://" + ready.split("http://")[1].split()[0]
-        finally:
-            process.terminate()
 
 
 def shown(arrival: str) -> str:

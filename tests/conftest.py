@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.wire import until
 from tests.stage import Stage, staged
+from tests.waiting import until
 
 
 def pytest_configure() -> None:

@@ -6,26 +6,23 @@ import io
 import json
 import logging
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, redirect_stdout
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from target_driftrock.sandbox.access import Keys
 from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
 from target_driftrock.target import TargetDriftrock
+from tests.program import Ended, Message, Running, finished, started, written
 from tests.sandbox.wire import Wire
 
 ROOT = Path(__file__).parents[1]
-MAIN = "from target_driftrock.cli import main; main()"
-"""The console script, installed or not."""
-PATIENCE = 60.0
-"""Seconds until a process is given up."""
 
 LEADS: Mapping[str, Any] = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
 
@@ -51,13 +48,6 @@ def record(number: int, stream: str = "leads", /, **values: Any) -> dict[str, An
 def state(**value: Any) -> dict[str, Any]:
     """A STATE message."""
     return {"type": "STATE", "value": value}
-
-
-def written(messages: Iterable[Mapping[str, Any] | bytes]) -> bytes:
-    """Messages as a tap writes them; bytes are a line as they stand."""
-    return b"".join(
-        message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n" for message in messages
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,32 +87,22 @@ class Stage:
         """A target with these settings, that has not begun."""
         return TargetDriftrock(config=self.settings(**others))
 
-    def run(self, *messages: Mapping[str, Any] | bytes, **settings: Any) -> Done:
+    def run(self, *messages: Message, **settings: Any) -> Done:
         """The whole of a run over these messages."""
         target = self.target(**settings)
         with captured() as out, logged() as lines:
             code = target.run(io.BytesIO(written(messages)))
         return Done(code=code, states=out.getvalue().splitlines(), events=self.accepted(), log="\n".join(lines))
 
-    @contextmanager
-    def process(self, *options: str, before: str = "", **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The program in a process of its own, its three streams pipes, its folder `self.folder`.
+    def started(
+        self, *options: str, source: Running | None = None, is_read: bool = True, **environ: str
+    ) -> AbstractContextManager[Running]:
+        """The program at work in a process of its own, its folder `self.folder`: see `program.started`."""
+        return started(*options, folder=self.folder, source=source, is_read=is_read, environ=environ)
 
-        `before` is code that runs there first.
-        """
-        environment = {"PYTHONPATH": str(ROOT), "HOME": "/nonexistent", **environ}
-        with subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", f"{before}\n{MAIN}", *options],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def finished(self, *options: str, given: bytes = b"", **environ: str) -> Ended:
+        """The whole of the program in a process of its own, with `given` as its input."""
+        return finished(*options, folder=self.folder, given=given, environ=environ)
 
     def config(self, **others: Any) -> str:
         """A file with these settings, as an option."""
@@ -143,10 +123,24 @@ class Stage:
 
 
 @contextmanager
+def wired(
+    *,
+    setup: Setup | None = None,
+    keys: Keys | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    **faults: Any,
+) -> Iterator[Wire]:
+    """A sandbox in this process, on a free port, set up so or with these keys and faults. It ends with the `with`."""
+    chosen = setup or Setup(keys=keys or Keys(), faults=Faults(**faults))
+    with in_thread(Sandbox(chosen, clock=clock)) as url:
+        yield Wire(url)
+
+
+@contextmanager
 def staged(folder: Path, **faults: Any) -> Iterator[Stage]:
     """A stage whose sandbox has these faults. It ends with the `with`."""
-    with in_thread(Sandbox(Setup(faults=Faults(**faults)))) as url:
-        yield Stage(wire=Wire(url), folder=folder)
+    with wired(**faults) as wire:
+        yield Stage(wire=wire, folder=folder)
 
 
 @contextmanager

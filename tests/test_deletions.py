@@ -10,7 +10,8 @@ import pytest
 from target_driftrock.commands.preview import Preview
 from target_driftrock.errors import ExitCode
 from tests.judging import ADA, AT, DELETED, EMAIL, MAILED, ids, leads, row, warnings
-from tests.stage import LEADS, Stage, state, written
+from tests.program import written
+from tests.stage import LEADS, Stage, state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

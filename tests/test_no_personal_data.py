@@ -18,8 +18,9 @@ from typing import Any, Protocol
 import pytest
 
 from target_driftrock.settings.table import TABLE
-from tests.sandbox.wire import Wire, until
-from tests.stage import LEADS, PATIENCE, Stage, record, schema, staged, state, written
+from tests.program import Ended, written
+from tests.sandbox.wire import Wire
+from tests.stage import LEADS, Stage, record, schema, staged, state
 from tests.warm import Warm, warmed
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -49,7 +50,7 @@ class Manners:
 class Finished(Protocol):
     """Do the whole of a run."""
 
-    def __call__(self, lines: bytes, *options: str, before: str = ..., **environ: str) -> tuple[int, bytes, str]:
+    def __call__(self, lines: bytes, *options: str, before: str = ..., **environ: str) -> Ended:
         """Give exit code, standard output and standard error."""
 
 
@@ -107,15 +108,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 def finished(warm: Warm, tmp_path: Path) -> Finished:
     """Runs of the program at the level DEBUG."""
 
-    def finish(lines: bytes, *options: str, before: str = "", **environ: str) -> tuple[int, bytes, str]:
+    def finish(lines: bytes, *options: str, before: str = "", **environ: str) -> Ended:
         everything = {"HOME": "/nonexistent", "LOGLEVEL": "DEBUG", **environ}
-        ended = warm.run(*options, lines=lines, folder=tmp_path, environ=everything, before=before)
-        return ended.code, ended.out, ended.err
+        return warm.run(*options, lines=lines, folder=tmp_path, environ=everything, before=before)
 
     return finish
 
 
-def assert_unseen(out: bytes, err: str, *, states: tuple[bytes, ...] = ()) -> None:
+def assert_unseen(out: str, err: str, *, states: tuple[str, ...] = ()) -> None:
     """Nothing but STATE is on standard output, and no canary on standard error, however it is written."""
     assert not set(out.splitlines()) - set(states)
     assert not [line for line in err.splitlines() for each in UNSEEN if each in line]
@@ -196,12 +196,12 @@ def test_nothing_personal_is_printed_when_a_record_is_invalid(
     message: dict[str, Any] | bytes, settings: dict[str, Any], said: str, stage: Stage, finished: Finished
 ) -> None:
     """The receipt says which rule it breaks; STATE, whose bytes are the tap's, passes it."""
-    given = json.dumps(STATE["value"]).encode()
+    given = json.dumps(STATE["value"])
 
     code, out, err = finished(written([SCHEMA, message, STATE]), stage.config(**settings))
 
     assert code == 6
-    assert out == given + b"\n"
+    assert out == given + "\n"
     assert "1 invalid" in err
     assert said in err
     assert_unseen(out, err, states=(given,))
@@ -335,29 +335,28 @@ def test_nothing_personal_is_printed_when_a_signal_ends_a_run(tmp_path: Path) ->
     """What was in flight is counted."""
     with (
         staged(tmp_path, latency=30) as stage,
-        stage.process(stage.config(api_key="sandbox"), LOGLEVEL="DEBUG") as process,
+        stage.started(stage.config(api_key="sandbox"), LOGLEVEL="DEBUG") as running,
     ):
-        assert process.stdin is not None
-        process.stdin.write(written([*PEOPLE, *PEOPLE[1:] * 40]))
-        process.stdin.flush()
-        until(lambda: stage.wire.counts()["requests"] > 0, seconds=PATIENCE)
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
+        running.feed([*PEOPLE, *PEOPLE[1:] * 40])
+        running.until(lambda: stage.wire.counts()["requests"] > 0)
+        running.tell(signal.SIGTERM)
+        running.tell(signal.SIGINT)
+        code, out, err = running.ended()
 
-    assert process.returncode in {128 + signal.SIGTERM, 128 + signal.SIGINT}
-    assert_unseen(out, err.decode())
+    assert code in {128 + signal.SIGTERM, 128 + signal.SIGINT}
+    assert_unseen(out, err)
 
 
 def test_nothing_personal_is_printed_when_nobody_reads_state(stage: Stage) -> None:
     """A closed standard output ends the run without a traceback."""
-    with stage.process(stage.config(), LOGLEVEL="DEBUG") as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        _, err = process.communicate(written([*PEOPLE, STATE]), PATIENCE)
+    with stage.started(stage.config(), is_read=False, LOGLEVEL="DEBUG") as running:
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        running.pour([written([*PEOPLE, STATE])])
+        code, _, err = running.ended()
 
-    assert process.returncode == 141
-    assert_unseen(b"", err.decode())
+    assert code == 141
+    assert_unseen("", err)
 
 
 def defects() -> Iterator[Any]:
@@ -423,7 +422,7 @@ def test_nothing_secret_is_printed_when_a_setting_is_wrong(
     code, out, err = finished(written(PEOPLE), *command, *options, **(variables if given == "environment" else {}))
 
     assert code == 2
-    assert_unseen(b"" if command == ("check",) else out, err + out.decode())
+    assert_unseen("" if command == ("check",) else out, err + out)
 
 
 @pytest.mark.parametrize(
@@ -497,4 +496,4 @@ def test_nothing_personal_is_printed_when_a_run_is_looked_up(
 
     assert code == 0
     assert out
-    assert_unseen(b"", err + out.decode())
+    assert_unseen("", err + out)

@@ -11,7 +11,8 @@ from target_driftrock.commands.check import Level, findings
 from target_driftrock.commands.preview import Preview
 from target_driftrock.errors import ExitCode
 from tests.judging import ADA, AT, DELETED, EMAIL, FLAT, MAILED, ids, leads, row, warnings
-from tests.stage import Stage, written
+from tests.program import written
+from tests.stage import Stage
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

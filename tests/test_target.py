@@ -28,8 +28,9 @@ from target_driftrock.records.validator import RecordValidator
 from target_driftrock.singer.checkpoint import Checkpoint
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
-from tests.sandbox.wire import until
-from tests.stage import LEADS, Stage, captured, logged, record, schema, staged, state, written
+from tests.program import written
+from tests.stage import LEADS, Stage, captured, logged, record, schema, staged, state
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

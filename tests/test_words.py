@@ -12,7 +12,8 @@ import pytest
 from target_driftrock.commands.check import findings, gravest
 from target_driftrock.commands.preview import Preview
 from target_driftrock.errors import ExitCode, SettingsInvalid
-from tests.stage import LEADS, PATIENCE, Stage, record, schema, written
+from tests.program import written
+from tests.stage import LEADS, Stage, record, schema
 
 PERSON = "ada@example.com"
 LEAD = (schema(), record(1, email=PERSON))
@@ -193,9 +194,8 @@ def typed(
     environ: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """What the program ends with, and all that it prints, standard error last."""
-    with stage.process(*options, **environ or {}) as process:
-        out, err = process.communicate(written(messages), PATIENCE)
-    return process.returncode, (out + err).decode()
+    ended = stage.finished(*options, given=written(messages), **environ or {})
+    return ended.code, ended.out + ended.err
 
 
 # What is no mistake.

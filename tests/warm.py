@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stage import MAIN, ROOT
+from tests.program import Ended
+from tests.stage import ROOT
 
-_PARENT = f"""
+_PARENT = """
 import json, os, signal, sys
 import target_driftrock.commands.check, target_driftrock.commands.preview, target_driftrock.target
 from target_driftrock.settings import TABLE
@@ -31,18 +32,10 @@ os.environ.clear()
 os.environ.update(job["environ"])
 os.chdir(job["folder"])
 sys.argv = ["target-driftrock", *job["options"]]
-exec(job["before"], {{}})
-{MAIN}
+exec(job["before"], {})
+from target_driftrock.cli import main
+main()
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a process ended, and what it wrote."""
-
-    code: int
-    out: bytes = field(repr=False)
-    err: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +74,7 @@ class Warm:
         self.parent.stdin.write(json.dumps(job) + "\n")
         self.parent.stdin.flush()
         code = int(self.parent.stdout.readline())
-        return Ended(code=code, out=files["out"].read_bytes(), err=files["err"].read_text())
+        return Ended(code=code, out=files["out"].read_text(), err=files["err"].read_text())
 
 
 @contextmanager

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.process import PROGRAM, Command, sandbox
+from tests.acceptance import meltano
+from tests.acceptance.process import Command
+from tests.program import PROGRAM, sandbox
 from tests.sandbox.wire import Wire
+from tests.stage import wired
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,20 @@ def double(_double: Wire, _no_faults: Any) -> Wire:
     assert _double.post("/_sandbox/faults", _no_faults).status == 200
     _double.post("/_sandbox/reset")
     return _double
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A sandbox without a fault, for this test alone."""
+    with wired() as wire:
+        yield wire
+
+
+@pytest.fixture
+def meltano_installed() -> None:
+    """Skips where Meltano is not installed."""
+    if reason := meltano.missing():
+        pytest.skip(reason)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.process import Command, Ended, sandbox
+from tests.acceptance.process import Command
+from tests.program import Ended, sandbox
 from tests.sandbox.wire import Wire
 from tests.settings.configurations import configurations
 
@@ -40,7 +41,7 @@ def _start(row: dict[str, Any], command: Command, wire: Wire) -> Ended:
         files.append({"api_url": wire.url})  # the default port may be anybody's
     sources = [command.config(file) for file in files] + (["ENV"] if row["environment"] else [])
     options = [part for source in sources for part in ("--config", source)]
-    return command.run(*options, **row["environment"])
+    return command.run(*options, environ=row["environment"])
 
 
 def _environment(row: dict[str, Any]) -> object:

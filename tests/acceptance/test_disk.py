@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.process import PROGRAM, SECONDS, Command, leads, record, settings, singer, state, surroundings
+from tests.acceptance.process import Command, leads, record, settings, state
+from tests.program import PROGRAM, Running
 from tests.sandbox.wire import Wire
 
 pytestmark = pytest.mark.acceptance
@@ -45,42 +46,33 @@ def _calls(folder: Path) -> list[str]:
     return told
 
 
-def _started(trace: list[str], command: Command, given: Mapping[str, Any]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*trace, PROGRAM, "--config", command.config(given)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=command.folder,
-        env=surroundings({}),
-    )
+def _started(trace: list[str], command: Command, given: Mapping[str, Any]) -> AbstractContextManager[Running]:
+    return command.started("--config", command.config(given), command=[*trace, PROGRAM])
 
 
 def test_the_disk_has_the_ledger_when_the_last_state_is_written(
     trace: list[str], command: Command, double: Wire
 ) -> None:
     """Nothing is written to the ledger between the moment when the disk has all of it and STATE."""
-    with _started(trace, command, settings(double.url)) as process:
-        out, _ = process.communicate(singer(leads(range(1, 51))), timeout=SECONDS)
+    with _started(trace, command, settings(double.url)) as running:
+        running.feed(leads(range(1, 51)))
+        ended = running.ended()
 
     told = _calls(command.folder)
     before = told[: told.index("STATE")]
-    assert out.count(b"\n") == 1
+    assert ended.out.count("\n") == 1
     assert before[-1] == "kept"
     assert "wrote" in before
 
 
 def test_the_disk_has_what_state_passes_when_the_run_goes_on(trace: list[str], command: Command, double: Wire) -> None:
     """The tap is silent afterwards, so that all that was delivered is what STATE passes."""
-    with _started(trace, command, settings(double.url)) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(singer([*leads([1, 2, 3]), record(4), state(4)]))
-        process.stdin.flush()
+    with _started(trace, command, settings(double.url)) as running:
+        running.feed([*leads([1, 2, 3]), record(4), state(4)])
 
-        assert process.stdout.readline()
+        assert running.next_state()
         told = _calls(command.folder)
-        process.kill()
+        running.kill()
 
     assert told[-1] == "STATE"
     assert told[-2] == "kept"
@@ -89,8 +81,9 @@ def test_the_disk_has_what_state_passes_when_the_run_goes_on(trace: list[str], c
 
 def test_the_disk_has_the_ledger_when_a_run_has_no_state(trace: list[str], command: Command, double: Wire) -> None:
     """What comes from the kept rows has no STATE, and must not be sent once more after a loss of power."""
-    with _started(trace, command, settings(double.url)) as process:
-        process.communicate(singer([one for one in leads(range(1, 51)) if one["type"] != "STATE"]), timeout=SECONDS)
+    with _started(trace, command, settings(double.url)) as running:
+        running.feed([one for one in leads(range(1, 51)) if one["type"] != "STATE"])
+        running.ended()
 
     told = _calls(command.folder)
     receipt = len(told) - 1 - told[::-1].index("wrote")

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from tests.acceptance.process import (
-    CANARY,
-    PROGRAM,
-    SCHEMA,
-    SECONDS,
-    Command,
-    accepted,
-    bookmark,
-    leads,
-    record,
-    sandbox,
-    settings,
-    singer,
-    state,
-    surroundings,
-    until,
-)
+from tests.acceptance.process import CANARY, SCHEMA, Command, accepted, bookmark, leads, record, settings, state
+from tests.program import PROGRAM, sandbox, written
 from tests.sandbox.wire import Wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
@@ -46,7 +30,7 @@ class Case:
     told: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     faults: Mapping[str, Any] = field(default_factory=dict)
-    tap: bytes = singer(FIVE)
+    tap: bytes = written(FIVE)
     delivered: Iterable[int] = ()
     states: Iterable[int] = ()
 
@@ -57,7 +41,7 @@ CASES = {
     "an-unmapped-stream": Case(
         code=2,
         told="no mapping names the stream deals",
-        tap=singer([*FIVE, {**SCHEMA, "stream": "deals"}]),
+        tap=written([*FIVE, {**SCHEMA, "stream": "deals"}]),
         delivered=range(1, 6),
         states=[5],
     ),
@@ -69,7 +53,7 @@ CASES = {
     "a-key-that-is-a-place-in-a-file": Case(
         code=2,
         told="event_id is missing",
-        tap=singer([{**SCHEMA, "key_properties": ["_sdc_source_lineno"]}, *FIVE[1:]]),
+        tap=written([{**SCHEMA, "key_properties": ["_sdc_source_lineno"]}, *FIVE[1:]]),
     ),
     "a-ledger-that-is-not-there": Case(code=2, told="new_ledger", changes={"new_ledger": "refuse"}),
     "an-api-key-that-is-refused": Case(
@@ -98,75 +82,75 @@ CASES = {
     "a-malformed-line": Case(
         code=5,
         told="Line 8 is not JSON",
-        tap=singer(FIVE) + f'{{"type": "RECORD", {CANARY}\n'.encode() + singer([record(9), state(9)]),
+        tap=written(FIVE) + f'{{"type": "RECORD", {CANARY}\n'.encode() + written([record(9), state(9)]),
         delivered=range(1, 6),
         states=[5],
     ),
     "an-input-that-is-cut": Case(
         code=5,
         told="ends inside line 8",
-        tap=singer([*FIVE, record(6)])[:-20],
+        tap=written([*FIVE, record(6)])[:-20],
         delivered=range(1, 6),
         states=[5],
     ),
     "a-record-before-its-schema": Case(
         code=5,
         told="Line 8",
-        tap=singer([*FIVE, {**record(6), "stream": "deals"}]),
+        tap=written([*FIVE, {**record(6), "stream": "deals"}]),
         delivered=range(1, 6),
         states=[5],
     ),
     "a-batch": Case(
         code=5,
         told="Line 8 is a BATCH message",
-        tap=singer([*FIVE, {"type": "BATCH", "stream": "leads", "manifest": [f"{CANARY}.jsonl"]}]),
+        tap=written([*FIVE, {"type": "BATCH", "stream": "leads", "manifest": [f"{CANARY}.jsonl"]}]),
         delivered=range(1, 6),
         states=[5],
     ),
     "an-invalid-record": Case(
         code=0,
         told="All is resolved",
-        tap=singer([*leads([1, 2]), record(3, email=7), record(4), state(4)]),
+        tap=written([*leads([1, 2]), record(3, email=7), record(4), state(4)]),
         delivered=[1, 2, 4],
         states=[4],
     ),
     "an-id-of-two-people": Case(
         code=0,
         told="All is settled but 1 event held for your decision",
-        tap=singer([SCHEMA, record(1), record(1, email="another@example.com"), state(1)]),
+        tap=written([SCHEMA, record(1), record(1, email="another@example.com"), state(1)]),
         delivered=[1],
         states=[1],
     ),
     "few-records-and-all-of-them-invalid": Case(
         code=6,
         told="2 of 2 of stream leads",
-        tap=singer([SCHEMA, record(1, email=7), record(2, email=7), state(2)]),
+        tap=written([SCHEMA, record(1, email=7), record(2, email=7), state(2)]),
         states=[2],
     ),
     "the-same-and-nobody-minds": Case(
         code=0,
         told="All is resolved",
-        tap=singer([SCHEMA, record(1, email=7), record(2, email=7), state(2)]),
+        tap=written([SCHEMA, record(1, email=7), record(2, email=7), state(2)]),
         changes={"max_reject_percent": 100},
         states=[2],
     ),
     "many-invalid-records": Case(
         code=6,
         told="10 of 20 of stream leads",
-        tap=singer([SCHEMA, *(record(number, email=7 if number % 2 else "") for number in range(1, 21)), state(20)]),
+        tap=written([SCHEMA, *(record(number, email=7 if number % 2 else "") for number in range(1, 21)), state(20)]),
         delivered=range(2, 21, 2),
         states=[20],
     ),
     "nothing-but-invalid-records": Case(
         code=6,
         told="first ten records of stream leads are all invalid",
-        tap=singer([SCHEMA, *(record(number, email=7) for number in range(1, 21))]),
+        tap=written([SCHEMA, *(record(number, email=7) for number in range(1, 21))]),
     ),
     "a-capture-that-refuses-all": Case(
         code=6,
         told="refused the first ten events",
         faults={"refuse_sources": ["capture-1"]},
-        tap=singer(TWENTY),
+        tap=written(TWENTY),
     ),
     "a-capture-that-refuses-a-few": Case(
         code=6,
@@ -258,7 +242,7 @@ def test_it_ends_with_the_signals_own_code_when_one_comes(
         running.feed(FIVE)
         until(lambda: len(accepted(double)) == 5)
 
-        running.process.send_signal(number)
+        running.tell(number)
         ended = running.ended()
 
     assert ended.code == 128 + number
@@ -268,44 +252,10 @@ def test_it_ends_with_the_signals_own_code_when_one_comes(
 
 def test_it_ends_with_141_when_nobody_reads_state(command: Command, double: Wire) -> None:
     """Without a reader of STATE every further event would be sent again: it stops, and Python adds nothing."""
-    config = command.config(settings(double.url))
-    with subprocess.Popen(
-        [PROGRAM, "--config", config],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=command.folder,
-        env=surroundings({}),
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stdin is not None
-        assert process.stderr is not None
-        process.stdin.write(singer(FIVE))
-        process.stdin.close()
-        err = process.stderr.read().decode()
+    ended = command.run("--config", command.config(settings(double.url)), tap=written(FIVE), most=0)
 
-        assert process.wait(SECONDS) == 141
-    assert "(exit 141)" in err.splitlines()[-1]
-
-
-def _run_unread(command: Command, *arguments: str, tap: bytes) -> subprocess.CompletedProcess[bytes]:
-    """What becomes of the program where nobody reads its standard output."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        return subprocess.run(
-            [PROGRAM, *arguments],
-            input=tap,
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            check=False,
-            cwd=command.folder,
-            env=surroundings({}),
-            timeout=SECONDS,
-        )
-    finally:
-        os.close(writing)
+    assert ended.code == 141
+    assert "(exit 141)" in ended.last_line
 
 
 def test_what_is_in_flight_is_settled_when_state_is_unread_after_the_last_line(command: Command) -> None:
@@ -313,12 +263,12 @@ def test_what_is_in_flight_is_settled_when_state_is_unread_after_the_last_line(c
     numbers = range(1, 41)
     with sandbox("--latency", "0.5") as wire:
         given = settings(wire.url, max_concurrency=2)
-        unread = _run_unread(command, "--config", command.config(given), tap=singer(leads(numbers)))
+        unread = command.run("--config", command.config(given), tap=written(leads(numbers)), most=0)
         before = accepted(wire)
         wire.post("/_sandbox/faults", {"latency": 0.0})
         after = command.deliver(given, leads(numbers))
 
-        assert (unread.returncode, after.code) == (141, 0)
+        assert (unread.code, after.code) == (141, 0)
         assert len(before) < len(numbers)
         assert sorted(accepted(wire)) == list(numbers)
 
@@ -330,45 +280,28 @@ def test_it_ends_quietly_when_nobody_reads_what_it_prints(
     """As with `| head -0`: code 141, and not a line about a broken pipe."""
     config = () if arguments[0].startswith("-") else ("--config", command.config(settings(double.url)))
 
-    done = _run_unread(command, *arguments, *config, tap=singer(FIVE))
+    done = command.run(*arguments, *config, tap=written(FIVE), most=0)
 
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (done.code, done.err) == (141, "")
 
 
 def test_a_full_disk_is_no_defect_when_state_goes_into_a_file(command: Command, double: Wire) -> None:
     """STATE that cannot be written ends the run as STATE that nobody reads does."""
     config = command.config(settings(double.url))
     with open("/dev/full", "wb") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [PROGRAM, "--config", config],
-            input=singer(FIVE),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-            cwd=command.folder,
-            env=surroundings({}),
-            timeout=SECONDS,
-        )
+        ended = command.run("--config", config, tap=written(FIVE), out=full)
 
-    assert done.returncode == 141
-    assert b"(exit 141)" in done.stderr.splitlines()[-1]
+    assert ended.code == 141
+    assert "(exit 141)" in ended.last_line
 
 
 def test_it_ends_with_141_when_there_is_no_standard_output(command: Command, double: Wire) -> None:
     """As with `>&-`: nobody can ever read STATE, which is no defect of ours."""
     config = command.config(settings(double.url))
-    done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" --config "$1" >&-', PROGRAM, config],
-        input=singer(FIVE),
-        stderr=subprocess.PIPE,
-        check=False,
-        cwd=command.folder,
-        env=surroundings({}),
-        timeout=SECONDS,
-    )
+    ended = command.run(config, tap=written(FIVE), command=["/bin/sh", "-c", '"$0" --config "$1" >&-', PROGRAM])
 
-    assert done.returncode == 141
-    assert b"(exit 141)" in done.stderr.splitlines()[-1]
+    assert ended.code == 141
+    assert "(exit 141)" in ended.last_line
 
 
 def test_json_is_printed_when_about_is_asked_for_in_that_form(command: Command) -> None:

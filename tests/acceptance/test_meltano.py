@@ -19,30 +19,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from target_driftrock.sandbox.background import in_thread
-from target_driftrock.sandbox.faults import Faults
-from target_driftrock.sandbox.server import Sandbox, Setup
 from tests.acceptance import leads, meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
-from tests.sandbox.wire import Wire, until
+from tests.sandbox.wire import Wire
+from tests.stage import wired
+from tests.waiting import until
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.meltano]
+pytestmark = [pytest.mark.acceptance, pytest.mark.meltano, pytest.mark.usefixtures("meltano_installed")]
 
 SERVER = "postgresql://postgres@127.0.0.1:5432"
-
-
-@pytest.fixture(autouse=True)
-def installed() -> None:
-    """Skips where Meltano is not installed."""
-    if reason := meltano.missing():
-        pytest.skip(reason)
-
-
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    """A sandbox without a fault."""
-    with in_thread(Sandbox()) as url:
-        yield Wire(url)
 
 
 @pytest.fixture
@@ -202,10 +187,10 @@ LAST = 1_500
 @pytest.mark.parametrize("told", ["the target alone", "meltano alone", "the group"])
 def test_the_bookmark_passes_nothing_undelivered_when_a_run_is_told_to_end(tmp_path: Path, told: str) -> None:
     """Whom SIGTERM reaches in the middle of a run, Meltano keeps no later bookmark, and the next run sends the rest."""
-    with in_thread(Sandbox(Setup(faults=Faults(latency=0.02)))) as url:
+    with wired(latency=0.02) as wire:
         project = meltano.project(
             tmp_path / "project",
-            Wire(url),
+            wire,
             streams=EVERY_PROPERTY,
             TAP_SINGER_FILE_PATH=str(tmp_path / "pipe"),
             TARGET_DRIFTROCK__SANDBOX_MAX_CONCURRENCY="1",

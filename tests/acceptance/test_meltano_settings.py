@@ -18,6 +18,7 @@ from tests.acceptance import meltano
 from tests.sandbox.wire import Wire
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.meltano]
+installed = pytest.mark.usefixtures("meltano_installed")
 
 PLUGIN = "target-driftrock"
 EVERY: Mapping[str, Any] = {
@@ -118,13 +119,12 @@ def test_every_setting_is_tried_when_there_is_a_new_one() -> None:
     assert [row.name for row in TABLE if row.default == EVERY[row.name]] == []
 
 
+@installed
 @pytest.mark.parametrize("say", [by_variable, by_yaml])
 def test_every_setting_arrives_when_meltano_hands_it_on(
     tmp_path: Path, say: Callable[[meltano.Project], Mapping[str, str]]
 ) -> None:
     """A run and a command get what was said, whichever way Meltano writes it."""
-    if reason := meltano.missing():
-        pytest.skip(reason)
     project = meltano.project(tmp_path / "project", Wire("http://127.0.0.1:1"))
 
     found = told(project, say(project))
@@ -134,10 +134,9 @@ def test_every_setting_arrives_when_meltano_hands_it_on(
         assert meant(given) == meant(EVERY)
 
 
+@installed
 def test_no_setting_is_a_fault_when_meltano_hands_on_its_defaults(tmp_path: Path) -> None:
     """What meltano.yml declares as a default means what holds where nothing is said."""
-    if reason := meltano.missing():
-        pytest.skip(reason)
     project = meltano.project(tmp_path / "project", Wire("http://127.0.0.1:1"))
     names = ("client_id", "client_secret", "environment", "ledger", "source_id", "streams")
     needed = {name: EVERY[name] for name in names}
@@ -167,10 +166,9 @@ DOLLARS = {
 """What is written into meltano.yml, and what arrives."""
 
 
+@installed
 def test_a_dollar_sign_arrives_as_the_page_says_when_meltano_reads_it(tmp_path: Path) -> None:
     """Which are expanded, and which a backslash keeps: in a run as in a command."""
-    if reason := meltano.missing():
-        pytest.skip(reason)
     project = meltano.project(tmp_path / "project", Wire("http://127.0.0.1:1"))
     fields = {str(number): written for number, written in enumerate(DOLLARS)}
     configure(project, {"streams": [{"stream": "leads", "fields": fields}]})

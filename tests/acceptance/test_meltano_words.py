@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from target_driftrock.sandbox.background import in_thread
-from target_driftrock.sandbox.server import Sandbox
 from tests.acceptance import meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
 from tests.sandbox.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.meltano]
+pytestmark = [pytest.mark.acceptance, pytest.mark.meltano, pytest.mark.usefixtures("meltano_installed")]
 
 LEADS = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
 SCHEMA = {
@@ -27,20 +25,6 @@ SCHEMA = {
 }
 RUN = ("run", "file-to-sandbox")
 CHECK = ("invoke", f"{SANDBOX}:check")
-
-
-@pytest.fixture(autouse=True)
-def installed() -> None:
-    """Skips where Meltano is not installed."""
-    if reason := meltano.missing():
-        pytest.skip(reason)
-
-
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    """A sandbox without a fault."""
-    with in_thread(Sandbox()) as url:
-        yield Wire(url)
 
 
 def project(folder: Path, wire: Wire, config: Mapping[str, Any]) -> meltano.Project:

@@ -5,28 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.process import (
-    PROGRAM,
-    SCHEMA,
-    SECONDS,
-    Command,
-    Ended,
-    accepted,
-    bookmark,
-    leads,
-    record,
-    settings,
-    singer,
-    state,
-    until,
-)
+from tests.acceptance.process import SCHEMA, Command, accepted, bookmark, leads, record, settings, state
+from tests.program import PROGRAM, written
 from tests.sandbox.wire import Wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
@@ -34,7 +21,7 @@ pytestmark = pytest.mark.acceptance
 def test_a_file_is_delivered_when_input_names_it(command: Command, double: Wire, tmp_path: Path) -> None:
     """`--input FILE` stands for standard input."""
     path = tmp_path / "leads.singer"
-    path.write_bytes(singer(leads([1, 2, 3])))
+    path.write_bytes(written(leads([1, 2, 3])))
 
     ended = command.run("--config", command.config(settings(double.url)), "--input", str(path))
 
@@ -49,8 +36,8 @@ def test_a_later_file_wins_when_config_is_given_twice(command: Command, double: 
 
     ended = command.run(
         *("--config", first, "--config", second, "--config", "ENV"),
-        tap=singer(leads([1])),
-        TARGET_DRIFTROCK_API_KEY="sandbox",
+        tap=written(leads([1])),
+        environ={"TARGET_DRIFTROCK_API_KEY": "sandbox"},
     )
 
     assert (ended.code, accepted(double, "second")) == (0, [1])
@@ -62,7 +49,7 @@ def test_options_count_when_they_stand_before_a_command_or_after_it(
 ) -> None:
     """Meltano puts a plugin's own before, whoever types may put them behind; the later one wins."""
     path = tmp_path / "leads.singer"
-    path.write_bytes(singer(leads([1, 2, 3])))
+    path.write_bytes(written(leads([1, 2, 3])))
     config = command.config(settings(double.url, source_id="first"))
     second = command.config({"source_id": "second"})
     options = ("--config", config, "--input", str(path))
@@ -75,8 +62,8 @@ def test_options_count_when_they_stand_before_a_command_or_after_it(
     ended = command.run(*arguments[place])
 
     assert ended.code == 0
-    assert ended.personal.count("leads:") == 3
-    assert ("second" in ended.personal) == (place == "on both sides")
+    assert ended.out.count("leads:") == 3
+    assert ("second" in ended.out) == (place == "on both sides")
 
 
 def test_a_key_of_stream_maps_is_told_at_the_end_when_no_stream_met_it(command: Command, double: Wire) -> None:
@@ -95,18 +82,14 @@ def test_it_runs_in_a_container_when_there_is_nothing_but_an_environment(double:
     folder.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     given = settings(double.url, ledger=str(volume))
 
-    done = subprocess.run(
-        ["/usr/bin/env", "--ignore-environment", *_variables(given), PROGRAM, "--config=ENV"],
-        input=singer([SCHEMA, record(1, email="josé@example.com", name="José"), state(1)]).replace(
+    ended = Command(folder).run(
+        "--config=ENV",
+        tap=written([SCHEMA, record(1, email="josé@example.com", name="José"), state(1)]).replace(
             b"\\u00e9", b"\xc3\xa9"
         ),
-        capture_output=True,
-        check=False,
-        cwd=folder,
-        timeout=SECONDS,
+        command=["/usr/bin/env", "--ignore-environment", *_variables(given), PROGRAM],
     )
 
-    ended = Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
     assert (ended.code, [bookmark(value) for value in ended.states]) == (0, [1])
     assert double.arrivals()[0]["event"]["fields"]["name"] == "José"
     assert os.listdir(folder) == []  # noqa: PTH208

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.process import Command, Ended, accepted, bookmark, leads, sandbox, settings, until
+from tests.acceptance.process import Command, accepted, bookmark, leads, settings
+from tests.program import Ended, sandbox
 from tests.sandbox.wire import Wire
+from tests.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
@@ -48,7 +50,7 @@ def _stop(wire: Wire, moment: int, folder: Path) -> Stopped:
     with command.started("--config", config) as running:
         running.feed(leads(range(1, LEADS + 1)))
         until(lambda: _count(wire, source) >= moment * LEADS * 9 // 200)
-        running.process.send_signal(signal.SIGTERM)
+        running.tell(signal.SIGTERM)
         first = running.ended()
     before = accepted(wire, source)
     reached = bookmark(first.states[-1]) if first.states else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-import sqlite3
 import struct
 import subprocess
 import termios
@@ -14,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -23,25 +22,11 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.process import (
-    PROGRAM,
-    SCHEMA,
-    SECONDS,
-    Command,
-    Ended,
-    Running,
-    accepted,
-    bookmark,
-    leads,
-    record,
-    sandbox,
-    settings,
-    singer,
-    state,
-    surroundings,
-    until,
-)
+from tests.acceptance.process import SCHEMA, Command, accepted, bookmark, leads, record, settings, state
+from tests.faults.memory import InDirectory, standing
+from tests.program import Ended, Running, sandbox
 from tests.sandbox.wire import Wire
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.acceptance
 
@@ -68,13 +53,8 @@ class Scene:
 
     wire: Wire
     running: Running
-    folder: Path
+    ledger: InDirectory
     after: ExitStack
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The run's process."""
-        return self.running.process
 
     def count(self, name: str) -> int:
         """One of the sandbox's figures."""
@@ -83,16 +63,11 @@ class Scene:
     def deliver_first(self) -> None:
         """Have the first leads delivered and recorded, so that there is a STATE to write."""
         self.running.feed(leads(range(1, FIRST + 1)))
-        until(lambda: _standing(self.folder, DELIVERED) == FIRST)
+        until(lambda: standing(self.ledger, DELIVERED) == FIRST)
 
     def feed_rest(self) -> None:
         """The other leads."""
         self.running.feed([*(record(number) for number in range(FIRST + 1, LEADS + 1)), state(LEADS)])
-
-    def still_runs(self, seconds: float) -> None:
-        """Watch it for so long."""
-        with pytest.raises(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
 
 
 Moment = Callable[[Scene], AbstractContextManager[None]]
@@ -103,14 +78,14 @@ Moment = Callable[[Scene], AbstractContextManager[None]]
 def starting(scene: Scene) -> Iterator[None]:
     """The signal is caught, and the ledger is not taken yet."""
     scene.running.feed(leads(range(1, LEADS + 1)))
-    until(lambda: _catches(scene.process.pid, SIGTERM))
+    until(lambda: _catches(scene.running.process.pid, SIGTERM))
     yield
 
 
 @contextmanager
 def waiting_for_the_lock(scene: Scene) -> Iterator[None]:
     """Another run has the ledger."""
-    until(lambda: "Waiting up to" in scene.running.err)
+    until(lambda: "Waiting up to" in scene.running.log)
     yield
 
 
@@ -137,7 +112,7 @@ def in_backoff(scene: Scene) -> Iterator[None]:
     scene.deliver_first()
     scene.wire.post("/_sandbox/faults", DOWN)
     scene.feed_rest()
-    until(lambda: _standing(scene.folder, ANSWERED) > 0)
+    until(lambda: standing(scene.ledger, ANSWERED) > 0)
     yield
 
 
@@ -145,8 +120,7 @@ def in_backoff(scene: Scene) -> Iterator[None]:
 def in_backoff_after_the_end(scene: Scene) -> Iterator[None]:
     """The same, and the tap has died."""
     with in_backoff(scene):
-        assert scene.process.stdin is not None
-        scene.process.stdin.close()
+        scene.running.close()
         yield
 
 
@@ -156,7 +130,7 @@ def throttled(scene: Scene) -> Iterator[None]:
     scene.deliver_first()
     scene.wire.post("/_sandbox/faults", {"rate_limit": 1, "retry_after": "seconds", "retry_after_seconds": 60})
     scene.feed_rest()
-    until(lambda: _standing(scene.folder, ANSWERED) > 0)
+    until(lambda: standing(scene.ledger, ANSWERED) > 0)
     yield
 
 
@@ -176,8 +150,8 @@ def flooded(scene: Scene) -> Iterator[None]:
     tap = threading.Thread(target=_flood, args=(scene.running,), daemon=True)
     tap.start()
     scene.after.callback(tap.join)
-    scene.after.callback(scene.process.kill)  # if it lives, nothing else ends the tap
-    until(lambda: scene.count("max_concurrent_token_requests") == 1 and _is_full(scene.process))
+    scene.after.callback(scene.running.process.kill)  # if it lives, nothing else ends the tap
+    until(lambda: scene.count("max_concurrent_token_requests") == 1 and _is_full(scene.running.process))
     yield
 
 
@@ -188,9 +162,9 @@ def in_a_commit(scene: Scene) -> Iterator[None]:
     scene.wire.post("/_sandbox/faults", {"slow_share": 1, "slow_seconds": LOCKED / 3})
     scene.feed_rest()
     until(lambda: scene.count("accepted") > FIRST)
-    with _locked(scene.folder):
+    with scene.ledger.locked():
         yield
-        scene.still_runs(LOCKED)
+        assert scene.running.lasts(LOCKED)
 
 
 @contextmanager
@@ -201,7 +175,7 @@ def in_a_commit_without_end(scene: Scene) -> Iterator[None]:
     scene.wire.post("/_sandbox/faults", {"slow_share": 1, "slow_seconds": LOCKED / 3})
     scene.feed_rest()
     until(lambda: scene.count("accepted") > FIRST)
-    scene.after.enter_context(_locked(scene.folder))
+    scene.after.enter_context(scene.ledger.locked())
     yield
 
 
@@ -268,16 +242,16 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Fu
 
 
 def _play(case: Case, folder: Path) -> Stopped:
-    command = Command(folder)
+    command, ledger = Command(folder), InDirectory(folder / "ledger")
     with sandbox() as wire, ExitStack() as after:
         config = command.config(settings(wire.url, batch_size_rows=1, **case.changes))
         if case.moment is waiting_for_the_lock:
-            after.enter_context(_held(folder))
+            after.enter_context(ledger.held())
         running = after.enter_context(command.started("--config", config))
-        scene = Scene(wire=wire, running=running, folder=folder, after=after)
+        scene = Scene(wire=wire, running=running, ledger=ledger, after=after)
         with case.moment(scene):
             began = _tell(scene, case.signals)
-        running.process.wait(SECONDS)
+        running.process.wait(PATIENCE)
         seconds = time.monotonic() - began
         after.close()
         first = running.ended()
@@ -287,19 +261,20 @@ def _play(case: Case, folder: Path) -> Stopped:
 def _tell(scene: Scene, signals: tuple[Signals, ...]) -> float:
     """Send them, each when the one before has not ended the run for a while; the moment of the last one."""
     for number in signals[:-1]:
-        scene.process.send_signal(number)
-        scene.still_runs(PAUSE)
+        scene.running.tell(number)
+        assert scene.running.lasts(PAUSE)
     began = time.monotonic()
-    scene.process.send_signal(signals[-1])
+    scene.running.tell(signals[-1])
     return began
 
 
 def _again(command: Command, wire: Wire, first: Ended, *, seconds: float) -> Stopped:
     """The next run, which begins behind the STATE of the first, with the API well."""
-    before, row = accepted(wire), _row(command.folder)
+    before, ledger = accepted(wire), InDirectory(command.folder / "ledger")
+    (row,) = ledger.rows("SELECT receipt, delivered, unknown FROM runs") or [None]
     wire.post("/_sandbox/faults", {"down": False, "token_latency": 0, "slow_share": 0, "rate_limit": 0})
     second = command.deliver(settings(wire.url), leads(range(_reached(first) + 1, LEADS + 1)))
-    lost = _ask(command.folder, "SELECT sum(unknown) FROM runs")[0][0]
+    lost = ledger.rows("SELECT sum(unknown) FROM runs")[0][0]
     return Stopped(first=first, second=second, seconds=seconds, before=before, after=accepted(wire), row=row, lost=lost)
 
 
@@ -360,19 +335,16 @@ def test_the_sums_close_when_a_signal_comes_at_any_moment(name: str, played: Map
 
 def test_it_ends_with_141_when_nobody_reads_state_any_more(tmp_path: Path) -> None:
     """In the middle of a backoff, and with the input open: nothing more is sent, and the sums close."""
-    with sandbox() as wire, _unread(tmp_path, wire) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(singer(leads(range(1, FIRST + 1))))
-        process.stdin.flush()
+    with sandbox() as wire, _unread(tmp_path, wire) as running:
+        assert running.process.stdout is not None
+        running.feed(leads(range(1, FIRST + 1)))
         until(lambda: len(accepted(wire)) == FIRST)
         wire.post("/_sandbox/faults", DOWN)
-        process.stdout.close()
-        process.stdin.write(singer(record(number) for number in range(FIRST + 1, LEADS + 1)))
-        process.stdin.flush()
+        running.process.stdout.close()
+        running.feed(record(number) for number in range(FIRST + 1, LEADS + 1))
 
-        assert process.wait(SECONDS) == 141
-        run = _again(Command(tmp_path), wire, _left(process, tmp_path), seconds=0)
+        assert running.process.wait(PATIENCE) == 141
+        run = _again(Command(tmp_path), wire, running.ended(), seconds=0)
 
     assert "(exit 141)" in run.first.last_line
     assert f"{LEADS} made = {FIRST} delivered" in run.first.err
@@ -382,50 +354,29 @@ def test_it_ends_with_141_when_nobody_reads_state_any_more(tmp_path: Path) -> No
 
 def test_a_signal_ends_it_when_state_is_not_read(tmp_path: Path) -> None:
     """Whoever keeps STATE is there, and has stopped to read: a STATE larger than the pipe is stuck in it."""
-    with sandbox() as wire, _unread(tmp_path, wire) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    with sandbox() as wire, _unread(tmp_path, wire) as running:
+        assert running.process.stdout is not None
         long = {"type": "STATE", "value": {**state(FIRST)["value"], "pad": "x" * 1_000_000}}
-        process.stdin.write(singer([*leads(range(1, FIRST + 1)), long]))
-        process.stdin.flush()
-        pipe = process.stdout.fileno()
+        running.feed([*leads(range(1, FIRST + 1)), long])
+        pipe = running.process.stdout.fileno()
         until(lambda: _readable(pipe) == fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ))
 
-        process.send_signal(SIGTERM)
+        running.tell(SIGTERM)
         began = time.monotonic()
 
-        assert process.wait(SECONDS) == 128 + SIGTERM
+        assert running.process.wait(PATIENCE) == 128 + SIGTERM
         assert time.monotonic() - began < AT_MOST
-        run = _again(Command(tmp_path), wire, _left(process, tmp_path), seconds=0)
+        run = _again(Command(tmp_path), wire, running.ended(), seconds=0)
 
     assert f"{FIRST} made = {FIRST} delivered" in run.first.err
     assert run.second.code == 0
     assert Counter(run.after) == Counter(range(1, LEADS + 1))
 
 
-@contextmanager
-def _unread(folder: Path, wire: Wire) -> Iterator[subprocess.Popen[bytes]]:
+def _unread(folder: Path, wire: Wire) -> AbstractContextManager[Running]:
     """A run whose standard output is a pipe that nobody reads."""
-    config = Command(folder).config(settings(wire.url, batch_size_rows=1))
-    with (
-        (folder / "err").open("wb") as err,
-        subprocess.Popen(
-            [PROGRAM, "--config", config],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=err,
-            cwd=folder,
-            env=surroundings({}),
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _left(process: subprocess.Popen[bytes], folder: Path) -> Ended:
-    return Ended(code=process.returncode, err=(folder / "err").read_text())
+    command = Command(folder)
+    return command.started("--config", command.config(settings(wire.url, batch_size_rows=1)), is_read=False)
 
 
 def _readable(pipe: int) -> int:
@@ -457,45 +408,6 @@ def _is_full(process: subprocess.Popen[bytes]) -> bool:
     assert process.stdin is not None
     pipe = process.stdin.fileno()
     return _readable(pipe) > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The ledger's database, for all who would write it."""
-    with closing(sqlite3.connect(folder / "ledger/ledger.sqlite3", isolation_level=None, timeout=SECONDS)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The ledger's lock, as another run has it."""
-    (folder / "ledger").mkdir()
-    with (folder / "ledger/lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _ask(folder: Path, query: str) -> list[Any]:
-    """What the ledger answers; nothing while there is none."""
-    file = folder / "ledger/ledger.sqlite3"
-    if not file.exists():
-        return []
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=SECONDS)) as ledger:
-        with suppress(sqlite3.OperationalError):  # its tables are not made yet
-            return ledger.execute(query).fetchall()
-        return []
-
-
-def _row(folder: Path) -> tuple[Any, ...] | None:
-    rows = _ask(folder, "SELECT receipt, delivered, unknown FROM runs")
-    return rows[0] if rows else None
-
-
-def _standing(folder: Path, code: int) -> int:
-    """How many events stand so."""
-    rows = _ask(folder, f"SELECT count(*) FROM deliveries WHERE standing = {code:d}")  # noqa: S608 - a number
-    return int(rows[0][0]) if rows else 0
 
 
 def _reached(first: Ended) -> int:

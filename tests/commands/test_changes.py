@@ -284,13 +284,6 @@ def test_it_is_told_what_was_settled_when_it_is_done(settlement: Settlement, exp
 # The command, and the runs around it.
 
 
-def command(stage: Stage, *options: str, given: bytes = b"") -> tuple[int, str, str]:
-    """What `target-driftrock rejects` ends with, prints, and complains of."""
-    with stage.process("rejects", *options) as process:
-        out, err = process.communicate(given, timeout=60)
-    return process.returncode, out.decode(), err.decode()
-
-
 WRONG = {
     "with --delete": ["--delete", "--event", "x-1"],
     "with --held": ["--held"],
@@ -306,7 +299,7 @@ def test_nothing_is_settled_when_it_is_not_clear_what(stage: Stage, options: lis
     """Exit 2, a sentence, and no value in it."""
     collide(stage)
 
-    code, out, err = command(stage, stage.config(), "--changed", *options)
+    code, out, err = stage.finished("rejects", stage.config(), "--changed", *options)
 
     assert (code, out) == (2, "")
     assert "--changed goes with --stream, --reason, --since and --event, and with nothing else." in err
@@ -316,7 +309,7 @@ def test_nothing_is_settled_when_it_is_not_clear_what(stage: Stage, options: lis
 
 def test_it_ends_with_2_when_there_is_no_ledger(stage: Stage) -> None:
     """There is nothing to settle."""
-    code, out, err = command(stage, stage.config(), "--changed")
+    code, out, err = stage.finished("rejects", stage.config(), "--changed")
 
     assert (code, out) == (2, "")
     assert "there is none in the directory" in err
@@ -350,7 +343,7 @@ def test_a_corrected_address_is_a_change_when_it_is_settled(
     """The record read again is changed and not held; so is a later one of the corrected person. None is sent."""
     collide(stage, **settings)
 
-    code, out, err = command(stage, stage.config(**settings), "--changed", *options, given=given)
+    code, out, err = stage.finished("rejects", stage.config(**settings), "--changed", *options, given=given)
     again = stage.run(schema(), AFTER, **settings)
     later = stage.run(schema(), LATER, **settings)
 
@@ -366,7 +359,7 @@ def test_a_corrected_address_is_a_change_when_it_is_settled(
 def test_another_person_collides_still_when_one_was_settled(stage: Stage) -> None:
     """The word of a person is about this content, not about all that bears the id."""
     collide(stage)
-    command(stage, stage.config(), "--changed")
+    stage.finished("rejects", stage.config(), "--changed")
 
     stage.run(schema(), record(1, email="bob@example.com"))
 
@@ -375,7 +368,7 @@ def test_another_person_collides_still_when_one_was_settled(stage: Stage) -> Non
 
 def replay(stage: Stage, *options: str, **settings: Any) -> Done:
     """The rows that are kept, sent again."""
-    _, out, _ = command(stage, stage.config(**settings), *options)
+    _, out, _ = stage.finished("rejects", stage.config(**settings), *options)
     return stage.run(*[line.encode() + b"\n" for line in out.splitlines()], **settings)
 
 
@@ -396,7 +389,7 @@ def test_a_corrected_address_is_sent_when_it_is_settled_and_changes_are_sent(
     """Once, by what the command says is to be typed; then its row is gone, and it is already delivered."""
     collide(stage, **settings)
 
-    code, out, _ = command(stage, stage.config(**settings), "--changed")
+    code, out, _ = stage.finished("rejects", stage.config(**settings), "--changed")
     held = replay(stage, "--reason", "settled as a change", **settings)
     again = stage.run(schema(), AFTER, **settings)
 
@@ -415,10 +408,10 @@ def test_a_corrected_address_is_sent_when_it_is_settled_and_changes_are_sent(
 def test_a_row_is_marked_once_when_it_collides_again(stage: Stage) -> None:
     """What it collides with stands in the line that is printed, once and as it is now, however often it was sent."""
     collide(stage)
-    once = command(stage, stage.config())[1].splitlines()[1]
+    once = stage.finished("rejects", stage.config())[1].splitlines()[1]
 
     held = replay(stage)
-    twice = command(stage, stage.config())[1].splitlines()[1]
+    twice = stage.finished("rejects", stage.config())[1].splitlines()[1]
 
     assert "1 held" in held.log
     assert len(stage.kept()) == 1

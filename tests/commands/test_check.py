@@ -16,22 +16,21 @@ from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded
 from target_driftrock.sandbox.access import Keys
-from target_driftrock.sandbox.background import in_thread
-from target_driftrock.sandbox.server import Sandbox, Setup
 from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import Record, Schema
 from target_driftrock.target import TargetDriftrock
 from tests import threads
 from tests.commands.inputs import ANOTHER, LATER, LEADS, NOBODY, record, schema, settings, singer
 from tests.sandbox.wire import Wire
+from tests.stage import wired
 
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     """A sandbox that takes one pair of credentials."""
     keys = Keys(client_id="right", client_secret="right", api_key="right")
-    with in_thread(Sandbox(Setup(keys=keys))) as url:
-        yield Wire(url)
+    with wired(keys=keys) as wire:
+        yield wire
 
 
 @pytest.fixture(autouse=True)

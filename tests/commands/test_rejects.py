@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
@@ -50,7 +49,8 @@ from tests.commands.ledgers import (
     writing,
 )
 from tests.ledger.rows import rows as rows_of
-from tests.stage import Stage, captured, record, schema, staged, written
+from tests.program import written
+from tests.stage import Stage, captured, record, schema, staged
 
 KEY = "0f" * 16
 LATER = "ab" * 16
@@ -624,22 +624,15 @@ def test_nothing_is_erased_when_a_run_has_the_ledger(tmp_path: Path) -> None:
 # The command.
 
 
-def command(stage: Stage, *options: str, given: bytes = b"") -> tuple[int, bytes, str]:
-    """What `target-driftrock rejects` ends with, prints, and complains of."""
-    with stage.process("rejects", *options) as process:
-        out, err = process.communicate(given, timeout=60)
-    return process.returncode, out, err.decode()
-
-
 def test_a_stream_is_printed_when_nobody_sees_it(stage: Stage) -> None:
     """On a pipe: the SCHEMA as it was read, then each record with its row; and no credentials are needed for it."""
     lines = [schema(), record(1, email="ada@example.com"), record(2, email=5)]
     stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
     stage.run(*lines)
 
-    code, out, err = command(stage, stage.config(environment="production", api_url="http://example.com"))
+    code, out, err = stage.finished("rejects", stage.config(environment="production", api_url="http://example.com"))
 
-    printed = [decode(line, number) for number, line in enumerate(out.splitlines(keepends=True), 1)]
+    printed = [decode(line, number) for number, line in enumerate(out.encode().splitlines(keepends=True), 1)]
     first, *records = printed
     assert (code, err) == (0, "")
     assert isinstance(first, Schema)
@@ -658,11 +651,11 @@ def test_the_options_choose_when_they_are_given(stage: Stage) -> None:
     stage.run(schema(), record(1, email="ada@example.com"), record(2, email=5))
     config = stage.config()
 
-    assert command(stage, config, "--reason", "schema")[1].count(b"RECORD") == 1
-    assert command(stage, config, "--stream", "leads", "--since", "2026-01-31")[1].count(b"RECORD") == 2
-    assert command(stage, config, "--since", "2999-01-01")[1] == b""
-    assert command(stage, config, "--held")[1] == b""
-    shown = command(stage, config, "--table")[1].decode()
+    assert stage.finished("rejects", config, "--reason", "schema")[1].count("RECORD") == 1
+    assert stage.finished("rejects", config, "--stream", "leads", "--since", "2026-01-31")[1].count("RECORD") == 2
+    assert stage.finished("rejects", config, "--since", "2999-01-01")[1] == ""
+    assert stage.finished("rejects", config, "--held")[1] == ""
+    shown = stage.finished("rejects", config, "--table")[1]
     assert "2 rows wait" in shown
     assert "ada" not in shown
 
@@ -673,16 +666,16 @@ def test_what_the_api_answered_is_told_when_it_is_asked_for(stage: Stage) -> Non
     stage.run(schema(), record(1, email="ada@example.com"), record(2, email=5))
     config = stage.config()
 
-    code, out, err = command(stage, config, "--answers")
+    code, out, err = stage.finished("rejects", config, "--answers")
     told = {each["kind"]: each for each in map(json.loads, out.splitlines())}
-    printed = [json.loads(line) for line in command(stage, config)[1].splitlines()]
+    printed = [json.loads(line) for line in stage.finished("rejects", config)[1].splitlines()]
 
     assert (code, err) == (0, "")
     assert told["rejected"]["stream"] == "leads"
     assert told["rejected"]["reason"] == f"status {told['rejected']['status']}"
     assert "error_description" in json.loads(told["rejected"]["answer"])
     assert (told["invalid"]["status"], told["invalid"]["answer"]) == (None, "")
-    assert command(stage, config, "--answers", "--reason", "status")[1].count(b"\n") == 1
+    assert stage.finished("rejects", config, "--answers", "--reason", "status")[1].count("\n") == 1
     reasons = [each["driftrock_reason"] for each in printed[1:]]
     assert {reason["kind"]: {"stream": "leads", **reason} for reason in reasons} == told
 
@@ -709,9 +702,9 @@ def test_nothing_is_done_when_it_is_not_clear_what(stage: Stage, options: list[s
     """Exit 2, a sentence, and no value in it."""
     stage.run(schema(), record(1))
 
-    code, out, err = command(stage, stage.config(), *options)
+    code, out, err = stage.finished("rejects", stage.config(), *options)
 
-    assert (code, out) == (2, b"")
+    assert (code, out) == (2, "")
     assert told in err
     assert "x-ada" not in err
 
@@ -721,19 +714,19 @@ def test_a_value_is_read_from_the_input_when_it_is_a_dash(stage: Stage) -> None:
     stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
     stage.run(schema(), record(1, email="ada@example.com"), record(2, email="bob@example.com"))
 
-    code, out, err = command(stage, stage.config(), "--delete", "--email", "-", given=b"ADA@example.com\r\n")
+    code, out, err = stage.finished("rejects", stage.config(), "--delete", "--email", "-", given=b"ADA@example.com\r\n")
 
     assert (code, err) == (0, "")
-    assert out == (b"Erased: 1 kept row, 0 ids of events whose answer was lost, 1 note of whom an event was about.\n")
+    assert out == "Erased: 1 kept row, 0 ids of events whose answer was lost, 1 note of whom an event was about.\n"
     assert [reason for _, reason, _ in stage.kept()] == ["status 422"]
 
 
 @pytest.mark.parametrize("options", [(), ("--delete", "--event", "1")], ids=["read", "erase"])
 def test_it_ends_with_2_when_there_is_no_ledger(stage: Stage, options: tuple[str, ...]) -> None:
     """It is told what makes one, and none is made."""
-    code, out, err = command(stage, stage.config(), *options)
+    code, out, err = stage.finished("rejects", stage.config(), *options)
 
-    assert (code, out) == (2, b"")
+    assert (code, out) == (2, "")
     assert "there is none in the directory" in err
     assert not (stage.folder / "ledger").exists()
 
@@ -762,11 +755,11 @@ def test_another_target_loads_it_when_it_is_an_sdk_target(stage: Stage) -> None:
     """The stream is plain Singer: the SDK's own reader and validator take it."""
     stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
     stage.run(schema(), *(record(number, email=f"{number}@example.com") for number in range(3)))
-    _, out, _ = command(stage, stage.config())
+    _, out, _ = stage.finished("rejects", stage.config())
     Everything.got.clear()
 
     with captured():
-        AnotherTarget(config={}).listen(io.StringIO(out.decode()))
+        AnotherTarget(config={}).listen(io.StringIO(out))
 
     assert Everything.got == [{"id": number, "email": f"{number}@example.com"} for number in range(3)]
 
@@ -774,17 +767,10 @@ def test_another_target_loads_it_when_it_is_an_sdk_target(stage: Stage) -> None:
 def replay(stage: Stage, **settings: Any) -> tuple[int, str]:
     """`target-driftrock rejects … | target-driftrock …`, both at once; the exit code and the log of the second."""
     config = stage.config(**settings)
-    with stage.process("rejects", config) as rejects, stage.process(config) as target:
-        assert rejects.stdin is not None
-        assert target.stdin is not None
-        rejects.stdin.close()
-        pump = subprocess.Popen(["cat"], stdin=rejects.stdout, stdout=target.stdin)  # noqa: S607 - the pipe of a shell
-        target.stdin.close()
-        target.stdin = None
-        _, err = target.communicate(timeout=60)
-        assert pump.wait(60) == 0
-        assert rejects.wait(60) == 0
-    return target.returncode, err.decode()
+    with stage.started("rejects", config, is_read=False) as rejects, stage.started(config, source=rejects) as target:
+        ended = target.ended()
+        assert rejects.ended().code == 0
+    return ended.code, ended.err
 
 
 COUNT = 500

@@ -246,13 +246,6 @@ def test_the_lost_answers_of_these_runs_come_when_they_are_asked_for(place: Plac
 # The command.
 
 
-def report(stage: Stage, *options: str) -> tuple[int, str, str]:
-    """What `target-driftrock report` ends with, prints, and complains of."""
-    with stage.process("report", *options) as process:
-        out, err = process.communicate(b"", timeout=60)
-    return process.returncode, out.decode(), err.decode()
-
-
 def test_the_receipts_are_printed_when_runs_have_ended(stage: Stage) -> None:
     """As a table or as JSON, of so many runs or of a month, without credentials."""
     stage.run(schema(), record(1), record(2))
@@ -260,17 +253,17 @@ def test_the_receipts_are_printed_when_runs_have_ended(stage: Stage) -> None:
     config = stage.config(environment="production")
     this_month = time.strftime("%Y-%m", time.gmtime())
 
-    code, out, err = report(stage, config)
-    told = [json.loads(line) for line in report(stage, config, "--json")[1].splitlines()]
+    code, out, err = stage.finished("report", config)
+    told = [json.loads(line) for line in stage.finished("report", config, "--json")[1].splitlines()]
 
     assert (code, err) == (0, "")
     assert re.search(r"│ 2 .*│ 0 +│ +1 │ +1 │ +0 │ +0 │ +0 │ +0 │ +0 │ +0 │", out)
     assert re.search(r"│ all .*│ +3 │ +1 │", out)
     assert [each["delivered"] for each in told] == [2, 1]
     assert told[1]["receipt"]["records"]["read"] == 2
-    assert report(stage, config, "--json", "--last", "1")[1].count("\n") == 1
-    assert report(stage, config, "--json", "--month", this_month)[1].count("\n") == 2
-    assert report(stage, config, "--json", "--month", "2001-01") == (0, "", "")
+    assert stage.finished("report", config, "--json", "--last", "1")[1].count("\n") == 1
+    assert stage.finished("report", config, "--json", "--month", this_month)[1].count("\n") == 2
+    assert stage.finished("report", config, "--json", "--month", "2001-01") == (0, "", "")
 
 
 def test_changes_are_counted_when_events_came_with_other_content(stage: Stage) -> None:
@@ -281,8 +274,8 @@ def test_changes_are_counted_when_events_came_with_other_content(stage: Stage) -
     stage.run(schema(), after[1], on_changed="send")
     config = stage.config()
 
-    _, out, _ = report(stage, config)
-    receipts = [json.loads(line)["receipt"] for line in report(stage, config, "--json")[1].splitlines()]
+    _, out, _ = stage.finished("report", config)
+    receipts = [json.loads(line)["receipt"] for line in stage.finished("report", config, "--json")[1].splitlines()]
 
     assert re.search(r"│ 2 .*│ 0 +│ +0 │ +0 │ +1 │ +0 │ +0 │ +0 │ +0 │ +0 │", out)
     assert re.search(r"│ 3 .*│ 0 +│ +1 │ +0 │ +0 │ +0 │ +0 │ +0 │ +0 │ +0 │", out)
@@ -299,17 +292,17 @@ def test_the_ids_are_printed_when_answers_were_lost(stage: Stage) -> None:
     stage.wire.post("/_sandbox/faults", {"silent_share": 1.0})
     stage.run(schema(), record(1, email="ada@example.com"), on_unknown="hold", read_timeout=0.2)
 
-    code, out, _ = report(stage, stage.config(), "--unknown")
+    code, out, _ = stage.finished("report", stage.config(), "--unknown")
 
     assert code == 0
     assert re.fullmatch(r"leads:1\tstreams\[0\] \(leads\)[^\t]*\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", out)
-    assert json.loads(report(stage, stage.config(), "--unknown", "--json")[1])["event_id"] == "leads:1"
+    assert json.loads(stage.finished("report", stage.config(), "--unknown", "--json")[1])["event_id"] == "leads:1"
 
 
 @pytest.mark.parametrize("options", [("--month", "2026"), ("--month", "2026-13"), ("--last", "0"), ("--last", "x")])
 def test_it_ends_with_2_when_an_option_is_wrong(stage: Stage, options: tuple[str, str]) -> None:
     """Naming the option."""
-    code, out, err = report(stage, stage.config(), *options)
+    code, out, err = stage.finished("report", stage.config(), *options)
 
     assert (code, out) == (2, "")
     assert options[0] in err
@@ -317,4 +310,4 @@ def test_it_ends_with_2_when_an_option_is_wrong(stage: Stage, options: tuple[str
 
 def test_it_ends_with_2_when_there_is_no_ledger(stage: Stage) -> None:
     """There is nothing to report of."""
-    assert report(stage, stage.config())[0] == 2
+    assert stage.finished("report", stage.config())[0] == 2

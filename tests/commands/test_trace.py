@@ -180,13 +180,6 @@ def test_every_standing_has_its_words_when_it_is_told() -> None:
 # The command.
 
 
-def trace(stage: Stage, *options: str, given: bytes = b"") -> tuple[int, str, str]:
-    """What `target-driftrock trace` ends with, prints, and complains of."""
-    with stage.process("trace", *options) as process:
-        out, err = process.communicate(given, timeout=60)
-    return process.returncode, out.decode(), err.decode()
-
-
 @pytest.mark.parametrize(
     ("event_id", "given", "code"),
     [
@@ -201,13 +194,13 @@ def test_the_exit_code_tells_when_an_id_is_known(stage: Stage, event_id: str, gi
     """0 or 1, without credentials; the id is not repeated."""
     stage.run(schema(), record(1))
 
-    ended = trace(stage, stage.config(environment="production"), event_id, given=given)
+    ended = stage.finished("trace", stage.config(environment="production"), event_id, given=given)
 
-    assert ended[0] == code
-    assert "leads:" not in ended[1] + ended[2]
-    assert ended[1].startswith({0: "Delivered: ", 1: "Not known", 2: ""}[code])
+    assert ended.code == code
+    assert "leads:" not in ended.out + ended.err
+    assert ended.out.startswith({0: "Delivered: ", 1: "Not known", 2: ""}[code])
 
 
 def test_it_ends_with_2_when_there_is_no_ledger(stage: Stage) -> None:
     """Not with 1: nobody could know."""
-    assert trace(stage, stage.config(), "leads:1")[0] == 2
+    assert stage.finished("trace", stage.config(), "leads:1").code == 2

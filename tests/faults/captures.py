@@ -76,7 +76,7 @@ def _replay_killed(stage: Stage) -> Iterator[Finding]:
         refused, before = kept(trial.memory), trial.arrived()
         with trial.rejects() as rows, trial.run(source=rows) as run:
             run.until(lambda: trial.arrived() >= before + len(refused) // 2)
-            killed = run.kill(SIGKILL)
+            killed = run.tell(SIGKILL)
             trial.end(run)
         left = len(kept(trial.memory))
         with trial.rejects() as rows, trial.run(source=rows) as run:

@@ -75,7 +75,7 @@ def _killed_while_two_share(stage: Stage) -> Iterator[Finding]:
         with stage.trial(*SLOWLY, entries=entries, streams=_by_note()) as trial:
             with trial.run(trial.whole()) as run:
                 run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.kill(SIGKILL)
+                killed = run.tell(SIGKILL)
                 trial.end(run)
             trial.fault(latency=0.02)
             trial.deliver(trial.whole())
@@ -112,7 +112,7 @@ def _killed_while_changes_are_sent(stage: Stage) -> Iterator[Finding]:
         with stage.trial(*SLOWLY, entries=entries, streams=_by_note(), on_changed="send") as trial:
             with trial.run(trial.whole()) as run:
                 run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.kill(SIGKILL)
+                killed = run.tell(SIGKILL)
                 trial.end(run)
             trial.fault(latency=0.02)
             trial.deliver(trial.again(number))
@@ -139,7 +139,7 @@ def _replayed_once_mended(stage: Stage) -> Iterator[Finding]:
         trial.fault(latency=0.5)
         with trial.rejects() as rows, trial.run(source=rows, streams=mended) as run:
             run.until(lambda: trial.arrived() >= before + len(held) // 2)
-            killed = run.kill(SIGKILL)
+            killed = run.tell(SIGKILL)
             trial.end(run)
         trial.fault(latency=0.02)
         with trial.rejects() as rows, trial.run(source=rows, streams=mended) as run:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGKILL
 
 from tests.faults.finding import Finding
-from tests.faults.memory import InDirectory, in_server
+from tests.faults.memory import in_server
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Trial
+from tests.faults.trial import SLOTS
 
 LATENCY = ("--latency", "0.02")
 LARGEST_FILE = 400_000
@@ -25,7 +23,7 @@ NEARLY = 8192
 def _lost(stage: Stage) -> Iterator[Finding]:
     with stage.trial() as trial:
         trial.deliver(trial.whole())
-        folder = _folder(trial)
+        folder = trial.directory.folder
         shutil.rmtree(folder)
         with trial.run(trial.whole()) as run:
             trial.end(run)
@@ -41,7 +39,7 @@ def _lost(stage: Stage) -> Iterator[Finding]:
 def _disk_full(stage: Stage) -> Iterator[Finding]:
     with stage.trial(*LATENCY) as trial:
         with trial.run(trial.whole(), file_limit=LARGEST_FILE) as run:
-            is_full = run.until(lambda: _largest(_folder(trial)) > LARGEST_FILE - NEARLY)
+            is_full = run.until(lambda: _largest(trial.directory.folder) > LARGEST_FILE - NEARLY)
             trial.end(run)
         trial.deliver(trial.rest())
         yield trial.finding({"file of the ledger at its limit": is_full}, codes=[4, 0], most_twice=SLOTS)
@@ -53,23 +51,21 @@ def _largest(folder: Path) -> int:
 
 
 def _held_for_a_while(stage: Stage) -> Iterator[Finding]:
-    with stage.trial() as trial:
-        lock = _lock(_folder(trial))
+    with stage.trial() as trial, ExitStack() as other:
+        other.enter_context(trial.directory.held())
         with trial.run(trial.whole()) as run:
             waited = run.until(lambda: "Waiting" in run.log)
             before = trial.arrived()
-            os.close(lock)
+            other.close()
             trial.end(run)
         yield trial.finding({"wait for the lock": waited}, codes=[0], holds={"nothing was sent before": before == 0})
 
 
 def _held_for_good(stage: Stage) -> Iterator[Finding]:
     with stage.trial() as trial:
-        lock = _lock(_folder(trial))
-        with trial.run(trial.whole(), max_outage_seconds=2) as run:
+        with trial.directory.held(), trial.run(trial.whole(), max_outage_seconds=2) as run:
             trial.end(run)
-        holds = {"nothing was sent before": trial.arrived() == 0}
-        os.close(lock)
+            holds = {"nothing was sent before": trial.arrived() == 0}
         trial.deliver(trial.rest())
         yield trial.finding({"wait for the lock": "Waiting" in run.log}, codes=[4, 0], holds=holds)
 
@@ -77,11 +73,9 @@ def _held_for_good(stage: Stage) -> Iterator[Finding]:
 def _database_locked(stage: Stage) -> Iterator[Finding]:
     """Somebody opens the database with another program, and leaves a transaction open."""
     with stage.trial(*LATENCY) as trial:
-        file = _folder(trial) / "ledger.sqlite3"
         with trial.run(trial.whole()) as run:
             run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
-            with closing(sqlite3.connect(file, isolation_level=None, timeout=10)) as other:
-                other.execute("BEGIN IMMEDIATE")
+            with trial.directory.locked():
                 trial.end(run)
         trial.deliver(trial.rest())
         yield trial.finding({"database locked": 1}, codes=[4, 0], most_twice=SLOTS)
@@ -90,7 +84,7 @@ def _database_locked(stage: Stage) -> Iterator[Finding]:
 def _gone_for_a_while(stage: Stage) -> Iterator[Finding]:
     """The directory is moved away in the middle, as when a volume is, and is there again for the next run."""
     with stage.trial(*LATENCY) as trial:
-        folder = _folder(trial)
+        folder = trial.directory.folder
         elsewhere = folder.with_name("elsewhere")
         with trial.run(trial.whole()) as run:
             run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
@@ -107,7 +101,7 @@ def _two_at_once(stage: Stage) -> Iterator[Finding]:
         first.until(lambda: trial.arrived() > 0)
         with trial.run(trial.whole()) as second:
             waited = second.until(lambda: "held by target-driftrock" in second.log)
-            is_first_at_work = first.process.poll() is None
+            is_first_at_work = first.is_alive
             trial.end(first)
             trial.end(second)
         yield trial.finding(
@@ -120,7 +114,7 @@ def _killed_on_server(stage: Stage) -> Iterator[Finding]:
         with in_server(f"faults_kill_{os.getpid()}") as ledger, stage.trial(*LATENCY, ledger=ledger) as trial:
             with trial.run(trial.whole()) as run:
                 run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.kill(SIGKILL)
+                killed = run.tell(SIGKILL)
                 trial.end(run)
             trial.deliver(trial.again(number))
             yield trial.finding({"kill -9": killed}, codes=[-SIGKILL, 0], most_twice=SLOTS)
@@ -135,19 +129,6 @@ def _session_ended(stage: Stage) -> Iterator[Finding]:
                 trial.end(run)
             trial.deliver(trial.rest())
             yield trial.finding({"sessions ended at the server": ended}, codes=[4, 0], most_twice=SLOTS)
-
-
-def _folder(trial: Trial) -> Path:
-    assert isinstance(trial.memory, InDirectory)
-    return trial.memory.folder
-
-
-def _lock(folder: Path) -> int:
-    """Take the ledger's lock, as another run does; closing the descriptor gives it back."""
-    folder.mkdir(mode=0o700)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
 
 
 ROWS = [

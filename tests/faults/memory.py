@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections import Counter
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
+
+from tests.waiting import PATIENCE
 
 DELIVERED = 1
 INTENDED = 6
@@ -50,11 +53,26 @@ class InDirectory:
         """See `Memory.rows`."""
         if not self.file.exists():
             return []
-        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=PATIENCE)) as connection:
             try:
                 return connection.execute(query).fetchall()
             except sqlite3.OperationalError:  # its tables are not made yet
                 return []
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another program holds the database, in which nobody else can write meanwhile."""
+        with closing(sqlite3.connect(self.file, isolation_level=None, timeout=PATIENCE)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Another run holds the ledger, which is new."""
+        self.folder.mkdir(mode=0o700)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 from tests.faults.crowd import tap
 from tests.faults.finding import Finding
-from tests.faults.memory import DELIVERED, INTENDED, InDirectory, standing, unknown
+from tests.faults.memory import DELIVERED, INTENDED, standing, unknown
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Trial, pause
+from tests.faults.trial import SLOTS, Trial
+from tests.waiting import pause
 
 KILLED = -SIGKILL
 SLOWLY = ("--latency", "0.12")
@@ -41,7 +40,7 @@ def _killed_after_intent(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--token-latency", "5") as trial:
         with trial.run(trial.whole()) as run:
             run.until(lambda: standing(trial.memory, INTENDED) > 0)
-            run.kill(SIGKILL)
+            run.tell(SIGKILL)
             trial.end(run)
         intents, arrivals = standing(trial.memory, INTENDED), trial.arrived()
         trial.fault(token_latency=0)
@@ -58,7 +57,7 @@ def _killed_after_send(stage: Stage) -> Iterator[Finding]:
             trial.fault(latency=8)
             before = trial.arrived()
             run.until(lambda: trial.arrived() >= before + SLOTS // 2)
-            run.kill(SIGKILL)
+            run.tell(SIGKILL)
             trial.end(run)
         unanswered = trial.arrived() - standing(trial.memory, DELIVERED)
         trial.fault(latency=0.02)
@@ -69,13 +68,11 @@ def _killed_after_send(stage: Stage) -> Iterator[Finding]:
 def _killed_after_answer(stage: Stage) -> Iterator[Finding]:
     """The ledger's database is locked from outside, so that what is answered cannot be recorded."""
     with stage.trial("--latency", "0.02") as trial:
-        assert isinstance(trial.memory, InDirectory)
         with trial.run(trial.whole()) as run:
             run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
-            with closing(sqlite3.connect(trial.memory.file, isolation_level=None, timeout=10)) as other:
-                other.execute("BEGIN IMMEDIATE")
+            with trial.directory.locked():
                 pause(0.5)  # the answers to all that is in flight have come by then
-                run.kill(SIGKILL)
+                run.tell(SIGKILL)
                 trial.end(run)
         unrecorded = trial.arrived() - standing(trial.memory, DELIVERED)
         trial.deliver(trial.rest())
@@ -86,7 +83,7 @@ def _killed_after_outcome(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--latency", "0.02") as trial:
         with trial.run(trial.whole()) as run:
             run.until(lambda: standing(trial.memory, DELIVERED) >= len(trial.entries) // 4)
-            run.kill(SIGKILL)
+            run.tell(SIGKILL)
             trial.end(run)
         beyond = standing(trial.memory, DELIVERED) - trial.bookmark
         trial.deliver(trial.rest())
@@ -97,7 +94,7 @@ def _killed_after_state(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--latency", "0.15") as trial:
         with trial.run(trial.whole()) as run:
             run.until(lambda: run.states > 0)
-            run.kill(SIGKILL)
+            run.tell(SIGKILL)
             trial.end(run)
         position = trial.bookmark
         trial.deliver(trial.rest())
@@ -112,9 +109,9 @@ def _stopped_twice(stage: Stage) -> Iterator[Finding]:
             trial.fault(latency=60)
             before = trial.arrived()
             run.until(lambda: trial.arrived() >= before + SLOTS // 2)
-            run.kill(SIGTERM)
+            run.tell(SIGTERM)
             waits = run.lasts(1.0)
-            is_sent, began = run.kill(SIGTERM), time.monotonic()
+            is_sent, began = run.tell(SIGTERM), time.monotonic()
             trial.end(run)
             seconds = time.monotonic() - began
         in_flight = trial.arrived() - standing(trial.memory, DELIVERED)
@@ -136,8 +133,8 @@ def _stopped_in_silence(stage: Stage) -> Iterator[Finding]:
         with trial.tap(tap(first)) as silent, trial.run(source=silent) as run:
             is_through = run.until(lambda: trial.bookmark == first[-1].serial)
             delivered = {each.serial for each in trial.accepted()} == {entry.serial for entry in first}
-            is_open = silent.poll() is None
-            run.kill(SIGTERM)
+            is_open = silent.is_alive
+            run.tell(SIGTERM)
             trial.end(run)
         trial.deliver(trial.rest())
         holds = {"STATE stood at the last record": is_through, "all was delivered before the signal": delivered}
@@ -146,7 +143,7 @@ def _stopped_in_silence(stage: Stage) -> Iterator[Finding]:
 
 def _state_unread(stage: Stage) -> Iterator[Finding]:
     with stage.trial(*SLOWLY) as trial:
-        with trial.run(trial.whole(), states=1) as run:
+        with trial.run(trial.whole(), most=1) as run:
             trial.end(run)
         before = trial.arrived()
         trial.fault(latency=0.02)
@@ -171,7 +168,7 @@ def _interrupted(trial: Trial, number: Signals, *, moment: int, name: str) -> di
     """A run that gets a signal when so much has arrived: how often it did, and was it after a STATE."""
     with trial.run(trial.whole()) as run:
         run.until(lambda: trial.arrived() >= moment)
-        is_sent, is_after_state = run.kill(number), run.states > 0
+        is_sent, is_after_state = run.tell(number), run.states > 0
         trial.end(run)
     return {name: is_sent} | ({"of them after a STATE": 1} if is_after_state else {})
 

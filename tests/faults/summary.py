@@ -12,7 +12,8 @@ import psycopg
 
 from tests.faults.finding import Finding
 from tests.faults.table import Row, Stage
-from tests.faults.trial import NotInTime, NotPlayed
+from tests.faults.trial import NotPlayed
+from tests.waiting import NotInTime
 
 FEW = 4
 """Exit codes that are told one after the other."""

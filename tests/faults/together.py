@@ -12,7 +12,8 @@ from signal import SIGKILL, SIGTERM, Signals
 from tests.faults.crowd import crowd
 from tests.faults.finding import Finding
 from tests.faults.table import Row, Stage
-from tests.faults.trial import SLOTS, Run, Trial
+from tests.faults.trial import SLOTS, Trial
+from tests.program import Running
 
 SECONDS = 300.0
 PER_SECOND = 150
@@ -62,11 +63,11 @@ def _interrupted(trial: Trial, happened: Counter[str], chance: random.Random, *,
             trial.wire.post("/_sandbox/revoke")
             happened["revocations"] += 1
         if _reached(run, trial, goal):
-            happened[name] += run.kill(number)
+            happened[name] += run.tell(number)
         trial.end(run)
 
 
-def _reached(run: Run, trial: Trial, goal: int) -> bool:
+def _reached(run: Running, trial: Trial, goal: int) -> bool:
     return run.until(lambda: trial.arrived() >= goal)
 
 

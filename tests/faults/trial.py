@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from tests.acceptance.process import PROGRAM, sandbox
 from tests.faults import memory, witness
 from tests.faults.crowd import Entry, bookmark, mappings, since, tap
 from tests.faults.finding import Finding, judged
 from tests.faults.memory import InDirectory, Memory
 from tests.faults.witness import Arrival, Witness
+from tests.program import PROGRAM, Running, sandbox, started
 from tests.sandbox.wire import Wire
 
-SECONDS = 90.0
-"""How long anything may take, on a machine that is busy."""
 REST_SECONDS = 600.0
 """How long a run may take to its end: what an outage has held up comes then."""
 SLOTS = 16
@@ -44,10 +36,6 @@ WRITER = (
     "print('written', file=sys.stderr, flush=True); sys.stdin.read()"
 )
 """A tap that writes a file, says so on standard error, and then neither writes nor ends."""
-
-
-class NotInTime(Exception):
-    """What a trial waited for did not happen."""
 
 
 class NotPlayed(Exception):
@@ -75,63 +63,41 @@ class Trial:
         self,
         lines: Iterable[bytes] = (),
         *,
-        source: subprocess.Popen[bytes] | None = None,
-        states: int | None = None,
+        source: Running | None = None,
+        most: int | None = None,
         file_limit: int | None = None,
         **changes: Any,
-    ) -> Iterator[Run]:
+    ) -> Iterator[Running]:
         """The command at work on these lines, or on what another process writes. It is killed at the end, if it lives.
 
-        After so many `states`, if they are said, its standard output is closed.
+        After `most` lines, if they are said, its standard output is closed.
         """
         path = self._config(**changes)
         before = [] if file_limit is None else [sys.executable, "-c", LIMITED, str(file_limit)]
-        with (
-            path.with_suffix(".log").open("wb") as log,
-            subprocess.Popen(
-                [*before, PROGRAM, "--config", str(path)],
-                stdin=subprocess.PIPE if source is None else source.stdout,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self.folder,
-                env=_environment(),
-            ) as process,
-        ):
-            if source is not None and source.stdout is not None:
-                source.stdout.close()  # the command alone reads it
+        with started(
+            *("--config", str(path)),
+            folder=self.folder,
+            command=[*before, PROGRAM],
+            source=source,
+            most=most,
+            keep=self._keep,
+        ) as run:
+            if source is None:
+                run.pour(lines)
             try:
-                yield Run(process, lines, log=Path(log.name), keep=self._keep, states=states)
+                yield run
             finally:
-                process.kill()
+                path.with_suffix(".log").write_text(run.log, encoding="utf-8")
 
-    @contextmanager
-    def tap(self, lines: Iterable[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-        """A process that writes these lines, and then stays silent until it is killed."""
+    def tap(self, lines: Iterable[bytes]) -> AbstractContextManager[Running]:
+        """A process that writes these lines, says so, and then stays silent until it is killed."""
         path = self.folder / "tap"
         path.write_bytes(b"".join(lines))
-        with self._process(sys.executable, "-c", WRITER, str(path), stderr=subprocess.PIPE) as process:
-            yield process
+        return started(str(path), folder=self.folder, command=[sys.executable, "-c", WRITER], is_read=False)
 
-    @contextmanager
-    def rejects(self) -> Iterator[subprocess.Popen[bytes]]:
+    def rejects(self) -> AbstractContextManager[Running]:
         """The command that writes what the ledger keeps, as a tap does."""
-        with self._process(PROGRAM, "rejects", "--config", str(self._config()), stderr=subprocess.DEVNULL) as process:
-            yield process
-
-    @contextmanager
-    def _process(self, *arguments: str | Path, stderr: int) -> Iterator[subprocess.Popen[bytes]]:
-        with subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            cwd=self.folder,
-            env=_environment(),
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        return started("rejects", "--config", str(self._config()), folder=self.folder, is_read=False)
 
     def _config(self, **changes: Any) -> Path:
         self.started += 1
@@ -144,10 +110,16 @@ class Trial:
         with self.run(lines, file_limit=file_limit, **changes) as run:
             return self.end(run)
 
-    def end(self, run: Run) -> int:
+    def end(self, run: Running) -> int:
         """Wait for a run's end, and note its exit code."""
-        self.codes.append(run.ended())
+        self.codes.append(run.ended(seconds=REST_SECONDS).code)
         return self.codes[-1]
+
+    @property
+    def directory(self) -> InDirectory:
+        """The ledger, which is SQLite's here."""
+        assert isinstance(self.memory, InDirectory)
+        return self.memory
 
     def whole(self) -> Iterator[bytes]:
         """The input from its first line, as if no STATE had ever been written."""
@@ -215,90 +187,6 @@ class Trial:
         self.bookmark = bookmark(line)
 
 
-class Run:
-    """A process that reads its lines, whose STATE is kept."""
-
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        lines: Iterable[bytes],
-        *,
-        log: Path,
-        keep: Callable[[bytes], None],
-        states: int | None = None,
-    ) -> None:
-        self.process = process
-        self.states = 0
-        self.fed = 0
-        """Lines that it has read, or the pipe holds."""
-        self._log = log
-        self._keep = keep
-        self._feeder = threading.Thread(target=self._feed, args=(process.stdin, lines), daemon=True)
-        self._reader = threading.Thread(target=self._collect, args=(process.stdout, states), daemon=True)
-        self._feeder.start()
-        self._reader.start()
-
-    @property
-    def log(self) -> str:
-        """What it has said so far."""
-        return self._log.read_text(encoding="utf-8")
-
-    def until(self, holds: Callable[[], bool], *, seconds: float = SECONDS) -> bool:
-        """Wait until `holds` says so; False if the process ended before.
-
-        Raises:
-            NotInTime: It took too long.
-        """
-        deadline = time.monotonic() + seconds
-        while self.process.poll() is None:
-            if holds():
-                return True
-            if time.monotonic() >= deadline:
-                raise NotInTime(f"{holds.__qualname__}, after {self.log[-500:]}")
-            pause(0.005)
-        return False
-
-    def lasts(self, seconds: float) -> bool:
-        """Watch it for so long: whether it was at work all the time."""
-        end = time.monotonic() + seconds
-        return self.until(lambda: time.monotonic() >= end, seconds=2 * seconds)
-
-    def kill(self, number: signal.Signals) -> bool:
-        """Send it a signal, unless it has ended: whether it was sent."""
-        is_alive = self.process.poll() is None
-        self.process.send_signal(number)
-        return is_alive
-
-    def ended(self) -> int:
-        """Its exit code, once it has ended and all its STATE is kept."""
-        try:
-            code = self.process.wait(REST_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise NotInTime(f"its end, after {self.log[-500:]}") from None
-        self._reader.join(SECONDS)
-        self._feeder.join(SECONDS)
-        return code
-
-    def _feed(self, pipe: IO[bytes] | None, lines: Iterable[bytes]) -> None:
-        if pipe is None:
-            return
-        with suppress(BrokenPipeError), pipe:
-            for line in lines:
-                pipe.write(line)
-                self.fed += 1
-
-    def _collect(self, pipe: IO[bytes], most: int | None) -> None:
-        with pipe:
-            for line in islice(pipe, most):
-                self._keep(line)
-                self.states += 1
-
-
-def pause(seconds: float) -> None:
-    """Leave the processor to those who are watched."""
-    threading.Event().wait(seconds)
-
-
 @contextmanager
 def trial(
     folder: Path, entries: Sequence[Entry], *options: str, ledger: Memory | None = None, **settings: Any
@@ -328,7 +216,3 @@ def trial(
             settings=given,
             api=api,
         )
-
-
-def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from target_driftrock.errors import ExitCode
-from tests.stage import LEADS, PATIENCE, Stage, record, schema, state, written
+from tests.program import written
+from tests.stage import LEADS, Stage, record, schema, state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -150,10 +151,9 @@ def test_the_input_is_read_as_utf_8_when_the_locale_is_another(stage: Stage) -> 
     line = '{"type": "RECORD", "stream": "leads", "record": {"id": 1, "email": "José"}}\n'
     lines = b"\xef\xbb\xbf" + written([schema(), b"\n \r\n", line.encode()])
 
-    with stage.process(stage.config(), LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0") as process:
-        process.communicate(lines, PATIENCE)
+    ended = stage.finished(stage.config(), given=lines, LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
 
-    assert process.returncode == ExitCode.RESOLVED
+    assert ended.code == ExitCode.RESOLVED
     assert [event["fields"]["email"] for event in stage.accepted()] == ["José"]
 
 

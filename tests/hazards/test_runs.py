@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 import pytest
 
 from target_driftrock.errors import ExitCode
-from tests.sandbox.wire import until
-from tests.stage import LEADS, PATIENCE, Stage, record, schema, staged, state, written
+from tests.program import written
+from tests.stage import LEADS, Stage, record, schema, staged, state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -35,20 +34,18 @@ def test_nothing_is_lost_and_nothing_sent_twice_when_a_signal_comes_while_sendin
 ) -> None:
     """The SDK drops the batch in progress, writes the newest STATE and ends with 0: here the next run sees the rest."""
     with staged(tmp_path, latency=0.1) as stage:
-        with stage.process(stage.config(max_concurrency=2)) as process:
-            assert process.stdin is not None
-            process.stdin.write(written(bookmarked(200)))
-            process.stdin.flush()
-            until(lambda: len(stage.accepted()) > 5, seconds=PATIENCE)
-            process.send_signal(number)
-            out, _ = process.communicate(timeout=PATIENCE)
+        with stage.started(stage.config(max_concurrency=2)) as running:
+            running.feed(bookmarked(200))
+            running.until(lambda: len(stage.accepted()) > 5)
+            running.tell(number)
+            ended = running.ended()
         sent = {event["fields"]["id"] for event in stage.accepted()}
-        reached = max((json.loads(line)["at"] for line in out.splitlines()), default=0)
+        reached = max((value["at"] for value in ended.states), default=0)
         stage.wire.post("/_sandbox/faults", {"latency": 0.0})
         stage.run(*bookmarked(200))
         arrived = sorted(event["fields"]["id"] for event in stage.accepted())
 
-    assert process.returncode == 128 + number
+    assert ended.code == 128 + number
     assert 5 < len(sent) < 200
     assert set(range(1, reached + 1)) <= sent
     assert arrived == list(range(1, 201))
@@ -56,21 +53,14 @@ def test_nothing_is_lost_and_nothing_sent_twice_when_a_signal_comes_while_sendin
 
 def test_state_is_written_during_the_run_when_the_tap_falls_silent(stage: Stage) -> None:
     """The SDK writes STATE on a full drain, and Meltano drops a farewell: here it comes while the input is open."""
-    with stage.process(stage.config()) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(written(bookmarked(3)))
-        process.stdin.flush()
+    with stage.started(stage.config()) as running:
+        running.feed(bookmarked(3))
+        still_runs = running.until(lambda: running.states > 0)
+        ended = running.ended()
 
-        is_written, _, _ = select.select([process.stdout], [], [], PATIENCE)
-        first = process.stdout.readline() if is_written else b""
-        still_runs = process.poll() is None
-        rest, _ = process.communicate(timeout=PATIENCE)
-
-    assert first == b'{"at": 3}\n'
     assert still_runs
-    assert rest == b""
-    assert process.returncode == ExitCode.RESOLVED
+    assert ended.out == '{"at": 3}\n'
+    assert ended.code == ExitCode.RESOLVED
 
 
 def test_state_is_written_byte_for_byte_when_it_holds_floats_and_unknown_keys(stage: Stage) -> None:
@@ -95,13 +85,13 @@ def test_state_is_written_byte_for_byte_when_it_holds_floats_and_unknown_keys(st
 def test_nothing_but_state_is_on_standard_output_when_a_run_says_much(faults: dict[str, Any], tmp_path: Path) -> None:
     """Meltano takes any JSON object there for the bookmark: progress and receipts go to standard error."""
     messages = list(bookmarked(30))
-    given = [json.dumps(message["value"]).encode() for message in messages if message["type"] == "STATE"]
+    given = [json.dumps(message["value"]) for message in messages if message["type"] == "STATE"]
 
-    with staged(tmp_path, **faults) as stage, stage.process(stage.config(), LOGLEVEL="DEBUG") as process:
-        out, err = process.communicate(written(messages), PATIENCE)
+    with staged(tmp_path, **faults) as stage:
+        ended = stage.finished(stage.config(), given=written(messages), LOGLEVEL="DEBUG")
 
-    assert set(out.splitlines()) <= set(given)
-    assert b"Records: 30 read" in err
+    assert set(ended.out.splitlines()) <= set(given)
+    assert "Records: 30 read" in ended.err
 
 
 def test_the_order_of_a_person_is_that_of_the_input_when_streams_and_schemas_alternate(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.contract.places import new_schema, opened, server
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
 from tests.ledger.rows import rows
-from tests.sandbox.wire import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.postgres
 
@@ -54,7 +54,7 @@ def test_the_lock_belongs_to_the_session_that_commits_when_a_run_holds_it() -> N
             found = another.execute(last, (ours,)).fetchone()
             assert found is not None
             assert found[0] == "COMMIT"
-        until(lambda: ours not in processes(another, "SELECT pid FROM pg_stat_activity"))
+        until(lambda: ours not in processes(another, "SELECT pid FROM pg_stat_activity"), seconds=5.0)
 
 
 def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture) -> None:

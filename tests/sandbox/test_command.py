@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,49 +12,33 @@ import pytest
 from target_driftrock.sandbox import faults
 from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.server import Sandbox
-from tests.sandbox.wire import LEAD, Wire, until
-
-PROGRAM = (sys.executable, "-W", "error", "-c", "from target_driftrock.sandbox.command import sandbox; sandbox()")
-
-
-@contextmanager
-def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], Wire]]:
-    """The command on a free port, and a caller, once it says that it is ready."""
-    process = subprocess.Popen(
-        [*PROGRAM, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with process:
-        assert process.stderr is not None
-        try:
-            ready = re.match(r"Sandbox ready at (http://\S+) ", process.stderr.readline())
-            assert ready is not None
-            yield process, Wire(ready[1])
-        finally:
-            process.kill()
+from tests.program import Ended, finished, serving
+from tests.sandbox.wire import LEAD, Wire
+from tests.waiting import until
 
 
-def ended(*options: str) -> subprocess.CompletedProcess[str]:
+def ended(*options: str) -> Ended:
     """The command, run to its end."""
-    return subprocess.run([*PROGRAM, *options], capture_output=True, text=True, timeout=10, check=False)
+    return finished("sandbox", *options, folder=Path())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_when_a_signal_comes_and_requests_hang(number: signal.Signals) -> None:
     """A hanging request keeps nothing alive; stdout stays empty, and a malformed request is logged without content."""
-    with running("--silent-share", "1") as (process, wire), wire.hang():
+    with serving("--silent-share", "1") as (running, wire), wire.hang():
         until(lambda: wire.counts()["requests"] == 1)
         wire.raw(b"POST /v2/event HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nada@example.com\r\n")
 
-        process.send_signal(number)
-        out, err = process.communicate(timeout=5)
+        running.tell(number)
+        done = running.ended(seconds=5)
 
-    assert (process.returncode, out) == (0, "")
-    assert err == "A request failed: BadHttpMessage.\n"
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines()[1:] == ["A request failed: BadHttpMessage."]
 
 
 def test_options_choose_faults_when_it_starts() -> None:
     """An option spells each fault as the command line can."""
-    with running("--down", "--slow-share", ".5", "--refuse-sources", "a,b", "--retry-after", "date") as (_, wire):
+    with serving("--down", "--slow-share", ".5", "--refuse-sources", "a,b", "--retry-after", "date") as (_, wire):
         told = wire.get("/_sandbox/faults")
 
     assert (told["down"], told["slow_share"], told["refuse_sources"]) == (True, 0.5, ["a", "b"])
@@ -67,21 +47,21 @@ def test_options_choose_faults_when_it_starts() -> None:
 
 def test_options_restrict_who_may_send_when_it_starts() -> None:
     """Named credentials and a named key are the only ones."""
-    with running("--client-id", "x", "--client-secret", "y", "--api-key", "z") as (_, wire):
+    with serving("--client-id", "x", "--client-secret", "y", "--api-key", "z") as (_, wire):
         assert wire.token().status == 401
         assert wire.event(LEAD, authorization="Bearer z").status == 201
 
 
 def test_it_says_what_to_do_when_its_port_is_taken() -> None:
     """One sentence, exit 2."""
-    with running() as (_, wire):
+    with serving() as (_, wire):
         port = urlsplit(wire.url).port
         run = ended("--port", str(port))
 
-    assert run.returncode == 2
-    assert run.stdout == ""
-    assert run.stderr == (
-        f"Error: Port {port} of 127.0.0.1 is taken: end what listens there, or choose another with --port.\n"
+    assert run.code == 2
+    assert run.out == ""
+    assert run.err == (
+        f"error: Port {port} of 127.0.0.1 is taken: end what listens there, or choose another with --port.\n"
     )
 
 
@@ -106,13 +86,13 @@ def test_it_refuses_to_start_when_an_option_is_wrong(options: tuple[str, ...], t
     """Exit 2, and the message names the option."""
     run = ended(*options)
 
-    assert (run.returncode, run.stdout) == (2, "")
-    assert told in run.stderr
+    assert (run.code, run.out) == (2, "")
+    assert told in run.err
 
 
 def test_help_explains_every_fault_when_it_is_asked_for() -> None:
     """Each fault is an option with its sentence."""
-    text = " ".join(ended("--help").stdout.split())
+    text = " ".join(ended("--help").out.split())
 
     assert [row.name for row in faults.table() if f"--{row.name.replace('_', '-')} " not in text] == []
     assert [row.name for row in faults.table() if row.sentence.split(",")[0] not in text] == []

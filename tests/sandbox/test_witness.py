@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from target_driftrock.sandbox import counts
 from target_driftrock.sandbox.server import Setup
 from tests.sandbox.conftest import Start
-from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, EVENT_HEADERS, LEAD, WEBHOOK, Wire, until
+from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, EVENT_HEADERS, LEAD, WEBHOOK, Wire
+from tests.waiting import until
 
 
 def serial(number: Any, **attributes: Any) -> dict[str, Any]:

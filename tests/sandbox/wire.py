@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any
@@ -123,10 +122,3 @@ class Wire:
     def arrivals(self) -> Any:
         """What arrived, the newest first."""
         return self.get("/_sandbox/arrivals")
-
-
-def until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    """Come back once `holds` says so; fails at the deadline."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "It did not happen in time."

@@ -1,0 +1,226 @@
+"""How a connection comes to stand, or does not: names, addresses, proxies, certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from target_driftrock.delivery.dialler import authority
+from target_driftrock.events.answer import Answer, Fault, Reply
+from tests import certificates, threads
+from tests.delivery.servers import (
+    GREETING,
+    OK,
+    SHORT,
+    TOKEN,
+    Exchange,
+    Run,
+    Script,
+    Server,
+    answering,
+    post,
+    reply_of,
+    transport_to,
+)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_a_name_is_looked_up_when_the_url_has_one(run: Run) -> None:
+    """Names become addresses, with the port kept."""
+    server = answering(OK)
+
+    assert run(reply_of(server, url="http://localhost:{port}")) == Answer(status=200, excerpt=b"{}")
+    assert f"Host: localhost:{server.port}\r\n".encode() in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://api.example.com", "api.example.com"),
+        ("https://api.example.com:443/base", "api.example.com"),
+        ("https://api.example.com:8443", "api.example.com:8443"),
+        ("http://[::1]:8377", "[::1]:8377"),
+        ("https://bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_host_is_written_as_http_writes_it_when_a_url_names_it(url: str, host: str) -> None:
+    """RFC 9112 section 3.2: an address of IPv6 in brackets, and no port that is the scheme's own."""
+    assert authority(urlsplit(url)) == host
+
+
+async def greet(exchange: Exchange) -> None:
+    """Speak first, and no TLS."""
+    await exchange.send(GREETING)
+    await exchange.wait()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(greet, id="another-protocol"),
+        pytest.param(Exchange.hang_up, id="hung-up"),
+        pytest.param(Exchange.reset, id="reset"),
+        pytest.param(Exchange.wait, id="silence"),
+    ],
+)
+def test_nothing_was_sent_when_tls_is_not_agreed(run: Run, script: Script) -> None:
+    """A request that never had its connection may be tried again without a doubt."""
+    server = Server(script)
+
+    assert run(reply_of(server, url="https://127.0.0.1:{port}", connect_timeout=SHORT)) is Fault.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:{port}", "https://api.invalid", "https://api..example"],
+    ids=["refused", "unknown-name", "no-name"],
+)
+def test_nothing_was_sent_when_nobody_is_there(run: Run, closed_port: int, url: str) -> None:
+    """Neither a closed port nor a name without an address (RFC 6761, `.invalid`) has seen the event."""
+
+    async def scenario() -> Reply:
+        async with transport_to(url.format(port=closed_port), connect_timeout=2.0) as transport:
+            return await post(transport)
+
+    assert run(scenario()) is Fault.NOT_SENT
+
+
+def test_nothing_was_sent_when_no_thread_is_left_to_look_up_a_name(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that is full for a moment costs a moment, and one warning."""
+    server = answering(OK)
+
+    async def scenario() -> list[Reply]:
+        async with server.running(), transport_to(f"http://localhost:{server.port}") as transport:
+            with threads.none_left():
+                refused = [await post(transport) for _ in range(3)]
+            return [*refused, await post(transport)]
+
+    assert run(scenario()) == [*[Fault.NOT_SENT] * 3, Answer(status=200, excerpt=b"{}")]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "ulimit -u" in warning
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    """A certificate for api.example.com and localhost."""
+    return certificates.made_in(tmp_path)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_event_goes_only_to_whom_the_certificates_name_when_tls_is_spoken(
+    run: Run,
+    pem: Path,
+    trusted: bool,  # noqa: FBT001
+) -> None:
+    """A server with another certificate than a trusted one never sees an event."""
+    api = answering(OK)
+    environ = {"SSL_CERT_FILE": str(pem)} if trusted else {}
+
+    reply = run(reply_of(api, url="https://127.0.0.1:{port}", tls=certificates.server_context(pem), environ=environ))
+
+    assert reply == (Answer(status=200, excerpt=b"{}") if trusted else Fault.NOT_SENT)
+    assert len(api.requests) == trusted
+
+
+# Through a proxy. The API's name has no address here, so whatever arrives came through it.
+
+
+async def proxied(server: Server, environ: Mapping[str, str] | None = None, *, connect_timeout: float = 5.0) -> Reply:
+    """The reply to one event by way of this proxy."""
+    async with server.running():
+        proxy = {"HTTPS_PROXY": f"http://ada:canary@127.0.0.1:{server.port}", **(environ or {})}
+        async with transport_to("https://api.example.com", environ=proxy, connect_timeout=connect_timeout) as transport:
+            return await post(transport)
+
+
+def connecting(answer: bytes | None) -> Server:
+    """A proxy that hears a CONNECT, and answers so, or not at all; without an answer's end it hangs up."""
+    server: Server
+
+    async def script(exchange: Exchange) -> None:
+        server.requests.append(await exchange.request())
+        if answer is None:
+            await exchange.wait()
+        else:
+            await exchange.send(answer)
+
+    server = Server(script)
+    return server
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n", id="refuses"),
+        pytest.param(b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", id="wants-a-password"),
+        pytest.param(b"", id="hangs-up"),
+        pytest.param(b"HTTP/1.1 20", id="breaks-off"),
+        pytest.param(GREETING, id="speaks-no-HTTP"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="connects-to-nobody"),
+        pytest.param(None, id="is-silent"),
+    ],
+)
+def test_nothing_was_sent_when_the_proxy_gives_no_connection(run: Run, answer: bytes | None) -> None:
+    """Until the tunnel stands nothing of the event has left, and the proxy never sees the token."""
+    server = connecting(answer)
+
+    assert run(proxied(server, connect_timeout=SHORT if answer is None else 5.0)) is Fault.NOT_SENT
+    assert server.requests[0].startswith(b"CONNECT api.example.com:443 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic YWRhOmNhbmFyeQ==\r\n" in server.requests[0]
+    assert TOKEN.encode() not in server.requests[0]
+
+
+def test_the_proxy_is_passed_by_when_no_proxy_names_the_host(run: Run) -> None:
+    """NO_PROXY holds for events."""
+    server = connecting(b"")
+
+    assert run(proxied(server, {"NO_PROXY": "api.example.com"}, connect_timeout=SHORT)) is not Fault.NO_ANSWER
+    assert not server.requests
+
+
+def tunnel_to(port: Callable[[], int]) -> Server:
+    """A proxy that connects whatever it is asked for with `port` on this machine."""
+
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65_536):
+                sink.write(data)
+        sink.close()
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.request()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port())
+        await exchange.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            await asyncio.gather(pipe(exchange.reader, writer), pipe(reader, exchange.writer))
+        finally:
+            writer.transport.abort()
+
+    return Server(script)
+
+
+def test_an_event_arrives_when_the_proxy_connects_and_the_certificate_is_trusted(run: Run, pem: Path) -> None:
+    """HTTPS_PROXY and SSL_CERT_FILE are all that a closed network needs."""
+    api = answering(OK)
+    proxy = tunnel_to(lambda: api.port)
+
+    async def scenario() -> Reply:
+        async with api.running(certificates.server_context(pem)):
+            return await proxied(proxy, {"SSL_CERT_FILE": str(pem)})
+
+    assert run(scenario()) == Answer(status=200, excerpt=b"{}")
+    assert b"Proxy-Authorization" not in api.requests[0]
