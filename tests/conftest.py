@@ -40,7 +40,7 @@ def nothing_left() -> Iterator[None]:
     """Fails a test after which more threads run, or more sockets are open, than before it."""
     before = _threads(), _sockets()
     yield
-    with suppress(AssertionError):
+    with suppress(NotInTime):
         until(lambda: (_threads(), _sockets()) == before)  # a thread whose work is done ends a moment later
     assert (_threads(), _sockets()) == before
 
