@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.stage import Stage, staged
-from tests.waiting import until
+from tests.waiting import NotInTime, until
 
 
 def pytest_configure() -> None:
