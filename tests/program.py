@@ -8,6 +8,7 @@ import queue
 import re
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from typing import IO, Any, NamedTuple
 from tests.sandbox.wire import Wire
 from tests.waiting import PATIENCE, NotInTime, until
 
+ROOT = Path(__file__).parents[1]
 PROGRAM = Path(sys.executable).with_name("target-driftrock")
 """The installed command."""
 
@@ -166,6 +168,7 @@ class Running:
         """Leave nothing of it, whatever it is doing."""
         self.process.kill()
         self._close_unless_poured()
+        self.process.wait(PATIENCE)
         self._join()
 
     def _close_unless_poured(self) -> None:
@@ -233,6 +236,12 @@ def finished(*arguments: str, folder: Path, given: bytes = b"", seconds: float =
     with started(*arguments, folder=folder, **others) as running:
         running.pour([given])
         return running.ended(seconds=seconds)
+
+
+def interpreted(code: str, *arguments: str, **environ: str) -> Ended:
+    """Code in a fresh interpreter, in which nothing is imported yet."""
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return finished(*arguments, folder=ROOT, command=command, environ=environ)
 
 
 @contextmanager

@@ -22,8 +22,6 @@ from target_driftrock.target import TargetDriftrock
 from tests.program import Ended, Message, Running, finished, started, written
 from tests.sandbox.wire import Wire
 
-ROOT = Path(__file__).parents[1]
-
 LEADS: Mapping[str, Any] = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
 
 

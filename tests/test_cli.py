@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import click
@@ -14,8 +11,7 @@ import pytest
 from target_driftrock import cli
 from target_driftrock.errors import ExitCode
 from target_driftrock.target import TargetDriftrock
-
-ROOT = Path(cli.__file__).parents[1]
+from tests.program import interpreted
 
 
 def command(name: str) -> click.Command:
@@ -23,19 +19,6 @@ def command(name: str) -> click.Command:
     found = cli.program.get_command(click.Context(cli.program), name)
     assert found is not None
     return found
-
-
-def process(code: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter, in which nothing is imported yet."""
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        check=False,
-        env={"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_every_option_of_the_sdk_is_there_when_no_command_is_named() -> None:
@@ -128,19 +111,19 @@ def test_a_command_is_there_when_its_module_is() -> None:
 )
 def test_nothing_is_imported_in_vain_when_the_program_starts(arguments: list[str], left_out: tuple[str, ...]) -> None:
     """A start takes its time for imports: each command brings its own."""
-    done = process(f"""
+    done = interpreted(f"""
         import sys
         from target_driftrock import cli
         cli.run({arguments!r})
         print("in vain:", *(name for name in {left_out!r} if name in sys.modules))
     """)
 
-    assert done.stdout.splitlines()[-1].split() == ["in", "vain:"]
+    assert done.out.splitlines()[-1].split() == ["in", "vain:"]
 
 
 def test_no_traceback_is_printed_when_ctrl_c_comes_while_the_program_starts() -> None:
     """It dies of the signal, as every other program does: a shell calls it 130."""
-    done = process("""
+    done = interpreted("""
         import os, signal, sys
         from importlib.abc import MetaPathFinder
         from target_driftrock import cli
@@ -155,12 +138,12 @@ def test_no_traceback_is_printed_when_ctrl_c_comes_while_the_program_starts() ->
         cli.main()
     """)
 
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+    assert (done.code, done.out, done.err) == (-signal.SIGINT, "", "")
 
 
 def test_ctrl_c_stays_ignored_when_it_was_at_the_start() -> None:
     """As under `nohup`, or in the background of a script."""
-    done = process("""
+    done = interpreted("""
         import signal, sys
         from target_driftrock import cli
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -171,12 +154,12 @@ def test_ctrl_c_stays_ignored_when_it_was_at_the_start() -> None:
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     """)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
 
 
 def test_no_secret_is_printed_when_a_line_of_our_own_holds_it() -> None:
     """Settings are known to the log before anything is done with them."""
-    done = process("""
+    done = interpreted("""
         import logging, os, sys
         from target_driftrock import cli
         from target_driftrock.commands import preview
@@ -198,12 +181,12 @@ def test_no_secret_is_printed_when_a_line_of_our_own_holds_it() -> None:
         cli.main()
     """)
 
-    assert done.stderr.endswith("ERROR It is ***.\n")
+    assert done.err.endswith("ERROR It is ***.\n")
 
 
 def test_a_defect_ends_with_70_when_a_command_fails() -> None:
     """Where it came from is told, and no text that could hold a value."""
-    done = process("""
+    done = interpreted("""
         import sys
         from target_driftrock import cli
         from target_driftrock.commands import preview
@@ -223,10 +206,10 @@ def test_a_defect_ends_with_70_when_a_command_fails() -> None:
         cli.main()
     """)
 
-    assert (done.returncode, done.stdout) == (70, "")
-    assert "CRITICAL A defect of target-driftrock" in done.stderr
-    assert "KeyError" in done.stderr
-    assert "ada@example.com" not in done.stderr
+    assert (done.code, done.out) == (70, "")
+    assert "CRITICAL A defect of target-driftrock" in done.err
+    assert "KeyError" in done.err
+    assert "ada@example.com" not in done.err
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from target_driftrock import redaction
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.redaction import SafeFormatter, describe, is_shown
+from tests.program import Ended, interpreted
 
 CANARY = "canary@example.com"
 OWN = str(Path(redaction.__file__).parent / "sinks.py")
@@ -25,16 +24,10 @@ def line(message: str, *args: object, pathname: str = OWN, level: int = logging.
     return logging.LogRecord("target-driftrock", level, pathname, 7, message, args, None)
 
 
-def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, **environ: str) -> Ended:
     """A process that installs the defence and then runs some code, to which `value` is data and no literal."""
     head = "import os; from target_driftrock import redaction\nredaction.install([])\nvalue = os.environ['CANARY']\n"
-    return subprocess.run(
-        [sys.executable, "-c", head + textwrap.dedent(code).lstrip()],
-        env={"CANARY": CANARY, "PYTHONPATH": str(Path(redaction.__file__).parents[1])} | environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return interpreted(head + textwrap.dedent(code).lstrip(), CANARY=CANARY, PYTHONWARNINGS="", **environ)
 
 
 def failing() -> Exception:
@@ -123,7 +116,7 @@ def test_foreign_line_has_no_arguments_when_it_is_shown() -> None:
     """
     result = run(code, TARGET_DRIFTROCK_LOGLEVEL="DEBUG")
 
-    assert [text.partition(" ")[2] for text in result.stderr.splitlines()] == [
+    assert [text.partition(" ")[2] for text in result.err.splitlines()] == [
         "WARNING library: Retrying %s. (<string>:7)",
         "WARNING library: (text withheld) (<string>:8)",
         "WARNING library: (text withheld) (<string>:9)",
@@ -261,10 +254,10 @@ def test_no_value_is_printed_when_something_goes_wrong(code: str, expected: str)
     """Whatever way an exception or a warning takes to standard error, its text does not arrive there."""
     result = run(code)
 
-    assert expected in result.stderr
-    assert CANARY not in result.stderr + result.stdout
-    assert "Traceback" not in result.stderr
-    assert not result.stdout
+    assert expected in result.err
+    assert CANARY not in result.err + result.out
+    assert "Traceback" not in result.err
+    assert not result.out
 
 
 @pytest.mark.parametrize(
@@ -283,10 +276,10 @@ def test_level_is_read_from_the_environment_when_it_is_a_level(environ: dict[str
     own = "redaction.log.debug('It began.'); redaction.log.info('It ended.')"
     result = run(f"exec(compile({own!r}, redaction.__file__, 'exec'))", **environ)
 
-    assert [text.split()[1] for text in result.stderr.splitlines()] == levels.split()
-    assert CANARY not in result.stderr
+    assert [text.split()[1] for text in result.err.splitlines()] == levels.split()
+    assert CANARY not in result.err
     if levels.startswith("WARNING"):
-        assert "TARGET_DRIFTROCK_LOGLEVEL is not a log level: use DEBUG" in result.stderr
+        assert "TARGET_DRIFTROCK_LOGLEVEL is not a log level: use DEBUG" in result.err
 
 
 def test_secrets_are_added_and_lines_not_doubled_when_installed_again() -> None:
@@ -299,8 +292,8 @@ def test_secrets_are_added_and_lines_not_doubled_when_installed_again() -> None:
         """
     )
 
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.endswith("INFO It is *** and ***.\n")
+    assert result.err.count("\n") == 1
+    assert result.err.endswith("INFO It is *** and ***.\n")
 
 
 def test_lines_are_objects_when_meltano_asks_for_structured_logs(tmp_path: Path) -> None:
@@ -316,7 +309,7 @@ def test_lines_are_objects_when_meltano_asks_for_structured_logs(tmp_path: Path)
         SINGER_SDK_LOG_CONFIG=str(asked),
     )
 
-    (told,) = map(json.loads, result.stderr.splitlines())
+    (told,) = map(json.loads, result.err.splitlines())
     assert {"pid", "logger_name", "ts", "thread_name", "app_name"} < set(told)
     assert (told["level"], told["message"]) == ("error", "It is ***.\nValueError")
 
@@ -330,4 +323,4 @@ def test_lines_are_plain_when_a_logging_configuration_asks_for_nothing_else(tmp_
         own = "redaction.log.info('It ended.')"
         result = run(f"exec(compile({own!r}, redaction.__file__, 'exec'))", SINGER_SDK_LOG_CONFIG=str(path))
 
-        assert result.stderr.endswith("INFO It ended.\n")
+        assert result.err.endswith("INFO It ended.\n")

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.program import Ended
-from tests.stage import ROOT
+from tests.program import ROOT, Ended
 
 _PARENT = """
 import json, os, signal, sys

@@ -21,27 +21,19 @@ from psycopg import sql
 
 from tests.acceptance import leads, meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
+from tests.contract import places
 from tests.sandbox.wire import Wire
 from tests.stage import wired
 from tests.waiting import until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.meltano, pytest.mark.usefixtures("meltano_installed")]
 
-SERVER = "postgresql://postgres@127.0.0.1:5432"
-
 
 @pytest.fixture
 def database() -> Iterator[str]:
     """The name of an empty database, which ends with the test."""
     name = f"driftrock_test_{uuid4().hex}"
-    try:
-        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError:
-        reason = "no PostgreSQL on 127.0.0.1:5432 that trusts the user postgres"
-        if os.environ.get("TARGET_DRIFTROCK_TEST_REQUIRE_POSTGRES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with server:
+    with places.server() as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield name
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -54,7 +46,7 @@ def database() -> Iterator[str]:
 def test_both_jobs_arrive_when_nothing_is_changed(tmp_path: Path, wire: Wire, database: str) -> None:
     """The jobs of meltano.yml deliver the demo's file, and the demo's tables, to what the mapping says."""
     project = meltano.project(tmp_path / "project", wire, TAP_POSTGRES_DATABASE=database)
-    with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
+    with psycopg.connect(places.SERVER, dbname=database, autocommit=True) as connection:
         connection.execute((project.root / "demo/crm.sql").read_bytes())
 
     project.run("run", "file-to-sandbox", "postgres-to-sandbox")
@@ -119,7 +111,7 @@ INSERT INTO crm.leads (id, name, extra, created_at) VALUES
 def test_only_new_rows_arrive_when_the_job_runs_again(tmp_path: Path, wire: Wire, database: str) -> None:
     """Each row of a table arrives with each of its columns as the table has it, and a second run sends what is new."""
     project = meltano.project(tmp_path / "project", wire, streams=[leads.MAPPING], TAP_POSTGRES_DATABASE=database)
-    with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
+    with psycopg.connect(places.SERVER, dbname=database, autocommit=True) as connection:
         connection.execute(leads.CREATE)
         connection.execute(ROWS)
         project.run("run", "postgres-to-sandbox")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from target_driftrock.delivery.admission import COLLISION, UNDECIDED
 from target_driftrock.events.event import Event, Origin, Refusal
@@ -21,10 +17,10 @@ from target_driftrock.events.outcome import Delivered, Held, HeldAs, Rejected
 from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from target_driftrock.ledger.interface import Change, Concluded
 from target_driftrock.mapping.who import who
+from tests.contract.places import new_schema
 from tests.delivery import examples
 from tests.stage import schema
 
-SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
 REFUSED = Rejected(status=422, excerpt=b"no")
 LEADS = json.dumps(schema()).encode()
 
@@ -40,17 +36,8 @@ def directory(folder: Path) -> Iterator[str]:
 @contextmanager
 def server(_: Path) -> Iterator[str]:
     """A place for a ledger in a PostgreSQL schema, which ends with the test."""
-    name = f"driftrock_test_{uuid4().hex}"
-    try:
-        connection = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError:
-        reason = "no PostgreSQL on 127.0.0.1:5432 that trusts the user postgres"
-        if os.environ.get("TARGET_DRIFTROCK_TEST_REQUIRE_POSTGRES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with connection:
-        yield f"{SERVER}?schema={name}"
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+    with new_schema() as location:
+        yield location
 
 
 PLACES = [pytest.param(directory, id="directory"), pytest.param(server, id="server", marks=pytest.mark.postgres)]

@@ -38,7 +38,6 @@ from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import Record, Schema
 from tests.commands.ledgers import (
     PLACES,
-    SERVER,
     collided,
     delivered,
     invalid,
@@ -48,6 +47,7 @@ from tests.commands.ledgers import (
     write,
     writing,
 )
+from tests.contract.places import SERVER
 from tests.ledger.rows import rows as rows_of
 from tests.program import written
 from tests.stage import Stage, captured, record, schema, staged

@@ -73,10 +73,7 @@ def _killed_while_two_share(stage: Stage) -> Iterator[Finding]:
     entries, colliding = _with_ids(stage.entries, shares=_is_of_another)
     for moment in stage.moments(stage.times):
         with stage.trial(*SLOWLY, entries=entries, streams=_by_note()) as trial:
-            with trial.run(trial.whole()) as run:
-                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.tell(SIGKILL)
-                trial.end(run)
+            killed = trial.killed(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
             trial.fault(latency=0.02)
             trial.deliver(trial.whole())
             before = trial.arrived()
@@ -110,10 +107,7 @@ def _killed_while_changes_are_sent(stage: Stage) -> Iterator[Finding]:
     entries, changes = _with_ids(stage.entries, shares=_is_of_the_same)
     for number, moment in enumerate(stage.moments(stage.times)):
         with stage.trial(*SLOWLY, entries=entries, streams=_by_note(), on_changed="send") as trial:
-            with trial.run(trial.whole()) as run:
-                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.tell(SIGKILL)
-                trial.end(run)
+            killed = trial.killed(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
             trial.fault(latency=0.02)
             trial.deliver(trial.again(number))
             before = trial.arrived()

@@ -112,10 +112,7 @@ def _two_at_once(stage: Stage) -> Iterator[Finding]:
 def _killed_on_server(stage: Stage) -> Iterator[Finding]:
     for number, moment in enumerate(stage.moments(max(2, stage.times // 4))):
         with in_server(f"faults_kill_{os.getpid()}") as ledger, stage.trial(*LATENCY, ledger=ledger) as trial:
-            with trial.run(trial.whole()) as run:
-                run.until(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
-                killed = run.tell(SIGKILL)
-                trial.end(run)
+            killed = trial.killed(lambda: trial.arrived() >= moment)  # noqa: B023 - called in this turn alone
             trial.deliver(trial.again(number))
             yield trial.finding({"kill -9": killed}, codes=[-SIGKILL, 0], most_twice=SLOTS)
 

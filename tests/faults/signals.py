@@ -38,10 +38,7 @@ def _killed_with_hold(stage: Stage) -> Iterator[Finding]:
 
 def _killed_after_intent(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--token-latency", "5") as trial:
-        with trial.run(trial.whole()) as run:
-            run.until(lambda: standing(trial.memory, INTENDED) > 0)
-            run.tell(SIGKILL)
-            trial.end(run)
+        trial.killed(lambda: standing(trial.memory, INTENDED) > 0)
         intents, arrivals = standing(trial.memory, INTENDED), trial.arrived()
         trial.fault(token_latency=0)
         trial.deliver(trial.rest())
@@ -81,10 +78,7 @@ def _killed_after_answer(stage: Stage) -> Iterator[Finding]:
 
 def _killed_after_outcome(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--latency", "0.02") as trial:
-        with trial.run(trial.whole()) as run:
-            run.until(lambda: standing(trial.memory, DELIVERED) >= len(trial.entries) // 4)
-            run.tell(SIGKILL)
-            trial.end(run)
+        trial.killed(lambda: standing(trial.memory, DELIVERED) >= len(trial.entries) // 4)
         beyond = standing(trial.memory, DELIVERED) - trial.bookmark
         trial.deliver(trial.rest())
         yield trial.finding({"delivered and recorded, not behind STATE": beyond}, codes=[KILLED, 0], most_twice=SLOTS)
@@ -92,10 +86,7 @@ def _killed_after_outcome(stage: Stage) -> Iterator[Finding]:
 
 def _killed_after_state(stage: Stage) -> Iterator[Finding]:
     with stage.trial("--latency", "0.15") as trial:
-        with trial.run(trial.whole()) as run:
-            run.until(lambda: run.states > 0)
-            run.tell(SIGKILL)
-            trial.end(run)
+        trial.killed(lambda: trial.bookmark > 0)
         position = trial.bookmark
         trial.deliver(trial.rest())
         yield trial.finding({"records behind STATE": position}, codes=[KILLED, 0], most_twice=SLOTS)

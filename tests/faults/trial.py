@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 from tests.faults import memory, witness
@@ -109,6 +110,14 @@ class Trial:
         """Run the command to its end; its exit code."""
         with self.run(lines, file_limit=file_limit, **changes) as run:
             return self.end(run)
+
+    def killed(self, when: Callable[[], bool]) -> bool:
+        """Run the command on the whole input, and `kill -9` it once `when` says so: whether it was at work then."""
+        with self.run(self.whole()) as run:
+            run.until(when)
+            is_sent = run.tell(SIGKILL)
+            self.end(run)
+        return is_sent
 
     def end(self, run: Running) -> int:
         """Wait for a run's end, and note its exit code."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.stage import ROOT
+from tests.program import ROOT
 
 PAGE = (ROOT / "docs" / "hazards.md").read_text()
 

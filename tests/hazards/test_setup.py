@@ -12,7 +12,8 @@ import pytest
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.settings.table import DROPPED, TABLE
 from target_driftrock.target import TargetDriftrock
-from tests.stage import ROOT, Stage
+from tests.program import ROOT
+from tests.stage import Stage
 
 
 @pytest.mark.parametrize("name", sorted(DROPPED))

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded, Intent, Lost
 from tests.delivery.examples import API, event
+from tests.program import ROOT, Running, started
 
 HELD = "held"
 
 
 @contextmanager
-def held_by_another(location: str) -> Iterator[subprocess.Popen[str]]:
+def held_by_another(location: str) -> Iterator[Running]:
     """A process that holds the ledger, and has delivered one event, lost another, and meant to send a third."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.ledger.holding", location],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == HELD
-            yield process
-        finally:
-            process.kill()
+    with started("-m", "tests.ledger.holding", location, folder=ROOT, command=[sys.executable]) as running:
+        assert running.until(lambda: HELD in running.out), running.log
+        yield running
 
 
 def _hold(location: str) -> None:

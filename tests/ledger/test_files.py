@@ -6,8 +6,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from tests.contract.places import opened
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, event, origin, refusal
 from tests.ledger.rows import kept, rows
+from tests.program import interpreted
 
 CANARY = "canary.person@example.com"
 
@@ -219,16 +218,10 @@ def fill(directory: str) -> None:
 
 def test_a_run_stops_when_the_disk_is_full(tmp_path: Path) -> None:
     """What was committed before is there, whole."""
-    ran = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    ran = interpreted(FULL, str(tmp_path))
 
-    assert "(SQLITE_FULL)" in ran.stdout or "(SQLITE_IOERR" in ran.stdout
+    assert ran.code == 0
+    assert "(SQLITE_FULL)" in ran.out or "(SQLITE_IOERR" in ran.out
     with opened(str(tmp_path)) as ledger:
         rejected = rows(str(tmp_path), tables.runs)[0]["rejected"]
         assert 0 < rejected == ledger.rejects_waiting()[0]

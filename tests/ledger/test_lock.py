@@ -18,7 +18,7 @@ from tests.delivery.examples import API, event
 from tests.ledger.holding import held_by_another
 
 
-def on_look(number: int, act: Callable[[], None]) -> Callable[[], bool]:
+def on_look(number: int, act: Callable[[], object]) -> Callable[[], bool]:
     """An `is_stopped` that never says so, and acts when it is asked for the `number`th time."""
     looks = iter(range(1, 10_000))
 
@@ -35,7 +35,7 @@ def test_a_second_run_is_told_for_whom_it_waited_when_it_gives_up(location: str)
     with held_by_another(location) as another, pytest.raises(LedgerUnavailable) as unavailable:
         open_ledger(location, api=API, wait=0, is_stopped=lambda: False)
 
-    assert f"is held by target-driftrock {another.pid}@" in str(unavailable.value)
+    assert f"is held by target-driftrock {another.process.pid}@" in str(unavailable.value)
     assert "wait for that run" in str(unavailable.value)
 
 
@@ -43,9 +43,7 @@ def test_a_second_run_goes_on_when_the_first_is_killed(location: str, caplog: py
     """`kill -9` frees the ledger by itself; the one that waited said for whom, and once."""
     caplog.set_level(logging.WARNING)
     with held_by_another(location) as first:
-        ledger = open_ledger(
-            location, api=API, wait=60, is_stopped=on_look(4, lambda: first.send_signal(signal.SIGKILL))
-        )
+        ledger = open_ledger(location, api=API, wait=60, is_stopped=on_look(4, lambda: first.tell(signal.SIGKILL)))
 
     assert ledger is not None
     known = standings(ledger, event(1), event(2), event(3))
@@ -54,7 +52,7 @@ def test_a_second_run_goes_on_when_the_first_is_killed(location: str, caplog: py
     ledger.close()
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("Waiting up to 60 seconds for the ledger, held by target-driftrock ")
-    assert f"{first.pid}@" in told
+    assert f"{first.process.pid}@" in told
 
 
 def test_a_second_run_ends_when_it_is_stopped_while_it_waits(location: str) -> None:

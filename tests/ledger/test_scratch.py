@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +9,7 @@ from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.interface import Concluded, Standing
 from target_driftrock.ledger.scratch import scratch_ledger
 from tests.delivery.examples import API, event
+from tests.program import interpreted
 
 
 def test_it_remembers_what_was_committed_when_its_cache_is_long_full() -> None:
@@ -43,15 +40,9 @@ def test_nobody_finds_its_file_when_it_is_in_use(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     """
 
-    killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env={**os.environ, "TMPDIR": str(tmp_path), "SQLITE_TMPDIR": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    killed = interpreted(script, TMPDIR=str(tmp_path), SQLITE_TMPDIR="")
 
-    opened = [line for line in killed.stdout.splitlines() if line.startswith(str(tmp_path))]
+    opened = [line for line in killed.out.splitlines() if line.startswith(str(tmp_path))]
     assert len(opened) == 1
     assert opened[0].endswith("(deleted)")
     assert list(tmp_path.iterdir()) == []

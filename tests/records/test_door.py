@@ -13,7 +13,8 @@ import pytest
 from target_driftrock.errors import ExitCode, InputInvalid, LedgerUnavailable, NoThread, NotTheApi, SettingsInvalid
 from target_driftrock.records import Records, door
 from tests import threads
-from tests.stage import ROOT, Stage, logged, schema, staged, state
+from tests.program import ROOT
+from tests.stage import Stage, logged, schema, staged, state
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
