@@ -75,7 +75,7 @@ class Running:
         self._threads: list[Thread] = []
         self._is_poured = False
         if is_read and process.stdout is not None:
-            self._begin(self._collect, process.stdout, most, (self._out.append, keep, self._new.put))
+            self._begin(self._collect, process.stdout, most, (keep, self._out.append, self._new.put))
         self._begin(self._collect, process.stderr, None, (self._err.append,))
 
     @property
