@@ -75,7 +75,7 @@ class Running:
         self._threads: list[Thread] = []
         self._is_poured = False
         if is_read and process.stdout is not None:
-            self._begin(self._collect, process.stdout, most, (self._out.append, keep, self._new.put))
+            self._begin(self._collect, process.stdout, most, (keep, self._out.append, self._new.put))
         self._begin(self._collect, process.stderr, None, (self._err.append,))
 
     @property
@@ -245,9 +245,9 @@ def interpreted(code: str, *arguments: str, **environ: str) -> Ended:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[Running, Wire]]:
+def serving(*options: str, command: Sequence[str | Path] = (PROGRAM, "sandbox")) -> Iterator[tuple[Running, Wire]]:
     """A sandbox in a process of its own, on a free port unless `options` have one, once it says that it is ready."""
-    with started("sandbox", "--port", "0", *options, folder=Path()) as running:
+    with started("--port", "0", *options, folder=Path(), command=command) as running:
         assert running.until(lambda: "\n" in running.log), running.log
         ready = re.match(r"Sandbox ready at (http://\S+) ", running.log)
         assert ready is not None, running.log

@@ -34,6 +34,7 @@ from target_driftrock.errors import CredentialsRejected, NotTheApi, SetupRefused
 from target_driftrock.network import Network
 from target_driftrock.settings import Api, ApiKey, ClientCredentials, Environment
 from tests import certificates, threads
+from tests.waiting import ManualClock
 
 if TYPE_CHECKING:
     import ssl
@@ -122,17 +123,6 @@ class TokenEndpoint:
             self.server.shutdown()
             thread.join()
             self.server.server_close()
-
-
-class ManualClock:
-    """A clock that moves by hand alone."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Seconds, as the hand left them."""
-        return self.now
 
 
 def network(url: str, environ: Mapping[str, str] | None = None) -> Network:
@@ -316,9 +306,9 @@ def test_a_token_is_kept_when_it_is_not_due_for_renewal() -> None:
 
     async def scenario(tokens: DriftrockAuthenticator) -> list[str]:
         seen = [await tokens.token()]
-        clock.now += 3539.0
+        clock.seconds += 3539.0
         seen.append(await tokens.token())
-        clock.now += 1.0
+        clock.seconds += 1.0
         seen.append(await tokens.token())
         return seen
 

@@ -1,13 +1,25 @@
-"""Waiting for what another thread or process does, with an end to it."""
+"""Waiting for what another thread or process does, with an end to it; and time in which nobody waits."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 PATIENCE = 90.0
 """Seconds until something is given up, on a machine that is busy."""
+
+
+@dataclass
+class ManualClock:
+    """A clock that moves only by hand."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        """Seconds, as the hand left them."""
+        return self.seconds
 
 
 class NotInTime(Exception):

@@ -8,11 +8,10 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -22,8 +21,9 @@ from psycopg import sql
 from tests.acceptance import leads, meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
 from tests.contract import places
+from tests.program import written
 from tests.sandbox.wire import Wire
-from tests.stage import wired
+from tests.stage import LEADS, record, state, wired
 from tests.waiting import until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.meltano, pytest.mark.usefixtures("meltano_installed")]
@@ -139,7 +139,7 @@ SCHEMA = {
     "key_properties": ["id"],
     "schema": {"properties": {"id": {"type": "integer"}, "amount": {"type": "number"}, "name": {"type": "string"}}},
 }
-EVERY_PROPERTY = [{"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}]
+EVERY_PROPERTY = [LEADS]
 
 
 def test_a_file_arrives_as_it_is_when_the_job_is_started_in_another_folder(tmp_path: Path, wire: Wire) -> None:
@@ -164,7 +164,7 @@ def test_a_file_arrives_as_it_is_when_the_job_is_started_in_another_folder(tmp_p
 def test_a_setting_reaches_the_target_when_it_is_a_variable(tmp_path: Path, wire: Wire) -> None:
     """A setting that meltano.yml declares is set by its environment variable, for a run."""
     project = meltano.project(tmp_path / "project", wire, streams=EVERY_PROPERTY)
-    _write_singer(project.root / "demo/leads.singer", [SCHEMA, *_records(range(1, 100))])
+    (project.root / "demo/leads.singer").write_bytes(written([SCHEMA, *map(record, range(1, 100))]))
 
     project.run("run", "file-to-sandbox", TARGET_DRIFTROCK__SANDBOX_MAX_EVENTS="3")
 
@@ -195,7 +195,7 @@ def test_the_bookmark_passes_nothing_undelivered_when_a_run_is_told_to_end(tmp_p
         delivered = {event["fields"]["id"] for event in project.accepted()}
         bookmark = project.bookmarks("tap-singer-file")["leads"]["id"]
         project.wire.post("/_sandbox/faults", {"latency": 0.0})
-        _write_singer(tmp_path / "all.singer", [SCHEMA, *_records(range(1, LAST + 1))])
+        (tmp_path / "all.singer").write_bytes(written([SCHEMA, *map(record, range(1, LAST + 1))]))
         project.run("run", "file-to-sandbox", TAP_SINGER_FILE_PATH=str(tmp_path / "all.singer"))
         times = Counter(event["fields"]["id"] for event in project.accepted())
 
@@ -213,11 +213,10 @@ def _tap_that_never_ends(pipe: Path) -> Iterator[None]:
     is_over = threading.Event()
 
     def write() -> None:
-        with suppress(BrokenPipeError), pipe.open("w") as tap:
-            tap.write(json.dumps(SCHEMA) + "\n")
+        with suppress(BrokenPipeError), pipe.open("wb") as tap:
+            tap.write(written([SCHEMA]))
             for number in range(1, LAST + 1):
-                tap.write(json.dumps({"type": "RECORD", "stream": "leads", "record": {"id": number}}) + "\n")
-                tap.write(json.dumps({"type": "STATE", "value": {"bookmarks": {"leads": {"id": number}}}}) + "\n")
+                tap.write(written([record(number), state(bookmarks={"leads": {"id": number}})]))
             tap.flush()
             is_over.wait()
 
@@ -246,11 +245,3 @@ def _tell(told: str, *, meltano_pid: int, target_pid: int) -> None:
         os.killpg(meltano_pid, signal.SIGTERM)
     else:
         os.kill(target_pid if told == "the target alone" else meltano_pid, signal.SIGTERM)
-
-
-def _records(ids: Iterable[int]) -> Iterator[dict[str, Any]]:
-    return ({"type": "RECORD", "stream": "leads", "record": {"id": number}} for number in ids)
-
-
-def _write_singer(path: Path, messages: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(message) + "\n" for message in messages), encoding="utf-8")

@@ -13,10 +13,10 @@ import yaml
 from tests.acceptance import meltano
 from tests.acceptance.meltano import PATIENCE, SANDBOX
 from tests.sandbox.wire import Wire
+from tests.stage import LEADS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.meltano, pytest.mark.usefixtures("meltano_installed")]
 
-LEADS = {"stream": "leads", "event_type": "lead", "source_id": "capture-1", "fields": "*"}
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "leads",

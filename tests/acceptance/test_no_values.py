@@ -1,6 +1,6 @@
 """Values of records and secrets, driven through the ways that a run can fail, at the most talkative level.
 
-Every other test of this folder looks for them too: see `process.Ended`.
+Every other test of this folder looks for them too: see `process.Command`.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from target_driftrock.target import TargetDriftrock
+from tests.program import written
 
 LEADS: Mapping[str, Any] = {
     "stream": "leads",
@@ -42,7 +42,7 @@ def record(number: int, stream: str = "leads", **changes: Any) -> dict[str, Any]
 
 def singer(*messages: Mapping[str, Any]) -> io.BytesIO:
     """What a tap writes."""
-    return io.BytesIO(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+    return io.BytesIO(written(messages))
 
 
 def settings(*streams: Mapping[str, Any], **others: Any) -> dict[str, Any]:

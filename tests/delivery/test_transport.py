@@ -25,7 +25,7 @@ from tests.delivery.servers import (
     reply_of,
     transport_to,
 )
-from tests.sandbox.wire import ManualClock
+from tests.waiting import ManualClock
 
 
 def test_the_request_is_the_documented_one_when_an_event_is_posted(run: Run) -> None:

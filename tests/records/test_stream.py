@@ -23,8 +23,8 @@ from target_driftrock.singer.streams import digest
 from target_driftrock.sinks import DriftrockSink
 from target_driftrock.target import TargetDriftrock
 from tests.delivery.examples import event, origin
-from tests.sandbox.wire import ManualClock
 from tests.stage import LEADS
+from tests.waiting import ManualClock
 
 PROPERTIES: Mapping[str, Any] = {
     "id": {"type": "integer"},

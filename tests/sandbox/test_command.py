@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,16 +18,20 @@ from tests.program import Ended, finished, serving
 from tests.sandbox.wire import LEAD, Wire
 from tests.waiting import until
 
+COMMAND = (sys.executable, "-c", "from target_driftrock.sandbox.command import sandbox; sandbox()")
+
+running_sandbox = partial(serving, command=COMMAND)
+
 
 def ended(*options: str) -> Ended:
     """The command, run to its end."""
-    return finished("sandbox", *options, folder=Path())
+    return finished(*options, folder=Path(), command=COMMAND)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_when_a_signal_comes_and_requests_hang(number: signal.Signals) -> None:
     """A hanging request keeps nothing alive; stdout stays empty, and a malformed request is logged without content."""
-    with serving("--silent-share", "1") as (running, wire), wire.hang():
+    with running_sandbox("--silent-share", "1") as (running, wire), wire.hang():
         until(lambda: wire.counts()["requests"] == 1)
         wire.raw(b"POST /v2/event HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nada@example.com\r\n")
 
@@ -38,7 +44,10 @@ def test_it_ends_at_once_when_a_signal_comes_and_requests_hang(number: signal.Si
 
 def test_options_choose_faults_when_it_starts() -> None:
     """An option spells each fault as the command line can."""
-    with serving("--down", "--slow-share", ".5", "--refuse-sources", "a,b", "--retry-after", "date") as (_, wire):
+    with running_sandbox("--down", "--slow-share", ".5", "--refuse-sources", "a,b", "--retry-after", "date") as (
+        _,
+        wire,
+    ):
         told = wire.get("/_sandbox/faults")
 
     assert (told["down"], told["slow_share"], told["refuse_sources"]) == (True, 0.5, ["a", "b"])
@@ -47,21 +56,21 @@ def test_options_choose_faults_when_it_starts() -> None:
 
 def test_options_restrict_who_may_send_when_it_starts() -> None:
     """Named credentials and a named key are the only ones."""
-    with serving("--client-id", "x", "--client-secret", "y", "--api-key", "z") as (_, wire):
+    with running_sandbox("--client-id", "x", "--client-secret", "y", "--api-key", "z") as (_, wire):
         assert wire.token().status == 401
         assert wire.event(LEAD, authorization="Bearer z").status == 201
 
 
 def test_it_says_what_to_do_when_its_port_is_taken() -> None:
     """One sentence, exit 2."""
-    with serving() as (_, wire):
+    with running_sandbox() as (_, wire):
         port = urlsplit(wire.url).port
         run = ended("--port", str(port))
 
     assert run.code == 2
     assert run.out == ""
     assert run.err == (
-        f"error: Port {port} of 127.0.0.1 is taken: end what listens there, or choose another with --port.\n"
+        f"Error: Port {port} of 127.0.0.1 is taken: end what listens there, or choose another with --port.\n"
     )
 
 

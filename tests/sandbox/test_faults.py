@@ -15,7 +15,8 @@ from target_driftrock.sandbox import faults
 from target_driftrock.sandbox.faults import FaultError, Faults, amended
 from target_driftrock.sandbox.server import Setup
 from tests.sandbox.conftest import Start
-from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, LEAD, TOKEN, ManualClock, Wire
+from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, LEAD, TOKEN, Wire
+from tests.waiting import ManualClock
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parents[1] / "docs" / "sandbox.md"

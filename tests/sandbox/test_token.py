@@ -9,7 +9,8 @@ import pytest
 
 from target_driftrock.sandbox.access import Keys
 from tests.sandbox.conftest import Start
-from tests.sandbox.wire import GRANT, TOKEN, TOKEN_HEADERS, ManualClock, Wire
+from tests.sandbox.wire import GRANT, TOKEN, TOKEN_HEADERS, Wire
+from tests.waiting import ManualClock
 
 INVALID = {"error": "invalid_grant", "error_description": "Invalid credentials"}
 

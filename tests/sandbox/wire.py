@@ -34,17 +34,6 @@ TOKEN_HEADERS: Mapping[str, str] = {
 GRANT = b"grant_type=client_credentials"
 
 
-@dataclass
-class ManualClock:
-    """A clock that moves only by hand."""
-
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        """Seconds, as the hand left them."""
-        return self.seconds
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer: its status, its headers by lower-case name, and its body."""

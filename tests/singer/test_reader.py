@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from target_driftrock.errors import InputInvalid
 from target_driftrock.singer.messages import Record
 from target_driftrock.singer.reader import Reader
+from tests.waiting import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,17 +66,6 @@ class Receiver:
     def lines(self) -> list[int]:
         """Of all messages, in the order received."""
         return [message.line for message in self.messages]
-
-
-@dataclass(slots=True)
-class ManualClock:
-    """Time moves by hand alone."""
-
-    now: float = 100.0
-
-    def __call__(self) -> float:
-        """What the time is."""
-        return self.now
 
 
 @dataclass(slots=True)
@@ -371,13 +361,13 @@ def test_reading_ends_at_a_tick_when_it_is_told_to_stop_in_silence() -> None:
 
 def test_ticks_go_on_when_lines_keep_coming() -> None:
     """A busy tap does not starve what waits for its turn: a tick each second, however many lines."""
-    clock = ManualClock()
+    clock = ManualClock(100.0)
     ticks: list[float] = []
 
     def pass_time() -> None:
-        clock.now += 0.25
+        clock.seconds += 0.25
 
-    Reader(tick=lambda: ticks.append(clock.now), tick_seconds=1.0, clock=clock).process_lines(
+    Reader(tick=lambda: ticks.append(clock.seconds), tick_seconds=1.0, clock=clock).process_lines(
         io.BytesIO(lead("Ada") * 12), Receiver(then=pass_time).callbacks
     )
 
