@@ -22,7 +22,7 @@ class Part(StrEnum):
     TALLY = "tally and checkpoint"
     DISPATCHER = "dispatcher"
     CLIENT = "HTTP client, with the loop"
-    JOURNAL = "journal: crossing threads"
+    CROSSING = "crossing threads"
     LEDGER = "ledger: digests, entry"
     SQLALCHEMY = "SQLAlchemy"
     SQLITE = "sqlite3"
@@ -52,8 +52,8 @@ _TELLING: Mapping[str, Part] = {
     "aiohttp/": Part.CLIENT,
     "asyncio/runners.py": Part.CLIENT,  # uvloop has no frames of its own: what it does stands in the one that runs it
     "target_driftrock/ledger/": Part.LEDGER,
-    "target_driftrock/ledger/journal.py": Part.JOURNAL,
-    "concurrent/futures/": Part.JOURNAL,
+    "target_driftrock/ledger/threaded.py": Part.CROSSING,
+    "concurrent/futures/": Part.CROSSING,
     "sqlalchemy/": Part.SQLALCHEMY,
     "sqlalchemy/engine/default.py:do_": Part.SQLITE,
     "sqlalchemy/engine/cursor.py:fetch": Part.SQLITE,

@@ -20,7 +20,7 @@ from target_driftrock.wording import moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_driftrock.delivery.passage import Outlook
+    from target_driftrock.delivery.pending import Outlook
 
 log = logging.getLogger(__name__)
 

@@ -46,7 +46,7 @@ class DriftrockSink(BatchSink):
         )
 
     def get_validator(self) -> None:
-        """None: the SDK's way of validating stops the run at the first invalid record; ours makes a refusal."""
+        """None: the SDK's way of validating stops the run at the first invalid record; ours makes an invalid part."""
 
     @property
     def current_size(self) -> int:

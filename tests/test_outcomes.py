@@ -27,7 +27,7 @@ from target_driftrock.receipt import EventCounts
 from target_driftrock.records.tally import Tally
 from target_driftrock.singer.checkpoint import Checkpoint
 from tests.contract.places import opened
-from tests.delivery.examples import event, refusal
+from tests.delivery.examples import event, invalid_part
 from tests.ledger.rows import kept
 
 SETTLED: list[Settled] = [
@@ -47,7 +47,7 @@ def _name(outcome: Outcome) -> str:
 
 def part_of(outcome: Outcome) -> Part:
     """What may have it: only a refused part is invalid."""
-    return refusal(1) if isinstance(outcome, Invalid) else event(1)
+    return invalid_part(1) if isinstance(outcome, Invalid) else event(1)
 
 
 def test_each_outcome_is_accounted_for_when_there_is_one() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from target_driftrock.delivery.passage import Outlook
+from target_driftrock.delivery.pending import Outlook
 from target_driftrock.progress import Figures, Input, Line, Pace, Pulse, outage, span, told
 from tests.stage import Stage, record, schema, state
 

@@ -14,7 +14,7 @@ import msgspec
 from target_driftrock.commands.search import Search, marks
 from target_driftrock.commands.terminal import write
 from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, SettingsInvalid
-from target_driftrock.events.event import Refusal
+from target_driftrock.events.event import InvalidPart
 from target_driftrock.given import config_option, input_option
 from target_driftrock.naming import escaped, visible_json
 from target_driftrock.receipt import RecordCounts, record_kind
@@ -144,7 +144,7 @@ class Preview:
             self._take_part(record, part)
 
     def _take_part(self, record: Record, part: Part) -> None:
-        if isinstance(part, Refusal):
+        if isinstance(part, InvalidPart):
             self._invalid[part.mapping, part.reason] += 1
             self._search.take(
                 {"line": record.line, "stream": record.stream, "mapping": part.mapping, "invalid": part.reason}

@@ -13,7 +13,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpResponseParser
 
-from target_driftrock.events.answer import Answer, Fault, Reply, excerpt_of
+from target_driftrock.events.answer import Answer, NoAnswer, Reply, excerpt_of
 
 _HEAD_LIMIT = 64 * 1024  # bytes; what goes on for longer is no answer
 _BODY_LIMIT = 64 * 1024  # bytes; a longer body is cut off, and its connection with it
@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol):
             self.abort()  # part of a request may still be on its way: the answer came before its end
 
     def _lose(self) -> None:
-        self._finish(Fault.NO_ANSWER)
+        self._finish(NoAnswer.LOST)
 
     def _forget_answer(self) -> None:
         self._head_bytes = 0

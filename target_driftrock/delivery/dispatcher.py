@@ -23,7 +23,7 @@ from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import Intake
 from target_driftrock.delivery.life import LIFE, Stop
 from target_driftrock.delivery.limiter import Limiter, has_failed
-from target_driftrock.delivery.passage import Outlook, Passage, Progress
+from target_driftrock.delivery.pending import Outlook, PendingEvent, Statistics
 from target_driftrock.delivery.verdict import CONFLICT, Step, is_poisoned, judge
 from target_driftrock.errors import (
     ApiOutage,
@@ -34,8 +34,8 @@ from target_driftrock.errors import (
     RunStopped,
     TokenRejected,
 )
-from target_driftrock.events.answer import Answer, Fault
-from target_driftrock.events.event import Refusal
+from target_driftrock.events.answer import Answer, NoAnswer
+from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
 from target_driftrock.retry import Patience, full_jitter, retry_after
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from target_driftrock.auth import Tokens
-    from target_driftrock.delivery.passage import Plan
+    from target_driftrock.delivery.pending import DeliveryConfig
     from target_driftrock.delivery.transport import Transport
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Capture, Part
     from target_driftrock.events.outcome import Outcome, Settled
     from target_driftrock.ledger.interface import Change
-    from target_driftrock.ledger.journal import Journal
+    from target_driftrock.ledger.threaded import AsyncLedger
 
 log = logging.getLogger(__name__)
 
@@ -68,44 +68,44 @@ class Dispatcher:
     """Takes parts in the order read, and reports one outcome for each.
 
     To be made inside its loop. `report` is called there, after the commit of the outcome, and must not block. `wall`
-    is Unix time, `roll` uniform in [0, 1); all other time is the loop's. `passage` makes what follows an event.
+    is Unix time, `roll` uniform in [0, 1); all other time is the loop's. `pending` makes what follows an event.
     """
 
     def __init__(
         self,
         *,
-        plan: Plan,
+        config: DeliveryConfig,
         transport: Transport,
         tokens: Tokens,
-        journal: Journal,
+        ledger: AsyncLedger,
         wall: Callable[[], float],
         roll: Callable[[], float],
         report: Callable[[Part, Outcome], None],
-        passage: type[Passage] = Passage,
+        pending: type[PendingEvent] = PendingEvent,
     ) -> None:
-        self._plan = plan
+        self._config = config
         self._transport = transport
         self._tokens = tokens
-        self._journal = journal
+        self._ledger = ledger
         self._wall = wall
         self._roll = roll
         self._report = report
-        self._passage = passage
+        self._make_pending = pending
         self._now = asyncio.get_running_loop().time
 
-        self.progress = Progress()
-        self._captures: Captures[Passage] = Captures()
-        self._intake = Intake(plan=plan, journal=journal, captures=self._captures, settle=self._settle)
-        self._limiter = Limiter(plan.max_concurrency, most_per_second=plan.most_per_second)
-        self._backoff: Backoff[Passage] = Backoff()
-        self._doubts: Doubts[Passage] = Doubts()
-        self._patience = Patience(plan.max_outage)
+        self.statistics = Statistics()
+        self._captures: Captures[PendingEvent] = Captures()
+        self._intake = Intake(config=config, ledger=ledger, captures=self._captures, settle=self._settle)
+        self._limiter = Limiter(config.max_concurrency, most_per_second=config.most_per_second)
+        self._backoff: Backoff[PendingEvent] = Backoff()
+        self._doubts: Doubts[PendingEvent] = Doubts()
+        self._patience = Patience(config.max_outage)
 
-        self._refusals: list[Refusal] = []
+        self._invalid_parts: list[InvalidPart] = []
         self._waiting_for_disk: list[Callable[[], object]] = []
-        self._unsettled: dict[Passage, None] = {}
+        self._unsettled: dict[PendingEvent, None] = {}
         self._unjudged = 0
-        self._requests: dict[asyncio.Task[None], Passage] = {}
+        self._requests: dict[asyncio.Task[None], PendingEvent] = {}
         self._chores: dict[str, asyncio.Task[None]] = {}
         self._refused_token: str | None = None
         self._witnesses = 0
@@ -121,17 +121,17 @@ class Dispatcher:
         self._is_stopping = False
         self._is_reader_waiting = False
 
-    # What the handoff calls, on the loop.
+    # What the door calls, on the loop.
 
     def submit(self, parts: Iterable[Part]) -> None:
         """Take parts, in the order read."""
         for part in parts:
-            if isinstance(part, Refusal):
-                self._refusals.append(part)
+            if isinstance(part, InvalidPart):
+                self._invalid_parts.append(part)
                 continue
-            passage = self._passage(event=part)
-            self._unsettled[passage] = None
-            self._intake.arrive(passage)
+            pending = self._make_pending(event=part)
+            self._unsettled[pending] = None
+            self._intake.arrive(pending)
         self._wake.set()
 
     def end_input(self) -> None:
@@ -190,7 +190,7 @@ class Dispatcher:
             await self._wind_down(grace)
             if self._failure is not None and not isinstance(self._failure, RunStopped):
                 raise self._failure
-        elif self.progress.was_judged_late:
+        elif self.statistics.was_judged_late:
             raise RejectsAboveLimit(_UNPROVEN_AT_END)
 
     # The loop: choose, then act.
@@ -200,16 +200,16 @@ class Dispatcher:
             raise self._failure
         if self._is_stopping:
             return True
-        return self._is_input_over and not (self._unsettled or self._refusals or self._chores)
+        return self._is_input_over and not (self._unsettled or self._invalid_parts or self._chores)
 
     def _step(self, now: float) -> None:
-        for passage in self._backoff.wake(now):
-            passage.move(life.CAPTURE)
-            self._intake.let_go(self._captures.enter_again(passage, passage.event.capture))
+        for pending in self._backoff.wake(now):
+            pending.move(life.CAPTURE)
+            self._intake.let_go(self._captures.enter_again(pending, pending.event.capture))
         self._keep_patience(now)
         self._start_requests(self._limiter.free(now))
         free = self._limiter.free(now)  # what is left needs intents, and what has just started needs none
-        self._start_chore("refusals", self._settle_refusals, is_due=bool(self._refusals))
+        self._start_chore("invalid", self._settle_invalid, is_due=bool(self._invalid_parts))
         self._start_chore("recall", self._intake.recall, is_due=self._intake.needs_recall)
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("disk", self._secure, is_due=bool(self._waiting_for_disk))
@@ -236,7 +236,7 @@ class Dispatcher:
 
     def _next_try(self, now: float) -> float | None:
         """Seconds until a request; 0 where one is under way, or about to be, and None where it waits for a token."""
-        states = {passage.state for passage in self._requests.values()}
+        states = {pending.state for pending in self._requests.values()}
         if life.IN_FLIGHT in states:
             return 0.0
         is_starting = life.STARTING in states
@@ -252,16 +252,16 @@ class Dispatcher:
         else:
             self._patience.rest(now)
         if self._patience.is_exhausted(now):
-            raise ApiOutage(seconds=self._plan.max_outage, reason=self._latest_reason)
+            raise ApiOutage(seconds=self._config.max_outage, reason=self._latest_reason)
 
     def _start_requests(self, free: int) -> None:
         sendable = self._intake.sendable
         for _ in range(min(free, len(sendable))):
-            passage = sendable.popleft()
-            passage.move(life.STARTING)
+            pending = sendable.popleft()
+            pending.move(life.STARTING)
             self._limiter.take()
-            task = asyncio.create_task(self._attempt(passage))
-            self._requests[task] = passage
+            task = asyncio.create_task(self._attempt(pending))
+            self._requests[task] = pending
             task.add_done_callback(self._end_request)
 
     def _start_chore(self, name: str, work: Callable[[], Coroutine[None, None, None]], *, is_due: bool) -> None:
@@ -287,18 +287,18 @@ class Dispatcher:
 
     # The request, and what follows.
 
-    async def _attempt(self, passage: Passage) -> None:
+    async def _attempt(self, pending: PendingEvent) -> None:
         """One request, and the commit of what became of it."""
         token = await self._tokens.token(refused=self._refused_token)
         began = await self._turn()
-        self._note_try(passage)
+        self._note_try(pending)
         self._doubts.begin(token)
         try:
-            (reply,) = await self._transport.send([passage.event], token=token)
+            (reply,) = await self._transport.send([pending.event], token=token)
         finally:
             self._doubts.end(token)
-        self._note_reply(passage, reply, began)
-        await self._follow(passage, reply, token)
+        self._note_reply(pending, reply, began)
+        await self._follow(pending, reply, token)
 
     async def _turn(self) -> float:
         """Until a request may start, now that there is a token: many may have waited for the same one."""
@@ -309,91 +309,91 @@ class Dispatcher:
         self._limiter.start(now)
         return now
 
-    def _note_try(self, passage: Passage) -> None:
-        passage.move(life.IN_FLIGHT)
-        passage.tries += 1
-        if passage.tries == 1:
-            self.progress.first_requests += 1
-            self.progress.decided += 1
+    def _note_try(self, pending: PendingEvent) -> None:
+        pending.move(life.IN_FLIGHT)
+        pending.tries += 1
+        if pending.tries == 1:
+            self.statistics.first_requests += 1
+            self.statistics.decided += 1
         else:
-            self.progress.retries += 1
-        if passage.tries == 2:  # noqa: PLR2004 - the second try
-            passage.witnesses_at_second_try = self._witnesses, self._failed_witnesses
-        if not self.progress.began_at:
-            self.progress.began_at = self._now()
+            self.statistics.retries += 1
+        if pending.tries == 2:  # noqa: PLR2004 - the second try
+            pending.witnesses_at_second_try = self._witnesses, self._failed_witnesses
+        if not self.statistics.began_at:
+            self.statistics.began_at = self._now()
 
-    def _note_reply(self, passage: Passage, reply: Reply, began: float) -> None:
+    def _note_reply(self, pending: PendingEvent, reply: Reply, began: float) -> None:
         now = self._now()
-        passage.move(life.RECORDING)
-        passage.reply = reply
+        pending.move(life.RECORDING)
+        pending.reply = reply
         self._latest_reply = now
         self._latest_reason = _reason(reply)
         self._limiter.note(reply, began=began, now=now)
         if isinstance(reply, Answer):
-            self.progress.latest_answer_at = now
-            self.progress.note_latency(now - began)
-        if passage.tries == 1 and reply is not Fault.NOT_SENT:
+            self.statistics.latest_answer_at = now
+            self.statistics.note_latency(now - began)
+        if pending.tries == 1 and reply is not NoAnswer.NOT_SENT:
             self._witnesses += 1
             self._failed_witnesses += has_failed(reply)
 
-    async def _follow(self, passage: Passage, reply: Reply, token: str) -> None:
-        step = judge(reply, was_unknown=passage.was_unknown, rival=passage.rival())
+    async def _follow(self, pending: PendingEvent, reply: Reply, token: str) -> None:
+        step = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
         if step in _VERDICTS:
             self._doubts.accept(token)
         if step not in {Step.RENEW_TOKEN, Step.RETRY_NOT_SENT, Step.RETRY_UNKNOWN}:
-            passage.was_unauthorized = False
+            pending.was_unauthorized = False
         match step:
             case Step.DELIVER:
-                await self._deliver(passage)
+                await self._deliver(pending)
             case Step.REFUSE | Step.REFUSE_SETUP:
-                await self._refuse(passage, step)
+                await self._refuse(pending, step)
             case Step.SETTLE_RIVAL:
-                await self._settle_rivals(passage)
+                await self._settle_rivals(pending)
             case Step.RENEW_TOKEN:
-                await self._renew_token(passage, token)
+                await self._renew_token(pending, token)
             case Step.NOT_THE_API:
-                await self._journal.commit([_answered(passage)])
+                await self._ledger.commit([_answered(pending)])
                 raise NotTheApi(_NOT_THE_API)
             case Step.RETRY | Step.THROTTLE | Step.RETRY_NOT_SENT | Step.RETRY_UNKNOWN:
-                await self._retry(passage, reply, step)
+                await self._retry(pending, reply, step)
 
-    async def _deliver(self, passage: Passage) -> None:
-        capture = passage.event.capture
+    async def _deliver(self, pending: PendingEvent) -> None:
+        capture = pending.event.capture
         is_first = not self._captures.is_proven(capture)
         freed, judged = self._captures.accept(capture)
         self._note_verdict()
         await self._settle(
-            [*((refused, _rejected(refused)) for refused in judged), (passage, Delivered(is_change=passage.is_change))],
+            [*((refused, _rejected(refused)) for refused in judged), (pending, Delivered(is_change=pending.is_change))],
             [Proven(capture)] if is_first else [],
         )
         self._intake.let_go(freed)
 
-    async def _settle_rivals(self, passage: Passage) -> None:
+    async def _settle_rivals(self, pending: PendingEvent) -> None:
         """The API has this `event_id` already: so an earlier content arrived, whose answer was lost."""
-        event = passage.event
+        event = pending.event
         self._note_verdict()
-        arrived = [Arrived(event, each.row) for each in passage.rivals if each.standing in PERHAPS_ACCEPTED]
+        arrived = [Arrived(event, each.row) for each in pending.rivals if each.standing in PERHAPS_ACCEPTED]
         outcome: Settled = Changed(cause=ChangeCause.CONFLICT, is_said=event.on_changed is not None)
         if event.on_changed is OnChanged.SEND:
-            outcome = _rejected(passage)
-        await self._settle([(passage, outcome)], arrived)
+            outcome = _rejected(pending)
+        await self._settle([(pending, outcome)], arrived)
         self._intake.let_go(self._captures.depart(event.capture))
 
-    async def _refuse(self, passage: Passage, step: Step) -> None:
-        capture = passage.event.capture
+    async def _refuse(self, pending: PendingEvent, step: Step) -> None:
+        capture = pending.event.capture
         self._note_verdict()
         judge_by = self._captures.refuse_setup if step is Step.REFUSE_SETUP else self._captures.refuse
-        ruling = judge_by(passage, capture)
+        ruling = judge_by(pending, capture)
         if ruling is Ruling.REJECT:
-            await self._settle([(passage, _rejected(passage))])
+            await self._settle([(pending, _rejected(pending))])
             return
         if ruling is Ruling.STOP_SETUP and self._captures.is_proven(capture):
-            await self._settle([(passage, _rejected(passage))])
+            await self._settle([(pending, _rejected(pending))])
             self._raise_if_stopped(ruling, capture)
-        await self._journal.commit([_answered(passage)])
-        passage.move(life.UNJUDGED)
+        await self._ledger.commit([_answered(pending)])
+        pending.move(life.UNJUDGED)
         self._unjudged += 1
-        self._intake.put_aside(passage)
+        self._intake.put_aside(pending)
         self._raise_if_stopped(ruling, capture)
         self._intake.let_go(self._captures.depart(capture))
 
@@ -403,38 +403,38 @@ class Dispatcher:
         if ruling is Ruling.STOP_REJECTS:
             raise RejectsAboveLimit(_NOTHING_ACCEPTED.format(capture=capture.label, reason=self._latest_reason))
 
-    async def _retry(self, passage: Passage, reply: Reply, step: Step) -> None:
+    async def _retry(self, pending: PendingEvent, reply: Reply, step: Step) -> None:
         is_lost = step is Step.RETRY_UNKNOWN
-        passage.was_unknown |= is_lost
+        pending.was_unknown |= is_lost
         is_failure = step in {Step.RETRY, Step.RETRY_UNKNOWN}
-        passage.failures += is_failure
-        if is_lost and self._plan.holds_unknown:
-            await self._hold(passage, reply, ANSWER_LOST)
-        elif is_failure and self._is_poisoned(passage):
-            await self._hold(passage, reply, POISONED)
+        pending.failures += is_failure
+        if is_lost and self._config.holds_unknown:
+            await self._hold(pending, reply, ANSWER_LOST)
+        elif is_failure and self._is_poisoned(pending):
+            await self._hold(pending, reply, POISONED)
         else:
-            await self._commit([Lost(passage.event) if is_lost else _answered(passage)])
-            self._sleep(passage, reply, step)
+            await self._commit([Lost(pending.event) if is_lost else _answered(pending)])
+            self._sleep(pending, reply, step)
 
-    async def _hold(self, passage: Passage, reply: Reply, reason: str) -> None:
+    async def _hold(self, pending: PendingEvent, reply: Reply, reason: str) -> None:
         held = Held(
             reason=reason,
             is_unknown=reason is ANSWER_LOST,
             status=reply.status if isinstance(reply, Answer) else None,
             excerpt=reply.excerpt if isinstance(reply, Answer) else b"",
         )
-        await self._settle([(passage, held)], [Lost(passage.event)] if reply is Fault.NO_ANSWER else [])
-        self._intake.let_go(self._captures.depart(passage.event.capture))
+        await self._settle([(pending, held)], [Lost(pending.event)] if reply is NoAnswer.LOST else [])
+        self._intake.let_go(self._captures.depart(pending.event.capture))
 
-    def _is_poisoned(self, passage: Passage) -> bool:
-        witnesses, failed = passage.witnesses_at_second_try
+    def _is_poisoned(self, pending: PendingEvent) -> bool:
+        witnesses, failed = pending.witnesses_at_second_try
         return is_poisoned(
-            failures=passage.failures,
+            failures=pending.failures,
             witnesses=self._witnesses - witnesses,
             failed_witnesses=self._failed_witnesses - failed,
         )
 
-    def _sleep(self, passage: Passage, reply: Reply, step: Step) -> None:
+    def _sleep(self, pending: PendingEvent, reply: Reply, step: Step) -> None:
         now = self._now()
         asked = retry_after(reply.retry_after, now=self._wall()) if isinstance(reply, Answer) else None
         not_before = 0.0 if asked is None else now + asked
@@ -442,67 +442,67 @@ class Dispatcher:
             self._limiter.pause(not_before)
         is_api_well = now - self._latest_verdict < BACKOFF_CAP_AMONG_VERDICTS
         cap = BACKOFF_CAP_AMONG_VERDICTS if is_api_well else BACKOFF_CAP
-        until = max(not_before, now + full_jitter(passage.tries + 1, cap=cap, roll=self._roll()))
-        passage.move(life.BACKING_OFF)
-        self._backoff.sleep(passage, until=until, not_before=not_before)
-        self._intake.let_go(self._captures.back_off(passage, passage.event.capture))
+        until = max(not_before, now + full_jitter(pending.tries + 1, cap=cap, roll=self._roll()))
+        pending.move(life.BACKING_OFF)
+        self._backoff.sleep(pending, until=until, not_before=not_before)
+        self._intake.let_go(self._captures.back_off(pending, pending.event.capture))
 
     # Tokens that were refused.
 
-    async def _renew_token(self, passage: Passage, token: str) -> None:
+    async def _renew_token(self, pending: PendingEvent, token: str) -> None:
         """The first 401 of an event asks for another token; its second may be a verdict on the event."""
-        await self._journal.commit([_answered(passage)])
-        if passage.was_unauthorized or not self._tokens.is_renewable:
-            passage.move(life.DOUBTED)
-            self._doubts.doubt(passage, token)
+        await self._ledger.commit([_answered(pending)])
+        if pending.was_unauthorized or not self._tokens.is_renewable:
+            pending.move(life.DOUBTED)
+            self._doubts.doubt(pending, token)
             return
         self._refused_token = token
-        passage.was_unauthorized = True
-        self._intake.send_again(passage)
+        pending.was_unauthorized = True
+        self._intake.send_again(pending)
 
     async def _judge_doubted(self) -> None:
-        for passage in self._doubts.refused():
-            await self._refuse(passage, Step.REFUSE_SETUP)
+        for pending in self._doubts.refused():
+            await self._refuse(pending, Step.REFUSE_SETUP)
         if self._doubts.is_hopeless():
             raise TokenRejected(_REFUSED_AS_A_WHOLE if self._tokens.is_renewable else _REFUSED_WITH_KEY)
 
     # Outcomes.
 
-    async def _settle(self, outcomes: Sequence[tuple[Passage, Settled]], others: Sequence[Change] = ()) -> None:
+    async def _settle(self, outcomes: Sequence[tuple[PendingEvent, Settled]], others: Sequence[Change] = ()) -> None:
         """Commit outcomes in one transaction, then report them and let go who waited."""
         await self._commit(
             [
                 *others,
-                *(_concluded(passage, outcome) for passage, outcome in outcomes),
+                *(_concluded(pending, outcome) for pending, outcome in outcomes),
             ]
         )
-        for passage, outcome in outcomes:
-            del self._unsettled[passage]
-            self.progress.decided += passage.tries == 0
-            self._report(passage.event, outcome)
-            if passage.state is life.UNJUDGED:
+        for pending, outcome in outcomes:
+            del self._unsettled[pending]
+            self.statistics.decided += pending.tries == 0
+            self._report(pending.event, outcome)
+            if pending.state is life.UNJUDGED:
                 self._unjudged -= 1
             else:
-                self._intake.leave_lanes(passage)
-            passage.move(life.SETTLED)
+                self._intake.leave_lanes(pending)
+            pending.move(life.SETTLED)
 
     async def _commit(self, changes: Sequence[Change]) -> None:
-        await self._journal.commit(changes)
-        self.progress.unknown += sum(isinstance(change, Lost) for change in changes)
+        await self._ledger.commit(changes)
+        self.statistics.unknown += sum(isinstance(change, Lost) for change in changes)
 
     async def _secure(self) -> None:
         waiting, self._waiting_for_disk = self._waiting_for_disk, []
-        await self._journal.secure()
+        await self._ledger.secure()
         for done in waiting:
             done()
 
-    async def _settle_refusals(self) -> None:
-        refusals = list(self._refusals)
-        outcomes = [(refusal, Invalid(reason=refusal.reason)) for refusal in refusals]
-        await self._journal.commit([Concluded(part=part, outcome=outcome) for part, outcome in outcomes])
-        del self._refusals[: len(refusals)]
+    async def _settle_invalid(self) -> None:
+        invalid_parts = list(self._invalid_parts)
+        outcomes = [(part, Invalid(reason=part.reason)) for part in invalid_parts]
+        await self._ledger.commit([Concluded(part=part, outcome=outcome) for part, outcome in outcomes])
+        del self._invalid_parts[: len(invalid_parts)]
         for part, outcome in outcomes:
-            self.progress.decided += 1
+            self.statistics.decided += 1
             self._report(part, outcome)
 
     def _note_verdict(self) -> None:
@@ -520,8 +520,8 @@ class Dispatcher:
         return is_asked and 0 < self._unjudged == len(self._unsettled)
 
     async def _judge_unproven(self) -> None:
-        self.progress.was_judged_late = True
-        await self._settle([(passage, _rejected(passage)) for passage in self._captures.judge()])
+        self.statistics.was_judged_late = True
+        await self._settle([(pending, _rejected(pending)) for pending in self._captures.judge()])
 
     # The end of a run that stops.
 
@@ -559,8 +559,8 @@ class Dispatcher:
 
     def _cancel(self, *at_stop: Stop) -> None:
         """Only those whose state says so: a reply in hand is recorded."""
-        for task, passage in self._requests.items():
-            if LIFE[passage.state].at_stop in at_stop:
+        for task, pending in self._requests.items():
+            if LIFE[pending.state].at_stop in at_stop:
                 task.cancel()
 
     async def _wait_for_requests(self, grace: float) -> None:
@@ -575,33 +575,33 @@ class Dispatcher:
 
     def _last_changes(self) -> list[Change]:
         changes: list[Change] = []
-        for passage in self._unsettled:
-            at_stop = LIFE[passage.state].at_stop
+        for pending in self._unsettled:
+            at_stop = LIFE[pending.state].at_stop
             if at_stop is Stop.LOSE:
-                changes.append(Lost(passage.event))
+                changes.append(Lost(pending.event))
             elif at_stop is Stop.WITHDRAW:
-                changes.append(Withdrawn(passage.event, was_unknown=passage.was_unknown))
+                changes.append(Withdrawn(pending.event, was_unknown=pending.was_unknown))
         return changes
 
     def _leave_open(self) -> None:
-        for passage in self._unsettled:
-            self._report(passage.event, Open(reason=passage.why_open()))
-        for refusal in self._refusals:
-            self._report(refusal, Open(reason="refused, and not recorded"))
+        for pending in self._unsettled:
+            self._report(pending.event, Open(reason=pending.why_open()))
+        for part in self._invalid_parts:
+            self._report(part, Open(reason="refused, and not recorded"))
 
 
-def _concluded(passage: Passage, outcome: Settled) -> Concluded:
-    return Concluded(part=passage.event, outcome=outcome, is_superseded=passage.was_superseded)
+def _concluded(pending: PendingEvent, outcome: Settled) -> Concluded:
+    return Concluded(part=pending.event, outcome=outcome, is_superseded=pending.was_superseded)
 
 
-def _answered(passage: Passage) -> Answered:
+def _answered(pending: PendingEvent) -> Answered:
     """It has an answer that settles nothing, not even what became of an earlier request without one."""
-    return Answered(passage.event, was_unknown=passage.was_unknown)
+    return Answered(pending.event, was_unknown=pending.was_unknown)
 
 
-def _rejected(passage: Passage) -> Rejected:
-    answer = passage.reply if isinstance(passage.reply, Answer) else Answer(status=0)
-    is_about_another = answer.status == CONFLICT and passage.was_unknown
+def _rejected(pending: PendingEvent) -> Rejected:
+    answer = pending.reply if isinstance(pending.reply, Answer) else Answer(status=0)
+    is_about_another = answer.status == CONFLICT and pending.was_unknown
     return Rejected(status=answer.status, excerpt=answer.excerpt, may_have_arrived=is_about_another)
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from target_driftrock.auth import tokens_for
 from target_driftrock.delivery.dispatcher import Dispatcher
-from target_driftrock.delivery.passage import Plan, Progress
+from target_driftrock.delivery.pending import DeliveryConfig, Statistics
 from target_driftrock.delivery.transport import HttpTransport
 from target_driftrock.delivery.worker import ThreadWorker
 from target_driftrock.errors import SetupRefused
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.durable import open_ledger
-from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.ledger.threaded import LedgerThread
 from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
 from target_driftrock.settings import Environment, NewLedger, OnUnknown
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_driftrock.auth import Tokens
-    from target_driftrock.delivery.passage import Outlook
+    from target_driftrock.delivery.pending import Outlook
     from target_driftrock.delivery.transport import Transport
     from target_driftrock.delivery.worker import Worker
     from target_driftrock.events.event import Part
@@ -52,11 +52,11 @@ GATHER_SECONDS = 0.02
 class Resources:
     """What a delivery stands on. `hold` takes the ledger; the other callables are called in the worker's loop."""
 
-    plan: Plan
+    config: DeliveryConfig
     tokens: Tokens
     hold: Callable[[IsStopped], RunLedger | None]
     open_transport: Callable[[], Transport]
-    open_journal: Callable[[Ledger], GroupingJournal]
+    in_thread: Callable[[Ledger], LedgerThread]
     wall: Callable[[], float] = time.time
     roll: Callable[[], float] = random.random
     make_dispatcher: Callable[..., Dispatcher] = Dispatcher
@@ -73,7 +73,7 @@ def resources_of(settings: Settings) -> Resources:
     if settings.api.environment is Environment.SANDBOX and connection_fault(network) is not None:
         raise SetupRefused(SANDBOX_MISSING)
     return Resources(
-        plan=Plan(
+        config=DeliveryConfig(
             api=settings.api.name,
             max_concurrency=settings.pace.max_concurrency,
             most_per_second=settings.pace.max_events_per_second,
@@ -83,7 +83,7 @@ def resources_of(settings: Settings) -> Resources:
         tokens=tokens_for(settings.credentials, network),
         hold=exclusive(settings),
         open_transport=lambda: HttpTransport(network, read_timeout=settings.patience.read_timeout),
-        open_journal=GroupingJournal,
+        in_thread=LedgerThread,
     )
 
 
@@ -224,9 +224,9 @@ class Delivery:
         return self._worker.failure
 
     @property
-    def progress(self) -> Progress:
+    def statistics(self) -> Statistics:
         """What was counted, as it is at this moment."""
-        return Progress() if self._dispatcher is None else self._dispatcher.progress
+        return Statistics() if self._dispatcher is None else self._dispatcher.statistics
 
     @property
     def token_requests(self) -> int:
@@ -249,13 +249,13 @@ class Delivery:
         assert self._resources is not None  # noqa: S101 - both are there before the worker is started
         assert self.ledger is not None  # noqa: S101
         resources = self._resources
-        transport, journal = resources.open_transport(), resources.open_journal(self.ledger)
+        transport, ledger = resources.open_transport(), resources.in_thread(self.ledger)
         try:
             self._dispatcher = resources.make_dispatcher(
-                plan=resources.plan,
+                config=resources.config,
                 transport=transport,
                 tokens=resources.tokens,
-                journal=journal,
+                ledger=ledger,
                 wall=resources.wall,
                 roll=resources.roll,
                 report=self._report,
@@ -265,7 +265,7 @@ class Delivery:
         finally:
             self._is_over = True
             await transport.close()
-            journal.close()
+            ledger.close()
 
     def _tell(self, say: Callable[..., None], *arguments: object) -> None:
         if self._dispatcher is not None:

@@ -1,7 +1,7 @@
 """An event's life as one table: the states that it passes, what it holds in each, and how it may leave it.
 
 What an event *is* stands here; what is *remembered* of it (its tries, a lost answer, what the ledger knew) are the
-other fields of a `Passage`, and decide which of the next states it gets. Two things run beside the state:
+other fields of a `PendingEvent`, and decide which of the next states it gets. Two things run beside the state:
 
 - The look-ahead: while an event waits for its person, the ledger may already be asked for it (`Intake`).
 - The turn: at a capture that has proven nothing one event at a time may go (`Captures`). Who holds `TURN` has it,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from target_driftrock.delivery.concurrency import AdaptiveConcurrency
 from target_driftrock.delivery.rate import AdaptiveRate
 from target_driftrock.delivery.verdict import STATUS_STEPS, Step
-from target_driftrock.events.answer import Answer, Fault
+from target_driftrock.events.answer import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Reply
@@ -62,7 +62,7 @@ class Limiter:
 
     def note(self, reply: Reply, *, began: float, now: float) -> None:
         """A request that began then has this reply. Where there was no connection it tells nothing of the server."""
-        if reply is Fault.NOT_SENT:
+        if reply is NoAnswer.NOT_SENT:
             return
         is_throttled = isinstance(reply, Answer) and STATUS_STEPS.get(reply.status) is Step.THROTTLE
         if isinstance(reply, Answer):
@@ -72,4 +72,4 @@ class Limiter:
 
 def has_failed(reply: Reply) -> bool:
     """Whether it is a 5xx, or a lost answer."""
-    return reply.status >= 500 if isinstance(reply, Answer) else reply is Fault.NO_ANSWER  # noqa: PLR2004 - 5xx
+    return reply.status >= 500 if isinstance(reply, Answer) else reply is NoAnswer.LOST  # noqa: PLR2004 - 5xx

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlsplit
 
 from target_driftrock.delivery.dialler import Dialler, NotConnected, authority
-from target_driftrock.events.answer import Fault
+from target_driftrock.events.answer import NoAnswer
 from target_driftrock.network import CONNECT_TIMEOUT, user_agent
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class HttpTransport:
     async def post(self, endpoint: Endpoint, *, body: bytes, token: str) -> Reply:
         """Post one event, once: no retry, no redirect, no exception for a status or a lost connection.
 
-        `Fault.NOT_SENT` is said only where no connection stood: what is written to one may have left. Cancellation
+        `NoAnswer.NOT_SENT` is said only where no connection stood: what is written to one may have left. Cancellation
         passes through, and ends the connection.
         """
         try:
             connection = self._take_idle() or await self._dialler.dial()
         except NotConnected:
-            return Fault.NOT_SENT
+            return NoAnswer.NOT_SENT
         message = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (self._heads[endpoint], token.encode(), len(body), body)
         try:
             return await connection.request(message, timeout=self._read_timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, assert_never
 
-from target_driftrock.events.answer import Fault
+from target_driftrock.events.answer import NoAnswer
 
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Answer, Reply
@@ -56,9 +56,9 @@ class Rival(enum.Enum):
 def judge(reply: Reply, *, was_unknown: bool, rival: Rival = Rival.NONE) -> Step:
     """What follows from a reply. `was_unknown`: an earlier request for this event lost its answer."""
     match reply:
-        case Fault.NOT_SENT:
+        case NoAnswer.NOT_SENT:
             return Step.RETRY_NOT_SENT
-        case Fault.NO_ANSWER:
+        case NoAnswer.LOST:
             return Step.RETRY_UNKNOWN
         case _:
             return _judge_answer(reply, was_unknown=was_unknown, rival=rival)

@@ -9,12 +9,12 @@ from target_driftrock.events.event import Value
 EXCERPT_CHARACTERS = 2_000
 
 
-class Fault(enum.Enum):
+class NoAnswer(enum.Enum):
     """Why a request has no answer."""
 
     NOT_SENT = "no connection"
     """Surely not sent: nothing of the request left this machine on an established connection."""
-    NO_ANSWER = "answer lost"
+    LOST = "answer lost"
     """Something of the request may have left; what became of it is unknown."""
 
 
@@ -39,4 +39,4 @@ def excerpt_of(body: bytes, *, charset: str = "utf-8") -> bytes:
     return text[:EXCERPT_CHARACTERS].encode()
 
 
-Reply = Answer | Fault
+Reply = Answer | NoAnswer

@@ -107,7 +107,7 @@ class Event(Value, frozen=True, kw_only=True, gc=False):
         return None if self.event_id is None else ("event", self.event_id)
 
 
-class Refusal(Value, frozen=True, kw_only=True, gc=False):
+class InvalidPart(Value, frozen=True, kw_only=True, gc=False):
     """A part of a record that we refuse to send. It goes the way of an event, so that one place settles all.
 
     `reason` is a rule (`schema: /email type`), never a value. `who` is whom the event would be about, as far as that
@@ -122,5 +122,5 @@ class Refusal(Value, frozen=True, kw_only=True, gc=False):
     who: Who = NOBODY
 
 
-Part = Event | Refusal
+Part = Event | InvalidPart
 """What a record becomes: none, one or several of these."""

@@ -16,16 +16,16 @@ from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.database import guarded, opening, this_process, unavailable
 from target_driftrock.ledger.digests import Digests
-from target_driftrock.ledger.entry import Entry, Keys
 from target_driftrock.ledger.exclusive import exclusive, waited_out
 from target_driftrock.ledger.inspection import judge_existence
 from target_driftrock.ledger.interface import Counts, Known, Standing
 from target_driftrock.ledger.likeness import likeness
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.rows import rows_of
 from target_driftrock.ledger.statements import Statements
 from target_driftrock.ledger.tables import CODES, COUNTERS, STANDINGS
 from target_driftrock.ledger.ways import Ways
+from target_driftrock.ledger.write_batch import Keys, WriteBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -105,7 +105,7 @@ class DurableLedger:
 
     def commit(self, changes: Sequence[Change]) -> None:
         """See `Ledger.commit`."""
-        entry = Entry(
+        batch = WriteBatch(
             self._digests,
             self._keys,
             self._ways,
@@ -115,9 +115,9 @@ class DurableLedger:
             may_keep_rows=self._may_keep_rows,
         )
         for change in changes:
-            entry.take(change)
+            batch.take(change)
         with self._transaction():
-            self._write(entry)
+            self._write(batch)
 
     def abandon(self, events: Iterable[Event]) -> None:
         """Nothing will be committed of these, which were recalled."""
@@ -277,50 +277,50 @@ class DurableLedger:
 
     # Changes.
 
-    def _write(self, entry: Entry) -> None:
-        self._forget(entry)
-        self._release(entry.releases)
-        self._move(entry)
+    def _write(self, batch: WriteBatch) -> None:
+        self._forget(batch)
+        self._release(batch.releases)
+        self._move(batch)
         rows: tuple[tuple[str, list[dict[str, Any]]], ...] = (
-            (self._statements.standing, list(entry.standings.values())),
-            (self._statements.other, [self._other(entry, row, standing) for row, standing in entry.others.items()]),
+            (self._statements.standing, list(batch.standings.values())),
+            (self._statements.other, [self._other(batch, row, standing) for row, standing in batch.others.items()]),
             (self._statements.way, self._ways.take_new()),
             (self._statements.followed, self._ways.take_followed()),
-            (self._statements.delivered, [{"way": way, "more": more} for way, more in entry.delivered.items()]),
-            (self._statements.capture, [{"capture": each, "at": entry.now} for each in entry.proven]),
-            (self._statements.unknown, entry.lost),
-            (self._statements.schema, [{"digest": digest, "line": line} for digest, line in entry.schemas.items()]),
-            (self._statements.kept, list(entry.kept.values())),
-            (self._statements.counted, [self._counted(entry)] if entry.counted else []),
+            (self._statements.delivered, [{"way": way, "more": more} for way, more in batch.delivered.items()]),
+            (self._statements.capture, [{"capture": each, "at": batch.now} for each in batch.proven]),
+            (self._statements.unknown, batch.lost),
+            (self._statements.schema, [{"digest": digest, "line": line} for digest, line in batch.schemas.items()]),
+            (self._statements.kept, list(batch.kept.values())),
+            (self._statements.counted, [self._counted(batch)] if batch.counted else []),
         )
         for statement, parameters in rows:
             if parameters:
                 self._connection.exec_driver_sql(statement, parameters)
-        self._may_keep_rows |= bool(entry.kept)
+        self._may_keep_rows |= bool(batch.kept)
 
-    def _other(self, entry: Entry, row: Row, standing: Standing) -> dict[str, Any]:
+    def _other(self, batch: WriteBatch, row: Row, standing: Standing) -> dict[str, Any]:
         return {
             "of": row[0],
             "with_content": row[1],
             "now": int(CODES[standing]),
             "by_run": self.run,
-            "moment": entry.now,
+            "moment": batch.now,
         }
 
-    def _counted(self, entry: Entry) -> dict[str, int]:
-        return {"run": self.run} | {f"{name}_more": entry.counted[name] for name in COUNTERS}
+    def _counted(self, batch: WriteBatch) -> dict[str, int]:
+        return {"run": self.run} | {f"{name}_more": batch.counted[name] for name in COUNTERS}
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, batch: WriteBatch) -> None:
         """Kept rows that were sent again go."""
-        gone = [row["key"] for row in self._kept(list(entry.forgotten)) if entry.forgets(row)]
+        gone = [row["key"] for row in self._kept(list(batch.forgotten)) if batch.forgets(row)]
         for part in _chunks(gone):
             self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
 
-    def _move(self, entry: Entry) -> None:
+    def _move(self, batch: WriteBatch) -> None:
         """What would be kept in another record's row gets one of its own."""
-        for row in self._kept([key for key in entry.own_keys if key in entry.kept]):
-            if row["read"] != entry.kept[row["key"]]["read"]:
-                entry.move(row["key"])
+        for row in self._kept([key for key in batch.own_keys if key in batch.kept]):
+            if row["read"] != batch.kept[row["key"]]["read"]:
+                batch.move(row["key"])
 
     def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
         table = tables.kept
@@ -375,7 +375,7 @@ def open_ledger(
             make it.
         LedgerUnavailable: It could not be had in time.
     """
-    database = parse_place(location)
+    database = parse_location(location)
     for warning in database.warnings():
         log.warning("%s", warning)
 

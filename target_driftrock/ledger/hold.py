@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from target_driftrock.ledger.exclusive import HeldByAnother, exclusive, waited_out
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.reading import reading
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def holding(location: str, *, wait: float) -> Iterator[ExclusiveHold]:
     """
     with reading(location):
         pass  # to look for it makes none
-    take = partial(exclusive, parse_place(location), advice="wait for that run.")
+    take = partial(exclusive, parse_location(location), advice="wait for that run.")
     hold = waited_out(HeldByAnother, take, wait=wait)
     try:
         yield hold

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.database import opening
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 
 if TYPE_CHECKING:
     from target_driftrock.ledger.database import Database
@@ -20,7 +20,7 @@ def doubts(location: str) -> list[str]:
         SettingsInvalid: No run could keep its ledger there.
         LedgerUnavailable: It cannot be reached at present.
     """
-    database = parse_place(location)
+    database = parse_location(location)
     found = database.inspect()
     tables.judge_version(_version(database))
     return found

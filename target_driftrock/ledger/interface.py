@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_driftrock.events.event import Capture, Event, Refusal
+    from target_driftrock.events.event import Capture, Event, InvalidPart
     from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.events.outcome import Settled
 
@@ -112,7 +112,7 @@ class Forgotten(msgspec.Struct, frozen=True):
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a part. It is added to the counters of the run in the same transaction."""
 
-    part: Event | Refusal
+    part: Event | InvalidPart
     outcome: Settled
     is_superseded: bool = False
     """A later request for the same event was begun: this outcome is only counted, and the later one's stands."""

@@ -16,7 +16,7 @@ from target_driftrock.ledger.database import guarded, opening
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.interface import DEFENDING, Standing
 from target_driftrock.ledger.likeness import TO_DECIDE
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.rows import pages, rows_of
 from target_driftrock.ledger.tables import CODES, STANDINGS
 from target_driftrock.ledger.ways import remembered
@@ -163,7 +163,7 @@ def reading(location: str) -> Iterator[LedgerReader]:
         SettingsInvalid: There is no ledger, or not one that this version can read.
         LedgerUnavailable: It cannot be reached at present.
     """
-    database = parse_place(location)
+    database = parse_location(location)
     with database.look() as ask:
         if ask is None:
             raise _missing(database)

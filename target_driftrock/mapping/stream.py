@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from target_driftrock.events.event import Capture, Endpoint, Event, Origin, Part, Refusal
+from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Origin, Part
 from target_driftrock.events.identity import Way, Who, identity
 from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
@@ -93,14 +93,14 @@ class CompiledMapping:
             if value is None:
                 continue
             if type(value) is Wrong:
-                return self._refusal(origin, f"{name} {value.rule}", record)
+                return self._invalid(origin, f"{name} {value.rule}", record)
             body[name] = value
         written = write(body)
         content = (
             None if written is None else content_digest({name: body[name] for name in body if name not in IDENTITY})
         )
         if written is None or content is None:
-            return self._refusal(origin, f"{_unwritable(body)} {UNWRITABLE.rule}", record)
+            return self._invalid(origin, f"{_unwritable(body)} {UNWRITABLE.rule}", record)
         return self._event(origin, record, body, written=written, content=content)
 
     def _event(
@@ -133,8 +133,8 @@ class CompiledMapping:
         found = dict.fromkeys(former.of(record) for former in self.formers)
         return tuple(each for each in found if each is not None and each != but)
 
-    def _refusal(self, origin: Origin, reason: str, record: Record) -> Refusal:
-        return Refusal(origin=origin, mapping=self.label, reason=reason, who=self._who(record))
+    def _invalid(self, origin: Origin, reason: str, record: Record) -> InvalidPart:
+        return InvalidPart(origin=origin, mapping=self.label, reason=reason, who=self._who(record))
 
     def _who(self, record: Record) -> Who:
         """Whom the event would have been about, as far as that can be read."""

@@ -220,13 +220,13 @@ class Records:
         limit = self.settings.pace.max_events
         if limit is None:
             return True
-        undecided = self.tally.submitted - self._delivery.progress.decided  # read before the first requests
-        return self._delivery.progress.first_requests + undecided < limit
+        undecided = self.tally.submitted - self._delivery.statistics.decided  # read before the first requests
+        return self._delivery.statistics.first_requests + undecided < limit
 
     @property
     def _is_limit_reached(self) -> bool:
         limit = self.settings.pace.max_events
-        return limit is not None and self._delivery.progress.first_requests >= limit
+        return limit is not None and self._delivery.statistics.first_requests >= limit
 
     # When no more records come.
 
@@ -280,7 +280,7 @@ class Records:
         code = exit_code(causes, received=received)
         waiting = self._leave_ledger(code, self.receipt)
         if not was_read and self._is_limit_reached and not self._is_stopped():
-            sent = counted(self._delivery.progress.first_requests, "event")
+            sent = counted(self._delivery.statistics.first_requests, "event")
             log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
         held = self.tally.to_decide.total()
         say_end(code, causes, received=received, held=held, waiting=waiting)
@@ -322,7 +322,7 @@ class Records:
             pass
 
     def _receipt(self, read: int) -> Receipt:
-        progress, recorded = self._delivery.progress, self._recorded()
+        statistics, recorded = self._delivery.statistics, self._recorded()
         return Receipt(
             records=self.tally.records(read),
             records_read=read,
@@ -332,17 +332,17 @@ class Records:
             unknown_recorded=recorded and recorded[1],
             records_by_stream=self.tally.records_by_stream,
             events_by_line=self.tally.events_by_line,
-            latencies={f"p{percent}": progress.percentile(percent) * 1000 for percent in PERCENTILES}
-            if progress.latencies
+            latencies={f"p{percent}": statistics.percentile(percent) * 1000 for percent in PERCENTILES}
+            if statistics.latencies
             else {},
             refusals=self.tally.refusals,
             changes=self.tally.changes,
             changes_sent=self.tally.changes_sent,
             without_identity=self.tally.without_identity,
-            retries=progress.retries,
-            unknown=progress.unknown,
+            retries=statistics.retries,
+            unknown=statistics.unknown,
             token_requests=self._delivery.token_requests,
-            seconds=progress.seconds,
+            seconds=statistics.seconds,
             is_ledger_new=self.ledger is not None and self.ledger.is_new,
         )
 

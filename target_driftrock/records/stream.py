@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.events.columns import without_added
-from target_driftrock.events.event import Refusal
+from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.identity import NOBODY
 from target_driftrock.events.identity import digest as bytes_digest
 from target_driftrock.mapping import attribute, values
@@ -94,16 +94,16 @@ class RecordStream:
         fault = self._fault(record if read is None else read, mapping) if self._validates else None
         if fault is None:
             return part
-        return self.refusal(origin, f"schema: {fault}", who=NOBODY if part is None else part.who)
+        return self.invalid(origin, f"schema: {fault}", who=NOBODY if part is None else part.who)
 
     def keyed(self, record: dict[str, Any], origin: Origin) -> Origin:
         """The origin with the stream and key properties of the record, where it has them."""
         key = self._key(record) if self._key is not None else None
         return replace(origin, key=key if isinstance(key, str) else None)
 
-    def refusal(self, origin: Origin, reason: str, *, who: Who = NOBODY) -> Refusal:
+    def invalid(self, origin: Origin, reason: str, *, who: Who = NOBODY) -> InvalidPart:
         """A record of this stream that must not be sent."""
-        return Refusal(origin=origin, mapping=f"stream {shown(self.name)}", reason=reason, who=who)
+        return InvalidPart(origin=origin, mapping=f"stream {shown(self.name)}", reason=reason, who=who)
 
     def asks_for(self, name: str) -> bool:
         """Whether a mapping of this stream names a property as read, or nothing would be sent of it anyway."""

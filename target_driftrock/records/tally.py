@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
-from target_driftrock.events.event import Event, Refusal
+from target_driftrock.events.event import Event, InvalidPart
 from target_driftrock.events.outcome import (
     ACCOUNTS,
     AlreadyDelivered,
@@ -264,7 +264,7 @@ class Tally:
             return
         self._invalid_from_start[stream] = invalid + 1 if kind == "invalid" else -1
         if invalid + 1 == FIRST_INVALID and kind == "invalid":
-            reason = next(part.reason for part in parts if isinstance(part, Refusal))
+            reason = next(part.reason for part in parts if isinstance(part, InvalidPart))
             raise RejectsAboveLimit(_STREAM_INVALID.format(stream=shown(stream), reason=reason))
 
 

@@ -193,12 +193,12 @@ class Streams:
     def _map(self, stream_map: StreamMap, sink: Sink, message: Record, origin: Origin) -> None:
         stream = sink.stream
         if message.fault is not None:
-            self._batch.add(stream.refusal(stream.keyed(message.record, origin), message.fault))
+            self._batch.add(stream.invalid(stream.keyed(message.record, origin), message.fault))
             return
         try:
             record = stream_map.transform({**stream.nulls, **message.record} if stream.nulls else message.record)
         except Exception as error:  # noqa: BLE001 - an expression can fail in any way, and its text holds values
-            self._batch.add(stream.refusal(stream.keyed(message.record, origin), failure(error)))
+            self._batch.add(stream.invalid(stream.keyed(message.record, origin), failure(error)))
             return
         if record is not None:
             sink.process_record(record, {"origin": origin, "read": message.record})

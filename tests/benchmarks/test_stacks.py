@@ -19,11 +19,11 @@ THREAD = f"thread (8): delivery;Thread._bootstrap ({PYTHON}/threading.py:1002)"
 LOOP = f"{THREAD};ThreadWorker._work ({OURS}/delivery/worker.py:119);Runner.run ({PYTHON}/asyncio/runners.py:118)"
 ATTEMPT = f"{LOOP};Dispatcher._attempt ({OURS}/delivery/dispatcher.py:300)"
 POST = f"{ATTEMPT};HttpTransport.post ({OURS}/delivery/transport.py:90)"
-JOURNAL = (
+CROSSING = (
     f"thread (9): ledger_0;_worker ({PYTHON}/concurrent/futures/thread.py:83)"
-    f";GroupingJournal._perform ({OURS}/ledger/journal.py:99)"
+    f";LedgerThread._perform ({OURS}/ledger/threaded.py:99)"
 )
-COMMIT = f"{JOURNAL};DurableLedger.commit ({OURS}/ledger/durable.py:110)"
+COMMIT = f"{CROSSING};DurableLedger.commit ({OURS}/ledger/durable.py:110)"
 EXECUTE = f"{COMMIT};Connection.exec_driver_sql ({THEIRS}/sqlalchemy/engine/base.py:1779)"
 IMPORT = ";_find_and_load (<frozen importlib._bootstrap>:1176)"
 
@@ -64,10 +64,10 @@ IMPORT = ";_find_and_load (<frozen importlib._bootstrap>:1176)"
         pytest.param(f"{LOOP};data_received ({THEIRS}/aiohttp/client_proto.py:300)", Part.CLIENT, id="an answer"),
         pytest.param(f"{THREAD};close ({THEIRS}/aiohttp/connector.py:90)", Part.CLIENT, id="aiohttp by itself"),
         pytest.param(LOOP, Part.CLIENT, id="the loop itself"),
-        pytest.param(f"{ATTEMPT};commit ({OURS}/ledger/journal.py:70)", Part.JOURNAL, id="handing changes over"),
-        pytest.param(JOURNAL, Part.JOURNAL, id="taking changes over"),
-        pytest.param(f"{ATTEMPT};submit ({PYTHON}/concurrent/futures/thread.py:170)", Part.JOURNAL, id="a queue"),
-        pytest.param(f"{COMMIT};Entry.take ({OURS}/ledger/entry.py:60)", Part.LEDGER, id="the entry"),
+        pytest.param(f"{ATTEMPT};commit ({OURS}/ledger/threaded.py:70)", Part.CROSSING, id="handing changes over"),
+        pytest.param(CROSSING, Part.CROSSING, id="taking changes over"),
+        pytest.param(f"{ATTEMPT};submit ({PYTHON}/concurrent/futures/thread.py:170)", Part.CROSSING, id="a queue"),
+        pytest.param(f"{COMMIT};WriteBatch.take ({OURS}/ledger/write_batch.py:60)", Part.LEDGER, id="the entry"),
         pytest.param(EXECUTE, Part.SQLALCHEMY, id="SQLAlchemy"),
         pytest.param(
             f"{EXECUTE};DefaultDialect.do_executemany ({THEIRS}/sqlalchemy/engine/default.py:941)",
@@ -120,7 +120,7 @@ def test_code_of_another_checkout_is_told_by_the_same_table() -> None:
 
 def test_samples_of_a_part_add_up() -> None:
     """Stacks that differ are still of one part."""
-    assert stacks.parts([f"{ATTEMPT} 2", f"{READER} 1", f"{ATTEMPT};step ({OURS}/delivery/passage.py:3) 5"]) == {
+    assert stacks.parts([f"{ATTEMPT} 2", f"{READER} 1", f"{ATTEMPT};step ({OURS}/delivery/pending.py:3) 5"]) == {
         Part.DISPATCHER: 7,
         Part.READING: 1,
     }

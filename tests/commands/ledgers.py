@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from target_driftrock.delivery.admission import COLLISION, UNDECIDED
-from target_driftrock.events.event import Event, Origin, Refusal
+from target_driftrock.events.event import Event, InvalidPart, Origin
 from target_driftrock.events.identity import digest
 from target_driftrock.events.outcome import Delivered, Held, HeldAs, Rejected
 from target_driftrock.ledger.durable import DurableLedger, open_ledger
@@ -92,9 +92,9 @@ def lead(
     )
 
 
-def invalid(number: int, stream: str = "leads", /, **values: Any) -> Refusal:
+def invalid(number: int, stream: str = "leads", /, **values: Any) -> InvalidPart:
     """Such a lead, refused before it could become an event."""
-    return examples.refusal(number, who=who(None, values), read=origin(number, stream, **values))
+    return examples.invalid_part(number, who=who(None, values), read=origin(number, stream, **values))
 
 
 def delivered(event: Event) -> Concluded:

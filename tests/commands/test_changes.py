@@ -19,11 +19,11 @@ from target_driftrock.events.identity import Way
 from target_driftrock.events.outcome import Held, HeldAs, Invalid
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.digests import Digests
-from target_driftrock.ledger.entry import Keys
 from target_driftrock.ledger.interface import Change, Concluded, Intent, Lost, Standing
 from target_driftrock.ledger.reading import Selection
 from target_driftrock.ledger.settling import PAGE, TO_SEND, Settlement, settle
 from target_driftrock.ledger.tables import CODES, STANDINGS
+from target_driftrock.ledger.write_batch import Keys
 from tests.commands.ledgers import PLACES, collided, delivered, invalid, lead, rejected, write, writing
 from tests.delivery import examples
 from tests.ledger.rows import rows

@@ -39,7 +39,7 @@ from target_driftrock.ledger.interface import (
 from tests.contract.memory import MemoryLedger
 from tests.contract.places import new_schema, opened
 from tests.contract.recalling import Seen, looked_up
-from tests.delivery.examples import capture, event, origin, refusal
+from tests.delivery.examples import capture, event, invalid_part, origin
 
 SERIALS = count()
 EVENTS = range(4)
@@ -120,7 +120,7 @@ def changes(draw: st.DrawFn, serial: int) -> Change | OfAnother:
             st.just(Lost(found)),
             st.sampled_from(OF_ANOTHER).map(lambda kind: OfAnother(kind, found, other)),
             st.just(Concluded(part=found, outcome=draw(st.sampled_from(OUTCOMES)), is_superseded=draw(st.booleans()))),
-            st.just(Concluded(part=refusal(draw(st.sampled_from(EVENTS))), outcome=Invalid(reason="a rule"))),
+            st.just(Concluded(part=invalid_part(draw(st.sampled_from(EVENTS))), outcome=Invalid(reason="a rule"))),
             st.sampled_from(CAPTURES).map(lambda number: Proven(capture(f"{serial}:{number}"))),
         ).filter(lambda change: not _is_superseded_otherwise(change))
     )

@@ -36,7 +36,7 @@ from target_driftrock.ledger.interface import (
     Withdrawn,
 )
 from tests.contract.recalling import Seen, row, seen, standings
-from tests.delivery.examples import capture, event, origin, refusal
+from tests.delivery.examples import capture, event, invalid_part, origin
 
 ONE = event(1)
 OTHER_CONTENT = event(1, content_of=b"other")
@@ -62,7 +62,7 @@ def concluded(outcome: Settled, part: Event = ONE) -> Concluded:
 
 STANDINGS = [
     pytest.param([], None, id="nothing"),
-    pytest.param([Concluded(part=refusal(1), outcome=INVALID)], None, id="invalid"),
+    pytest.param([Concluded(part=invalid_part(1), outcome=INVALID)], None, id="invalid"),
     pytest.param([Intent(ONE), concluded(Delivered())], Standing.DELIVERED, id="delivered"),
     pytest.param([concluded(Delivered(is_change=True))], Standing.DELIVERED, id="delivered as a change"),
     pytest.param([concluded(Delivered()), concluded(AlreadyDelivered())], Standing.DELIVERED, id="already delivered"),
@@ -168,7 +168,7 @@ def test_each_content_stands_by_itself_when_one_event_has_several(ledger: Ledger
             id="other content of another record delivered",
         ),
         pytest.param([concluded(CONFLICT)], *[Changed(cause=ChangeCause.SETTLED, is_said=True)] * 3, id="changed"),
-        pytest.param([Concluded(part=refusal(1), outcome=INVALID)], Send(), Send(), Send(), id="invalid"),
+        pytest.param([Concluded(part=invalid_part(1), outcome=INVALID)], Send(), Send(), Send(), id="invalid"),
         pytest.param([concluded(REJECTED)], Send(), Send(), Send(), id="rejected"),
         pytest.param([concluded(POISONED)], Send(), Send(), Send(), id="held as poisoned"),
         pytest.param([concluded(COLLIDES)], Send(), Send(), Send(), id="held as a collision"),
@@ -401,7 +401,7 @@ def test_outcomes_are_counted_when_concluded(ledger: Ledger) -> None:
     ledger.commit([concluded(Delivered()), concluded(AlreadyDelivered()), concluded(CONFLICT), concluded(AS_FORMER)])
     ledger.commit([concluded(REJECTED, event(2)), SUPERSEDED, Lost(event(3)), Lost(event(3))])
     ledger.commit([concluded(UNKNOWN, event(3)), concluded(POISONED, event(4))])
-    ledger.commit([Concluded(part=refusal(5), outcome=INVALID), Concluded(part=refusal(6), outcome=INVALID)])
+    ledger.commit([Concluded(part=invalid_part(5), outcome=INVALID), Concluded(part=invalid_part(6), outcome=INVALID)])
     ledger.commit([concluded(COLLIDES, event(7)), concluded(TO_SAY, event(8)), concluded(MAY_HAVE_ARRIVED, event(9))])
 
     assert ledger.counts() == Counts(delivered=1, rejected=3, held=4, invalid=2, unknown=2)

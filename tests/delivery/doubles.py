@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from target_driftrock.delivery.life import LIFE, State
-from target_driftrock.delivery.passage import Passage
+from target_driftrock.delivery.pending import PendingEvent
 from target_driftrock.errors import LedgerUnavailable, TokenRejected
 from target_driftrock.events.answer import Answer, Reply
 from target_driftrock.events.event import Event
@@ -154,7 +154,7 @@ class FixedKey:
         return "key"
 
 
-class HeldToItsTable(Passage):
+class HeldToItsTable(PendingEvent):
     """Moves only as the table of an event's life says."""
 
     __slots__ = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from target_driftrock.events.event import Capture, Endpoint, Event, Origin, Refusal
+from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Origin
 from target_driftrock.events.identity import NOBODY, Way, Who, digest, identity
 from target_driftrock.settings import OnChanged
 
@@ -69,9 +69,9 @@ def event(
     )
 
 
-def refusal(position: int, *, who: Who = NOBODY, read: Origin | None = None) -> Refusal:
+def invalid_part(position: int, *, who: Who = NOBODY, read: Origin | None = None) -> InvalidPart:
     """A record that cannot become an event."""
-    return Refusal(
+    return InvalidPart(
         origin=origin(position) if read is None else read,
         mapping="stream leads",
         reason="schema: /email type",

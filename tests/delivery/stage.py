@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from target_driftrock.auth import Tokens
 from target_driftrock.delivery.dispatcher import Dispatcher
-from target_driftrock.delivery.passage import Plan, Progress
+from target_driftrock.delivery.pending import DeliveryConfig, Statistics
 from target_driftrock.events.event import Part
 from target_driftrock.events.outcome import Outcome
 from target_driftrock.ledger.interface import Proven
-from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.ledger.threaded import LedgerThread
 from tests import virtual_time
 from tests.delivery.doubles import (
     HeldToItsTable,
@@ -41,7 +41,7 @@ class Ending:
     error: BaseException | None
     transport: ScriptedTransport
     ledger: RecordingLedger
-    progress: Progress
+    statistics: Statistics
     ended_at: float
 
     def __getitem__(self, position: int) -> Outcome:
@@ -80,7 +80,7 @@ class Stage:
         outcomes: list[tuple[int, Outcome]] = []
         transport = ScriptedTransport(self.react)
         dispatcher = Dispatcher(
-            plan=Plan(
+            config=DeliveryConfig(
                 api=API,
                 max_concurrency=self.max_concurrency,
                 most_per_second=self.max_per_second,
@@ -89,11 +89,11 @@ class Stage:
             ),
             transport=transport,
             tokens=self.tokens,
-            journal=GroupingJournal(self.ledger, executor=InLoopExecutor(lambda: self.commit_seconds)),
+            ledger=LedgerThread(self.ledger, executor=InLoopExecutor(lambda: self.commit_seconds)),
             wall=lambda: WALL + loop.time(),
             roll=self.roll,
             report=lambda part, outcome: outcomes.append((part.origin.position, outcome)),
-            passage=HeldToItsTable,
+            pending=HeldToItsTable,
         )
         dispatcher.submit(parts)
         beside = asyncio.create_task(_beside(dispatcher, meanwhile))
@@ -107,7 +107,7 @@ class Stage:
             error=error,
             transport=transport,
             ledger=self.ledger,
-            progress=dispatcher.progress,
+            statistics=dispatcher.statistics,
             ended_at=loop.time(),
         )
 

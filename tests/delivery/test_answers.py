@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from target_driftrock.errors import NotTheApi
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, HeldAs, Invalid, Rejected, Settled
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Intent, Lost, Withdrawn
 from tests.delivery.doubles import RecordingLedger, always, script, status
-from tests.delivery.examples import event, refusal
+from tests.delivery.examples import event, invalid_part
 from tests.delivery.stage import Stage
 
 
@@ -21,7 +21,7 @@ def test_an_event_is_delivered_when_the_answer_is_a_2xx(code: int) -> None:
     assert ending.error is None
     assert ending.kinds() == {1: "Delivered"}
     assert ending.ledger.changes(1) == ["Intent", "Delivered"]
-    assert ending.progress.retries == 0
+    assert ending.statistics.retries == 0
 
 
 @pytest.mark.parametrize("code", [400, 402, 409, 410, 413, 415, 422, 403, 404, 405, 301, 302, 307, 308])
@@ -43,24 +43,24 @@ def test_an_event_is_tried_again_when_the_answer_is_no_verdict(code: int) -> Non
     assert ending.error is None
     assert ending.kinds() == {1: "Delivered"}
     assert ending.ledger.changes(1) == ["Intent", "Answered"] * 3 + ["Intent", "Delivered"]
-    assert ending.progress.retries == 3
-    assert ending.progress.unknown == 0
+    assert ending.statistics.retries == 3
+    assert ending.statistics.unknown == 0
 
 
 @pytest.mark.parametrize(
     ("fault", "change", "unknown"),
     [
-        pytest.param(Fault.NOT_SENT, "Answered", 0, id="no connection"),
-        pytest.param(Fault.NO_ANSWER, "Lost", 1, id="answer lost"),
+        pytest.param(NoAnswer.NOT_SENT, "Answered", 0, id="no connection"),
+        pytest.param(NoAnswer.LOST, "Lost", 1, id="answer lost"),
     ],
 )
-def test_an_event_is_tried_again_when_there_is_no_answer(fault: Fault, change: str, unknown: int) -> None:
+def test_an_event_is_tried_again_when_there_is_no_answer(fault: NoAnswer, change: str, unknown: int) -> None:
     """Not sent is nothing unknown; a lost answer is, and is counted."""
     ending = Stage(react=script({1: [fault]})).play([event(1)])
 
     assert ending.kinds() == {1: "Delivered"}
     assert ending.ledger.changes(1) == ["Intent", change, "Intent", "Delivered"]
-    assert ending.progress.unknown == unknown
+    assert ending.statistics.unknown == unknown
     assert ending.ledger.counts().unknown == unknown
 
 
@@ -68,9 +68,9 @@ def test_an_event_is_tried_again_when_there_is_no_answer(fault: Fault, change: s
     ("replies", "outcome"),
     [
         pytest.param([status(409)], "Rejected", id="at first"),
-        pytest.param([Fault.NO_ANSWER, status(409)], "Delivered", id="after a lost answer"),
-        pytest.param([Fault.NO_ANSWER, status(503), status(409)], "Delivered", id="after a lost answer and a 503"),
-        pytest.param([Fault.NOT_SENT, status(409)], "Rejected", id="after no connection"),
+        pytest.param([NoAnswer.LOST, status(409)], "Delivered", id="after a lost answer"),
+        pytest.param([NoAnswer.LOST, status(503), status(409)], "Delivered", id="after a lost answer and a 503"),
+        pytest.param([NoAnswer.NOT_SENT, status(409)], "Rejected", id="after no connection"),
         pytest.param([status(503), status(409)], "Rejected", id="after a 503"),
     ],
 )
@@ -175,14 +175,14 @@ def test_an_unknown_is_counted_once_when_the_run_that_sent_it_was_killed(
 
     ending = Stage(ledger=ledger, holds_unknown=on_unknown == "hold").play([event(1)])
 
-    assert ending.progress.unknown == counted
+    assert ending.statistics.unknown == counted
     assert ending.ledger.counts().unknown == already + counted
     assert ending.ledger.changes(1)[:counted] == ["Lost"] * counted
 
 
 def test_an_event_is_held_when_its_answer_is_lost_and_unknowns_are_held() -> None:
     """Under `on_unknown: hold` it is sent once and kept, and no later run sends it."""
-    react = script({1: [Fault.NO_ANSWER], 2: [Fault.NOT_SENT]})
+    react = script({1: [NoAnswer.LOST], 2: [NoAnswer.NOT_SENT]})
 
     ending = Stage(react=react, holds_unknown=True).play([event(1), event(2)])
     again = Stage(ledger=ending.ledger, holds_unknown=True).play([event(1)])
@@ -197,7 +197,7 @@ def test_an_event_is_held_when_its_answer_is_lost_and_unknowns_are_held() -> Non
 
 def test_an_event_is_held_as_unknown_when_a_lost_answer_is_also_its_sixth_failure() -> None:
     """Under `on_unknown: hold` a lost answer is unknown whatever came before: poisoned, it would be sent again."""
-    failing: list[Reply] = [*[status(503)] * 5, Fault.NO_ANSWER]
+    failing: list[Reply] = [*[status(503)] * 5, NoAnswer.LOST]
 
     ending = Stage(react=script({1: failing}), holds_unknown=True).play([event(number) for number in range(1, 201)])
 
@@ -219,13 +219,13 @@ def test_an_event_without_identity_is_sent_each_time_when_it_comes_again() -> No
 
 def test_a_refused_part_is_recorded_when_submitted() -> None:
     """What we refuse goes the way of an event: committed, then reported, and never sent."""
-    ending = Stage().play([refusal(1), event(2), refusal(3)])
+    ending = Stage().play([invalid_part(1), event(2), invalid_part(3)])
 
     assert ending[1] == Invalid(reason="schema: /email type")
     assert ending.kinds() == {1: "Invalid", 2: "Delivered", 3: "Invalid"}
     assert ending.ledger.counts().invalid == 2
     assert ending.transport.serials() == [2]
-    assert ending.progress.decided == 3
+    assert ending.statistics.decided == 3
 
 
 def test_nothing_is_held_up_when_there_is_nothing() -> None:
@@ -237,10 +237,10 @@ def test_nothing_is_held_up_when_there_is_nothing() -> None:
     assert ending.ended_at < 1
 
 
-@pytest.mark.parametrize("between", [status(503), status(429), Fault.NOT_SENT], ids=["503", "429", "no connection"])
+@pytest.mark.parametrize("between", [status(503), status(429), NoAnswer.NOT_SENT], ids=["503", "429", "no connection"])
 def test_a_conflict_is_a_delivery_when_a_run_before_lost_the_answer_and_stopped(between: Reply) -> None:
     """An answer without a verdict, or none at all, does not say that the earlier request did not arrive."""
-    first = Stage(react=script({1: [Fault.NO_ANSWER]}, otherwise=between), max_outage=20).play([event(1)])
+    first = Stage(react=script({1: [NoAnswer.LOST]}, otherwise=between), max_outage=20).play([event(1)])
 
     later = Stage(react=always({1: status(409)}), ledger=first.ledger).play([event(1)])
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from tests.delivery.servers import (
     BODY,
     GREETING,
@@ -56,7 +56,7 @@ def test_the_answer_is_lost_when_a_standing_connection_breaks(run: Run, script: 
     """Once a request may have begun to leave, what became of it is unknown, and it is not sent again by itself."""
     server = Server(script)
 
-    assert run(reply_of(server, body=body)) is Fault.NO_ANSWER
+    assert run(reply_of(server, body=body)) is NoAnswer.LOST
     assert server.connections == 1
 
 
@@ -79,7 +79,7 @@ async def drop_by_drop(exchange: Exchange) -> None:
 )
 def test_the_answer_is_lost_when_it_is_not_complete_in_time(run: Run, script: Script) -> None:
     """`read_timeout` is for the whole answer: bytes that trickle in do not prolong it."""
-    assert run(reply_of(Server(script), read_timeout=SHORT)) is Fault.NO_ANSWER
+    assert run(reply_of(Server(script), read_timeout=SHORT)) is NoAnswer.LOST
 
 
 def test_the_answer_is_lost_when_its_head_has_no_end(run: Run) -> None:
@@ -91,7 +91,7 @@ def test_the_answer_is_lost_when_its_head_has_no_end(run: Run) -> None:
         while True:
             await exchange.send(b"X-Filler: " + b"x" * 10_000 + b"\r\n")
 
-    assert run(reply_of(Server(endless), read_timeout=60.0)) is Fault.NO_ANSWER  # long before its time is over
+    assert run(reply_of(Server(endless), read_timeout=60.0)) is NoAnswer.LOST  # long before its time is over
 
 
 def test_the_status_is_known_when_the_body_has_no_end(run: Run) -> None:
@@ -169,7 +169,7 @@ def test_each_request_has_the_whole_time_when_a_connection_serves_several(run: R
             return await post(transport), now() - began
 
     reply, seconds = run(scenario())
-    assert reply is Fault.NO_ANSWER
+    assert reply is NoAnswer.LOST
     assert seconds > 0.75 * SHORT
     assert server.connections == 1
 

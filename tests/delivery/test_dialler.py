@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from target_driftrock.delivery.dialler import authority
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from tests import certificates, threads
 from tests.delivery.servers import (
     GREETING,
@@ -81,7 +81,7 @@ def test_nothing_was_sent_when_tls_is_not_agreed(run: Run, script: Script) -> No
     """A request that never had its connection may be tried again without a doubt."""
     server = Server(script)
 
-    assert run(reply_of(server, url="https://127.0.0.1:{port}", connect_timeout=SHORT)) is Fault.NOT_SENT
+    assert run(reply_of(server, url="https://127.0.0.1:{port}", connect_timeout=SHORT)) is NoAnswer.NOT_SENT
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_nothing_was_sent_when_nobody_is_there(run: Run, closed_port: int, url: 
         async with transport_to(url.format(port=closed_port), connect_timeout=2.0) as transport:
             return await post(transport)
 
-    assert run(scenario()) is Fault.NOT_SENT
+    assert run(scenario()) is NoAnswer.NOT_SENT
 
 
 def test_nothing_was_sent_when_no_thread_is_left_to_look_up_a_name(run: Run, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,7 +109,7 @@ def test_nothing_was_sent_when_no_thread_is_left_to_look_up_a_name(run: Run, cap
                 refused = [await post(transport) for _ in range(3)]
             return [*refused, await post(transport)]
 
-    assert run(scenario()) == [*[Fault.NOT_SENT] * 3, Answer(status=200, excerpt=b"{}")]
+    assert run(scenario()) == [*[NoAnswer.NOT_SENT] * 3, Answer(status=200, excerpt=b"{}")]
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert "ulimit -u" in warning
 
@@ -132,7 +132,7 @@ def test_an_event_goes_only_to_whom_the_certificates_name_when_tls_is_spoken(
 
     reply = run(reply_of(api, url="https://127.0.0.1:{port}", tls=certificates.server_context(pem), environ=environ))
 
-    assert reply == (Answer(status=200, excerpt=b"{}") if trusted else Fault.NOT_SENT)
+    assert reply == (Answer(status=200, excerpt=b"{}") if trusted else NoAnswer.NOT_SENT)
     assert len(api.requests) == trusted
 
 
@@ -178,7 +178,7 @@ def test_nothing_was_sent_when_the_proxy_gives_no_connection(run: Run, answer: b
     """Until the tunnel stands nothing of the event has left, and the proxy never sees the token."""
     server = connecting(answer)
 
-    assert run(proxied(server, connect_timeout=SHORT if answer is None else 5.0)) is Fault.NOT_SENT
+    assert run(proxied(server, connect_timeout=SHORT if answer is None else 5.0)) is NoAnswer.NOT_SENT
     assert server.requests[0].startswith(b"CONNECT api.example.com:443 HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic YWRhOmNhbmFyeQ==\r\n" in server.requests[0]
     assert TOKEN.encode() not in server.requests[0]
@@ -188,7 +188,7 @@ def test_the_proxy_is_passed_by_when_no_proxy_names_the_host(run: Run) -> None:
     """NO_PROXY holds for events."""
     server = connecting(b"")
 
-    assert run(proxied(server, {"NO_PROXY": "api.example.com"}, connect_timeout=SHORT)) is not Fault.NO_ANSWER
+    assert run(proxied(server, {"NO_PROXY": "api.example.com"}, connect_timeout=SHORT)) is not NoAnswer.LOST
     assert not server.requests
 
 

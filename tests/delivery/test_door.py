@@ -11,12 +11,12 @@ from dataclasses import replace
 import pytest
 
 from target_driftrock.delivery.door import Delivery, Resources
-from target_driftrock.delivery.passage import Plan
+from target_driftrock.delivery.pending import DeliveryConfig
 from target_driftrock.delivery.transport import Transport
 from target_driftrock.errors import LedgerUnavailable, NoThread, NotTheApi
 from target_driftrock.events.answer import Answer
 from target_driftrock.events.outcome import Delivered, Open, Outcome
-from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.ledger.threaded import LedgerThread
 from tests import threads
 from tests.delivery.doubles import After, React, RecordingLedger, ScriptedTokens, ScriptedTransport, accept, always
 from tests.delivery.examples import API, event
@@ -33,11 +33,11 @@ def delivery_to(react: React, *, ledger: RecordingLedger | None = None, grace: f
 def resources(react: React, ledger: RecordingLedger) -> Resources:
     """What it stands on."""
     return Resources(
-        plan=Plan(api=API, max_concurrency=4, max_outage=60),
+        config=DeliveryConfig(api=API, max_concurrency=4, max_outage=60),
         tokens=ScriptedTokens(latency=0),
         hold=lambda _: ledger,
         open_transport=lambda: ScriptedTransport(react),
-        open_journal=GroupingJournal,
+        in_thread=LedgerThread,
         roll=lambda: 0.0,
     )
 
@@ -90,7 +90,7 @@ def test_nothing_more_begins_when_the_with_is_left_early(ends_by: str) -> None:
 
     with suppress(ZeroDivisionError), delivery.opened(is_stopped=lambda: bool(stops)):
         delivery.submit([event(number) for number in range(1, 11)])
-        until(lambda: delivery.progress.first_requests == 1, delivery)
+        until(lambda: delivery.statistics.first_requests == 1, delivery)
         stops.append(True)
         if ends_by == "an exception":
             raise ZeroDivisionError
@@ -106,7 +106,7 @@ def test_each_part_comes_back_with_its_outcome_when_delivered() -> None:
 
     delivery.submit([event(1, person="p"), event(2, person="p")])
     delivery.submit([event(3, person="p")])
-    until(lambda: delivery.progress.first_requests == 3, delivery)
+    until(lambda: delivery.statistics.first_requests == 3, delivery)
     delivery.end_input()
 
     assert ended(delivery) == [(1, Delivered()), (2, Delivered()), (3, Delivered())]
@@ -171,7 +171,7 @@ def test_nothing_is_waited_for_when_stopped_twice() -> None:
     delivery = delivery_to(lambda _: After(3_600.0, Answer(status=201)), grace=3_600.0)
     begun(delivery)
     delivery.submit([event(1)])
-    until(lambda: delivery.progress.first_requests == 1, delivery)
+    until(lambda: delivery.statistics.first_requests == 1, delivery)
 
     delivery.stop()
     delivery.stop()
@@ -230,7 +230,7 @@ def test_a_call_is_harmless_when_the_thread_was_not_started(call: str) -> None:
 
     assert not delivery.is_started
     assert not delivery.is_running
-    assert delivery.progress.decided == 0
+    assert delivery.statistics.decided == 0
 
 
 def test_the_wait_ends_when_something_is_settled() -> None:

@@ -17,9 +17,9 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from target_driftrock.delivery.admission import ANSWER_LOST, Send, admit
-from target_driftrock.delivery.passage import Passage
+from target_driftrock.delivery.pending import PendingEvent
 from target_driftrock.delivery.verdict import CONFLICT, Step, judge
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from target_driftrock.events.event import Event, Origin
 from target_driftrock.events.identity import NOBODY, Who
 from target_driftrock.events.outcome import (
@@ -48,7 +48,7 @@ from target_driftrock.ledger.interface import (
 from target_driftrock.ledger.likeness import TO_DECIDE
 from target_driftrock.settings import OnChanged
 from tests.contract.memory import MemoryLedger
-from tests.delivery.examples import event, refusal
+from tests.delivery.examples import event, invalid_part
 from tests.simulation.kept import KeptRows, Row
 from tests.simulation.likeness import is_same_person
 
@@ -199,11 +199,11 @@ class Api:
     def post(self, sent: Event, *, is_unwanted: bool, fate: Fate) -> Reply:
         """What comes back, if anything does."""
         if fate is Fate.NOT_SENT:
-            return Fault.NOT_SENT
+            return NoAnswer.NOT_SENT
         if fate in {Fate.LOST_BEFORE, Fate.DIES_BEFORE}:
-            return Fault.NO_ANSWER
+            return NoAnswer.LOST
         answer = self._judge(sent, is_refused=is_unwanted or fate is Fate.REFUSED)
-        return answer if fate in {Fate.ACCEPTED, Fate.REFUSED} else Fault.NO_ANSWER
+        return answer if fate in {Fate.ACCEPTED, Fate.REFUSED} else NoAnswer.LOST
 
     def _judge(self, sent: Event, *, is_refused: bool) -> Answer:
         if self.says_conflict and sent.event_id in self.ids:
@@ -262,7 +262,7 @@ class Play:
     def _read(self, record: Record, given: Sequence[Fate], *, row: str | None = None) -> None:
         self._position += 1
         if self._is_bad(record):
-            part = refusal(self._position, who=record.who, read=self._origin(record, row))
+            part = invalid_part(self._position, who=record.who, read=self._origin(record, row))
             self._commit([Concluded(part=part, outcome=Invalid(reason=part.reason))])
             return
         read = self._event(record, row)
@@ -274,18 +274,18 @@ class Play:
         lost: list[Change] = [_lost(read, each) for each in admission.doubtful if each.standing is Standing.INTENDED]
         if isinstance(admission.verdict, Send):
             self._commit(lost)
-            passage = Passage(event=read, known=known)
-            passage.was_unknown, passage.is_change = admission.verdict.was_unknown, admission.verdict.is_change
-            self._send(passage, record, given)
+            pending = PendingEvent(event=read, known=known)
+            pending.was_unknown, pending.is_change = admission.verdict.was_unknown, admission.verdict.is_change
+            self._send(pending, record, given)
         else:
             self._settle(read, admission.verdict, lost)
 
     def _is_bad(self, record: Record) -> bool:
         return record.sheet in self._bad and Mend.SCHEMA not in self._mended
 
-    def _send(self, passage: Passage, record: Record, given: Sequence[Fate]) -> None:
+    def _send(self, pending: PendingEvent, record: Record, given: Sequence[Fate]) -> None:
         """Until there is a verdict; when the history says no more of it, the run ends with it open."""
-        sent = passage.event
+        sent = pending.event
         for fate in given:
             self._commit([Intent(sent)])
             self._judge_request(sent)
@@ -295,44 +295,44 @@ class Play:
             if fate in DYING:
                 self._run += 1
                 return
-            step = judge(reply, was_unknown=passage.was_unknown, rival=passage.rival())
-            is_refused = step is Step.REFUSE and not _rejected(passage, reply).may_have_arrived
+            step = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
+            is_refused = step is Step.REFUSE and not _rejected(pending, reply).may_have_arrived
             is_not_there = step in {Step.RETRY_NOT_SENT, Step.SETTLE_RIVAL}  # a 409 tells of what was sent before it
             if is_refused or (is_not_there and not was_perhaps):
                 self._perhaps[sent.event_id].discard(sent.body)
-            if self._follow(passage, reply, step):
+            if self._follow(pending, reply, step):
                 return
         self._run += 1
 
-    def _follow(self, passage: Passage, reply: Reply, step: Step) -> bool:
+    def _follow(self, pending: PendingEvent, reply: Reply, step: Step) -> bool:
         """Commit what follows from a reply; whether that settles the event."""
-        sent = passage.event
+        sent = pending.event
         match step:
             case Step.DELIVER:
-                self._settle(sent, Delivered(is_change=passage.is_change))
+                self._settle(sent, Delivered(is_change=pending.is_change))
             case Step.REFUSE:
-                self._settle(sent, _rejected(passage, reply))
+                self._settle(sent, _rejected(pending, reply))
             case Step.SETTLE_RIVAL:
-                self._settle_rivals(passage, reply)
+                self._settle_rivals(pending, reply)
             case Step.RETRY_UNKNOWN if self._holds_unknown:
                 self._settle(sent, Held(reason=ANSWER_LOST, is_unknown=True), [Lost(sent)])
             case Step.RETRY_UNKNOWN:
-                passage.was_unknown = True
+                pending.was_unknown = True
                 self._commit([Lost(sent)])
                 return False
             case _:
-                self._commit([Answered(sent, was_unknown=passage.was_unknown)])
+                self._commit([Answered(sent, was_unknown=pending.was_unknown)])
                 return False
         return True
 
-    def _settle_rivals(self, passage: Passage, reply: Reply) -> None:
-        sent = passage.event
-        rivals = [each for each in passage.rivals if each.standing in PERHAPS_ACCEPTED]
+    def _settle_rivals(self, pending: PendingEvent, reply: Reply) -> None:
+        sent = pending.event
+        rivals = [each for each in pending.rivals if each.standing in PERHAPS_ACCEPTED]
         self._settled_by_api.update([_content(sent), *(self._contents[each.row] for each in rivals)])
         is_sent = self._on_changed is OnChanged.SEND
         changed = Changed(cause=ChangeCause.CONFLICT, is_said=self._on_changed is not None)
         self._settle(
-            sent, _rejected(passage, reply) if is_sent else changed, [Arrived(sent, each.row) for each in rivals]
+            sent, _rejected(pending, reply) if is_sent else changed, [Arrived(sent, each.row) for each in rivals]
         )
 
     def _settle(self, settled: Event, outcome: Settled, beside: Sequence[Change] = ()) -> None:
@@ -552,9 +552,9 @@ def _lost(read: Event, known: Known) -> Lost:
     return Lost(read) if known.is_same_content and not known.is_former else Lost(read, known.row)
 
 
-def _rejected(passage: Passage, reply: Reply) -> Rejected:
+def _rejected(pending: PendingEvent, reply: Reply) -> Rejected:
     status = reply.status if isinstance(reply, Answer) else 0
-    return Rejected(status=status, may_have_arrived=status == CONFLICT and passage.was_unknown)
+    return Rejected(status=status, may_have_arrived=status == CONFLICT and pending.was_unknown)
 
 
 def _name(verdict: object) -> str:

@@ -74,9 +74,9 @@ def test_the_ledger_knows_it_when_a_request_may_begin(state: State) -> None:
 
 def test_only_the_next_states_are_gone_to_when_tests_play_a_delivery() -> None:
     """As every stage and every simulation has it."""
-    passage = HeldToItsTable(event=event(1))
-    passage.move(State.CAPTURE)
+    pending = HeldToItsTable(event=event(1))
+    pending.move(State.CAPTURE)
 
     with pytest.raises(AssertionError):
-        passage.move(State.IN_FLIGHT)
-    assert passage.state is State.CAPTURE
+        pending.move(State.IN_FLIGHT)
+    assert pending.state is State.CAPTURE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_driftrock.delivery.limiter import Limiter
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 
 
 def test_slots_run_out_when_the_limit_is_taken() -> None:
@@ -43,7 +43,7 @@ def test_a_slot_taken_is_no_start() -> None:
     assert limiter.free(5.1) == 0
 
 
-@pytest.mark.parametrize("reply", [Answer(status=500), Answer(status=503), Fault.NO_ANSWER])
+@pytest.mark.parametrize("reply", [Answer(status=500), Answer(status=503), NoAnswer.LOST])
 def test_failures_strain(reply: Reply) -> None:
     """A 5xx and a lost answer are failures, from the sixth in a hundred on."""
     limiter = Limiter(4)
@@ -55,7 +55,7 @@ def test_failures_strain(reply: Reply) -> None:
     assert limiter.is_strained
 
 
-@pytest.mark.parametrize("reply", [Answer(status=200), Answer(status=422), Answer(status=429), Fault.NOT_SENT])
+@pytest.mark.parametrize("reply", [Answer(status=200), Answer(status=422), Answer(status=429), NoAnswer.NOT_SENT])
 def test_other_replies_do_not(reply: Reply) -> None:
     """They judge the event, the rate, or the way there."""
     limiter = Limiter(4)
@@ -84,6 +84,6 @@ def test_no_connection_tells_nothing_of_the_server() -> None:
     for moment in range(1_000):
         for _ in range(limiter.free(float(moment))):
             limiter.take()
-        limiter.note(Fault.NOT_SENT, began=float(moment), now=moment + 0.5)
+        limiter.note(NoAnswer.NOT_SENT, began=float(moment), now=moment + 0.5)
 
     assert limiter.limit == 10

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from target_driftrock.events.answer import Fault, Reply
+from target_driftrock.events.answer import NoAnswer, Reply
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Lost
 from tests.delivery.doubles import ACCEPTED, LATENCY, After, Reaction, RecordingLedger, Sent, script, status
 from tests.delivery.examples import event
@@ -32,7 +32,7 @@ def test_each_persons_events_arrive_in_order_when_many_are_tried_again(seed: int
     ]
 
     def react(_: Sent) -> Reaction:
-        replies: list[Reply] = [ACCEPTED, ACCEPTED, status(503), Fault.NO_ANSWER, Fault.NOT_SENT, status(429)]
+        replies: list[Reply] = [ACCEPTED, ACCEPTED, status(503), NoAnswer.LOST, NoAnswer.NOT_SENT, status(429)]
         return After(chance.uniform(0.01, 2.0), chance.choice(replies))
 
     ending = Stage(react=react, proven=("capture-1",)).play(parts)
@@ -125,7 +125,7 @@ def test_a_slot_is_given_back_after_the_commit_when_a_request_ends(slots: int) -
 
     def react(sent: Sent) -> Reaction:
         ledger.begin(sent.serial)
-        replies: list[Reply] = [*[ACCEPTED] * 8, status(503), Fault.NO_ANSWER]
+        replies: list[Reply] = [*[ACCEPTED] * 8, status(503), NoAnswer.LOST]
         return After(chance.uniform(0.01, 0.2), chance.choice(replies))
 
     stage = Stage(react=react, ledger=ledger, max_concurrency=slots, commit_seconds=0.05)

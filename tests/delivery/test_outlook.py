@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
-from target_driftrock.delivery.passage import Outlook
-from target_driftrock.events.answer import Fault, Reply
+from target_driftrock.delivery.pending import Outlook
+from target_driftrock.events.answer import NoAnswer, Reply
 from tests.delivery.doubles import ACCEPTED, LATENCY, After, ScriptedTokens, Sent, always, script, status
 from tests.delivery.examples import event
 from tests.delivery.stage import Stage
@@ -40,7 +40,8 @@ def test_nothing_is_told_when_nothing_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "reason"), [(status(503), "status 503"), (status(429), "status 429"), (Fault.NOT_SENT, "no connection")]
+    ("reply", "reason"),
+    [(status(503), "status 503"), (status(429), "status 429"), (NoAnswer.NOT_SENT, "no connection")],
 )
 def test_an_outage_is_told_when_every_try_fails(reply: Reply, reason: str) -> None:
     """Since when, why, when the next try is, and how long the run bears it. Tries take a tenth of a second here."""

@@ -9,7 +9,7 @@ import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage
-from target_driftrock.events.answer import Answer, Fault
+from target_driftrock.events.answer import Answer, NoAnswer
 from target_driftrock.events.outcome import Held
 from tests.delivery.doubles import ACCEPTED, Reaction, Sent, always, status
 from tests.delivery.examples import event
@@ -26,7 +26,7 @@ async def trickle(dispatcher: Dispatcher, *, count: int, seconds: float = 0.2) -
 
 @pytest.mark.parametrize(
     "poison",
-    [status(500), status(503, retry_after="2"), status(408), status(425), Fault.NO_ANSWER],
+    [status(500), status(503, retry_after="2"), status(408), status(425), NoAnswer.LOST],
     ids=["500", "503 with Retry-After", "408", "425", "no answer"],
 )
 def test_a_poisoned_event_is_held_when_ten_others_do_well(poison: Reaction) -> None:
@@ -80,7 +80,7 @@ def test_others_before_the_second_try_do_not_count_when_an_event_fails() -> None
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
-@pytest.mark.parametrize("failure", [status(503), Fault.NO_ANSWER], ids=["503", "no answer"])
+@pytest.mark.parametrize("failure", [status(503), NoAnswer.LOST], ids=["503", "no answer"])
 def test_nothing_is_held_when_the_api_browns_out(share: float, failure: Reaction) -> None:
     """Ten minutes of failures for everyone: each event is tried until it is through."""
     chance = random.Random(7)  # noqa: S311 - the same each time
@@ -98,14 +98,14 @@ def test_nothing_is_held_when_the_api_browns_out(share: float, failure: Reaction
 
     assert ending.error is None
     assert set(ending.kinds().values()) == {"Delivered"}
-    assert ending.progress.retries > 1_200 * share * 0.7
+    assert ending.statistics.retries > 1_200 * share * 0.7
 
 
 def test_nobody_waits_when_as_many_are_poisoned_as_there_are_slots() -> None:
     """Each backs off without its slot, and each is held in the end."""
     poisoned = range(1, 17)
     parts = [*(event(number) for number in poisoned), *(event(number) for number in range(1_001, 1_201))]
-    stage = Stage(react=always(dict.fromkeys(poisoned, Fault.NO_ANSWER)))
+    stage = Stage(react=always(dict.fromkeys(poisoned, NoAnswer.LOST)))
 
     ending = stage.play(parts, lambda each: trickle(each, count=200))
 

@@ -8,7 +8,7 @@ import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage, CaptureRefused, RejectsAboveLimit
-from target_driftrock.events.answer import Fault
+from target_driftrock.events.answer import NoAnswer
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import Delivered, Held, HeldAs, Rejected
 from target_driftrock.ledger.interface import Concluded, Standing
@@ -53,7 +53,7 @@ def test_refusals_are_rejections_when_their_capture_then_accepts() -> None:
     assert ending.transport.serials()[:3] == [1, 2, 3]
     (first,) = [commit for commit in ending.ledger.commits if "Proven" in {type(each).__name__ for each in commit}]
     assert sum(isinstance(change, Concluded) for change in first) >= 3
-    assert not ending.progress.was_judged_late
+    assert not ending.statistics.was_judged_late
 
 
 @pytest.mark.parametrize("code", SETUP_REFUSALS)
@@ -97,7 +97,7 @@ def test_refusals_are_judged_when_the_input_ends() -> None:
 
     assert isinstance(ending.error, RejectsAboveLimit)
     assert list(ending.kinds().values()) == ["Rejected"] * 5 + ["Delivered"]
-    assert ending.progress.was_judged_late
+    assert ending.statistics.was_judged_late
     assert ending.ledger.counts().rejected == 5
 
 
@@ -123,7 +123,7 @@ def test_refusals_are_judged_when_only_they_keep_the_reader_waiting() -> None:
         assert not reported
         dispatcher.note_reader_waits()
         await asyncio.sleep(1)
-        reported.append(dispatcher.progress.was_judged_late)
+        reported.append(dispatcher.statistics.was_judged_late)
         dispatcher.submit([event(3)])
         dispatcher.end_input()
 
@@ -168,7 +168,7 @@ def test_the_next_event_goes_when_the_first_of_a_new_capture_gets_no_verdict() -
 
 def test_ten_events_are_tried_when_none_of_a_new_capture_gets_a_verdict() -> None:
     """One in flight at a time, ten in backoff at the most: an outage in front of a new capture floods nobody."""
-    stage = Stage(react=always({}, otherwise=Fault.NOT_SENT), proven=(), max_outage=60)
+    stage = Stage(react=always({}, otherwise=NoAnswer.NOT_SENT), proven=(), max_outage=60)
 
     ending = stage.play([event(n) for n in range(1, 31)])
 
@@ -179,7 +179,7 @@ def test_ten_events_are_tried_when_none_of_a_new_capture_gets_a_verdict() -> Non
 
 def test_unjudged_and_waiting_events_count_together_when_a_new_capture_is_tried() -> None:
     """Six refused and four in backoff are ten: the eleventh stays behind."""
-    react = always(dict.fromkeys(range(1, 7), status(400)), otherwise=Fault.NOT_SENT)
+    react = always(dict.fromkeys(range(1, 7), status(400)), otherwise=NoAnswer.NOT_SENT)
 
     ending = Stage(react=react, proven=(), max_outage=60).play([event(n) for n in range(1, 31)])
 
@@ -208,7 +208,7 @@ def test_a_capture_is_proven_for_later_runs_when_it_has_accepted_once() -> None:
 
 def test_a_capture_is_proven_when_the_first_run_only_then_dies() -> None:
     """Its proof is committed with its first outcome."""
-    react = script({1: [ACCEPTED]}, otherwise=After(5.0, Fault.NO_ANSWER))
+    react = script({1: [ACCEPTED]}, otherwise=After(5.0, NoAnswer.LOST))
 
     ending = Stage(react=react, proven=(), max_outage=20).play([event(1), event(2)])
 
@@ -241,7 +241,7 @@ def test_an_unknown_stays_unknown_when_its_first_version_is_judged_meanwhile(con
             case 1:
                 return status(400)
             case 2:
-                return Fault.NO_ANSWER
+                return NoAnswer.LOST
             case _:
                 return After(0.2, ACCEPTED)
 
@@ -268,7 +268,7 @@ def test_a_held_unknown_stays_held_when_its_first_version_is_judged_later(conten
         dispatcher.submit([event(3)])
         dispatcher.end_input()
 
-    react = script({1: [status(400)], 2: [Fault.NO_ANSWER]})
+    react = script({1: [status(400)], 2: [NoAnswer.LOST]})
     parts = [event(1, event_id="x", content_of=content), event(2, event_id="x", content_of=content)]
 
     ending = Stage(react=react, proven=(), holds_unknown=True).play(parts, prove)
@@ -326,7 +326,7 @@ def test_an_unjudged_refusal_is_superseded_when_a_later_request_is_for_the_same_
 def test_an_open_refusal_is_a_collision_when_another_person_took_its_identity_meanwhile() -> None:
     """Refused and never judged it defends nothing; read again it is held, and not sent over the other's event."""
     first, second = event(1, event_id="x", person="p"), event(2, event_id="x", person="q")
-    react = always({1: status(400)}, otherwise=Fault.NOT_SENT)
+    react = always({1: status(400)}, otherwise=NoAnswer.NOT_SENT)
     before = Stage(react=react, proven=(), max_outage=20).play([first, event(3)])
 
     between = Stage(ledger=before.ledger).play([second])

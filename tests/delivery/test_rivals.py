@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_driftrock.delivery.admission import COLLISION, EARLIER_LOST, UNDECIDED
-from target_driftrock.events.answer import Fault, Reply
+from target_driftrock.events.answer import NoAnswer, Reply
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import (
     AlreadyDelivered,
@@ -156,7 +156,7 @@ def test_newer_content_is_sent_when_an_earlier_one_was_perhaps_accepted(
     ending = Stage(ledger=ledger).play([newer])
 
     assert ending[2] == Delivered()
-    assert ending.progress.unknown == counted
+    assert ending.statistics.unknown == counted
     assert ending.ledger.counts().unknown == already + counted
     assert standings(ending.ledger, FIRST, newer) == [
         Standing.UNKNOWN if earlier is Standing.INTENDED else earlier,
@@ -177,7 +177,7 @@ def test_newer_content_is_held_when_an_earlier_one_was_perhaps_accepted_and_unkn
 
     assert ending[2] == FOR_EARLIER
     assert ending.transport.sent == []
-    assert ending.progress.unknown == isinstance(before, Intent)
+    assert ending.statistics.unknown == isinstance(before, Intent)
     assert held == [None], "It was never sent, so it defends nothing."
     assert replayed[2] == Delivered()
 
@@ -213,7 +213,7 @@ def test_other_content_is_sent_when_the_earlier_one_was_surely_not_accepted(befo
         pytest.param("q", None, [ACCEPTED], "Held", [1], id="another's"),
         pytest.param("q", SEND, [ACCEPTED], "Held", [1], id="another's, sent"),
         pytest.param("q", None, [status(503), ACCEPTED], "Held", [1, 1], id="after a retry"),
-        pytest.param("q", None, [Fault.NO_ANSWER, ACCEPTED], "Held", [1, 1], id="after a lost answer"),
+        pytest.param("q", None, [NoAnswer.LOST, ACCEPTED], "Held", [1, 1], id="after a lost answer"),
         pytest.param("q", None, [status(400)], "Delivered", [1, 2], id="after a rejection"),
     ],
 )
@@ -233,11 +233,11 @@ def test_contents_of_one_identity_go_one_after_the_other_when_read_together(
 
 def test_newer_content_is_held_when_the_first_loses_its_answer_in_the_same_run() -> None:
     """Under `on_unknown: hold` both wait for a person."""
-    ending = Stage(react=script({1: [Fault.NO_ANSWER]}), holds_unknown=True).play([FIRST, content(2), content(3)])
+    ending = Stage(react=script({1: [NoAnswer.LOST]}), holds_unknown=True).play([FIRST, content(2), content(3)])
 
     assert ending[1] == Held(reason="its answer was lost", is_unknown=True)
     assert ending[2] == ending[3] == FOR_EARLIER
-    assert ending.progress.unknown == 1
+    assert ending.statistics.unknown == 1
 
 
 def test_a_third_content_is_judged_by_all_before_it_when_read_together() -> None:
@@ -261,11 +261,11 @@ def test_a_409_rejects_a_change_when_the_other_content_was_delivered() -> None:
     assert standings(ending.ledger, FIRST, change) == [Standing.DELIVERED, Standing.REFUSED]
 
 
-@pytest.mark.parametrize("between", [[], [status(503)], [Fault.NOT_SENT]], ids=["at once", "503", "no connection"])
+@pytest.mark.parametrize("between", [[], [status(503)], [NoAnswer.NOT_SENT]], ids=["at once", "503", "no connection"])
 def test_a_409_leaves_a_change_unknown_when_its_own_answer_was_lost_before(between: list[Reply]) -> None:
     """It may be about either content: the row says that it may have arrived, and the ledger that it is unknown."""
     change = content(2, on_changed=SEND)
-    replies: list[Reply] = [Fault.NO_ANSWER, *between, status(409)]
+    replies: list[Reply] = [NoAnswer.LOST, *between, status(409)]
 
     ending = Stage(ledger=left_by(delivered(FIRST)), react=script({2: replies})).play([change])
     again = Stage(ledger=ending.ledger, react=script({2: [status(409)]})).play([change])
@@ -279,7 +279,7 @@ def test_a_409_leaves_a_change_unknown_when_its_own_answer_was_lost_before(betwe
 
 def test_a_rejection_says_nothing_of_a_lost_answer_when_it_is_no_409() -> None:
     """Any other refusal is about the request that it answers, and settles the event."""
-    replies: list[Reply] = [Fault.NO_ANSWER, status(422)]
+    replies: list[Reply] = [NoAnswer.LOST, status(422)]
 
     ending = Stage(ledger=left_by(delivered(FIRST)), react=script({2: replies})).play([content(2, on_changed=SEND)])
 
@@ -342,7 +342,7 @@ def test_a_409_after_a_lost_answer_leaves_it_unknown_when_an_earlier_content_was
     """One of the two arrived; what was said to be sent is not called a change on such a doubt."""
     newer = content(2, on_changed=SEND)
 
-    ending = Stage(ledger=left_by(Lost(FIRST)), react=script({2: [Fault.NO_ANSWER, status(409)]})).play([newer])
+    ending = Stage(ledger=left_by(Lost(FIRST)), react=script({2: [NoAnswer.LOST, status(409)]})).play([newer])
 
     assert ending[2] == Rejected(status=409, excerpt=BODY, may_have_arrived=True)
     assert standings(ending.ledger, newer) == [Standing.UNKNOWN]
@@ -353,7 +353,7 @@ def test_a_409_after_a_lost_answer_leaves_it_unknown_when_an_earlier_content_was
     ("replies", "outcome"),
     [
         pytest.param([status(409)], "Rejected", id="first"),
-        pytest.param([Fault.NO_ANSWER, status(409)], "Delivered", id="after a lost answer"),
+        pytest.param([NoAnswer.LOST, status(409)], "Delivered", id="after a lost answer"),
     ],
 )
 def test_a_409_means_what_it_always_does_when_the_other_content_was_refused(
@@ -421,7 +421,7 @@ def test_an_event_is_unknown_when_its_former_identity_was_perhaps_accepted(befor
     ending = Stage(ledger=left_by(before), react=always({2: status(409)})).play([mended()])
 
     assert ending[2] == Delivered()
-    assert ending.progress.unknown == counted
+    assert ending.statistics.unknown == counted
     assert standings(ending.ledger, OLD, mended()) == [Standing.UNKNOWN, Standing.DELIVERED]
 
 
@@ -429,6 +429,6 @@ def test_a_409_is_about_this_event_when_only_its_former_identity_was_delivered()
     """The API knows the former one under another id, which is in nobody's way."""
     part = mended(content_of=None, person="q")
 
-    ending = Stage(ledger=left_by(delivered(OLD)), react=script({2: [Fault.NO_ANSWER, status(409)]})).play([part])
+    ending = Stage(ledger=left_by(delivered(OLD)), react=script({2: [NoAnswer.LOST, status(409)]})).play([part])
 
     assert ending[2] == Delivered()

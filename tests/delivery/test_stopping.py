@@ -9,13 +9,13 @@ import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage, LedgerUnavailable, NoThread
-from target_driftrock.events.answer import Fault
+from target_driftrock.events.answer import NoAnswer
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.interface import Change, Known, Lost, Standing, Withdrawn
 from tests.contract.recalling import standings
 from tests.delivery.doubles import ACCEPTED, After, RecordingLedger, always, script, status
-from tests.delivery.examples import event, refusal
+from tests.delivery.examples import event, invalid_part
 from tests.delivery.stage import GRACE, Meanwhile, Stage
 
 
@@ -44,7 +44,7 @@ def test_what_is_in_flight_finishes_when_stopped() -> None:
     assert ending.ledger.changes(5) == ["Intent", "Withdrawn"]
     assert ending.ledger.changes(20) == []
     assert ending[5] == Open(reason="never sent")
-    assert ending.progress.unknown == 0
+    assert ending.statistics.unknown == 0
 
 
 def test_what_is_unanswered_is_unknown_when_the_grace_is_over() -> None:
@@ -57,7 +57,7 @@ def test_what_is_unanswered_is_unknown_when_the_grace_is_over() -> None:
     assert ending.ended_at == pytest.approx(1 + GRACE, abs=0.1)
     assert ending.transport.cancelled == [1]
     assert ending.ledger.changes(1) == ["Intent", "Lost"]
-    assert ending.progress.unknown == 1
+    assert ending.statistics.unknown == 1
     assert ending[1] == Open(reason="sent without an answer")
 
 
@@ -96,7 +96,7 @@ def test_the_run_ends_at_once_when_all_are_in_backoff() -> None:
 
 def test_an_answer_to_the_retry_counts_when_it_comes_in_the_grace() -> None:
     """And a failure in the grace is not tried again."""
-    react = script({1: [After(3.0, ACCEPTED)], 2: [After(3.0, status(503))], 3: [After(3.0, Fault.NO_ANSWER)]})
+    react = script({1: [After(3.0, ACCEPTED)], 2: [After(3.0, status(503))], 3: [After(3.0, NoAnswer.LOST)]})
 
     ending = Stage(react=react).play([event(1), event(2), event(3)], stop_at(1.0))
 
@@ -109,7 +109,7 @@ def test_an_answer_to_the_retry_counts_when_it_comes_in_the_grace() -> None:
 
 def test_nothing_is_sent_when_stopped_before_anything_began() -> None:
     """Every part still has an outcome: it is open."""
-    ending = Stage().play([event(1), refusal(2)], stop_at(0.0))
+    ending = Stage().play([event(1), invalid_part(2)], stop_at(0.0))
 
     assert ending.error is None
     assert ending.kinds() == {1: "Open", 2: "Open"} or ending.kinds() == {1: "Open", 2: "Invalid"}
@@ -126,10 +126,10 @@ def test_every_part_has_one_outcome_when_stopped_at_any_moment(moment: float) ->
 
     assert sorted(position for position, _ in ending.outcomes) == list(range(1, 40))
     assert ending.ledger.counts().delivered == list(ending.kinds().values()).count("Delivered")
-    assert ending.progress.unknown == 0
+    assert ending.statistics.unknown == 0
 
 
-@pytest.mark.parametrize("failure", [status(503), status(429), Fault.NOT_SENT, Fault.NO_ANSWER])
+@pytest.mark.parametrize("failure", [status(503), status(429), NoAnswer.NOT_SENT, NoAnswer.LOST])
 def test_the_run_ends_when_nothing_gets_a_verdict_for_long_enough(failure: object) -> None:
     """An outage refuses nothing: exit 4 after `max_outage_seconds`, with what is done done."""
     stage = Stage(react=always({1: ACCEPTED}, otherwise=failure), max_outage=300)  # type: ignore[arg-type]
@@ -198,7 +198,7 @@ def test_nothing_more_is_sent_when_the_ledger_is_lost(fails_from: int) -> None:
 
 def test_a_refused_part_is_open_when_it_could_not_be_recorded() -> None:
     """Its record is read again, and the sums close."""
-    ending = Stage(ledger=RecordingLedger(fails_from=0)).play([refusal(1), refusal(2)])
+    ending = Stage(ledger=RecordingLedger(fails_from=0)).play([invalid_part(1), invalid_part(2)])
 
     assert isinstance(ending.error, LedgerUnavailable)
     assert ending.kinds() == {1: "Open", 2: "Open"}
@@ -269,7 +269,7 @@ ERRORS = [LedgerUnavailable("The ledger is gone."), NoThread(), RuntimeError("a 
 def test_the_cause_is_raised_and_all_is_told_when_winding_down_fails_too(error: Exception) -> None:
     """What fails last explains nothing."""
     stage = Stage(
-        react=always({1: ACCEPTED, 2: status(503)}, otherwise=After(290.0, Fault.NOT_SENT)),
+        react=always({1: ACCEPTED, 2: status(503)}, otherwise=After(290.0, NoAnswer.NOT_SENT)),
         ledger=OddLedger(error),
         max_concurrency=2,
         max_outage=100,
@@ -296,7 +296,7 @@ def test_a_defect_is_raised_and_all_is_told_when_it_comes_to_light_in_winding_do
 def test_a_defect_is_raised_when_a_request_meets_it_in_the_grace() -> None:
     """What is in flight when a run stops is watched like everything else."""
     defect = RuntimeError("a defect")
-    react = always({1: After(3.0, Fault.NO_ANSWER), 2: After(8.0, ACCEPTED)})
+    react = always({1: After(3.0, NoAnswer.LOST), 2: After(8.0, ACCEPTED)})
     stage = Stage(react=react, ledger=OddLedger(defect), max_concurrency=2)
 
     ending = stage.play([event(1), event(2)], stop_at(1.0))

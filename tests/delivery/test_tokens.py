@@ -8,7 +8,7 @@ import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage, CaptureRefused, TokenRejected
-from target_driftrock.events.answer import Fault
+from target_driftrock.events.answer import NoAnswer
 from target_driftrock.events.outcome import Rejected
 from tests.delivery.doubles import (
     ACCEPTED,
@@ -105,7 +105,7 @@ def test_a_rejection_is_told_when_the_run_stops_while_another_s_request_records_
 
 def test_the_run_stops_when_no_answer_accepts_the_token() -> None:
     """All that is in flight with it is waited for; then the credentials are of no use, and nothing is refused."""
-    react = script({1: [REFUSED] * 9, 2: [REFUSED, After(5.0, REFUSED)], 3: [REFUSED, After(7.0, Fault.NO_ANSWER)]})
+    react = script({1: [REFUSED] * 9, 2: [REFUSED, After(5.0, REFUSED)], 3: [REFUSED, After(7.0, NoAnswer.LOST)]})
     tokens = ScriptedTokens()
 
     ending = Stage(react=react, tokens=tokens).play([event(1), event(2), event(3)])
@@ -182,7 +182,7 @@ def test_the_run_ends_as_an_outage_when_no_token_comes() -> None:
     assert isinstance(ending.error, ApiOutage)
     assert ending.ended_at == pytest.approx(60, abs=0.1)
     assert ending.ledger.changes(1) == ["Intent", "Withdrawn"]
-    assert ending.progress.unknown == 0
+    assert ending.statistics.unknown == 0
 
 
 def test_a_stop_is_not_held_up_when_a_token_is_asked_for() -> None:

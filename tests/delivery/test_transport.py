@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from target_driftrock.events.event import Capture, Endpoint
 from tests.delivery.examples import event
 from tests.delivery.servers import (
@@ -90,8 +90,8 @@ def test_the_answer_is_lost_when_a_kept_connection_closes_under_the_request(run:
     server = answering(OK)
 
     replies = run(replies_of(server, 3))
-    assert [type(reply) for reply in replies] == [Answer, Fault, Answer]
-    assert replies[1] is Fault.NO_ANSWER
+    assert [type(reply) for reply in replies] == [Answer, NoAnswer, Answer]
+    assert replies[1] is NoAnswer.LOST
     assert len(server.requests) == 3
 
 

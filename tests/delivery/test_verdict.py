@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_driftrock.delivery.verdict import Rival, Step, is_poisoned, judge
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 
 
 def html(status: int) -> Answer:
@@ -25,8 +25,8 @@ ANSWERS: list[tuple[Reply, Step]] = [
     *((html(status), Step.RETRY) for status in (500, 503)),
     (html(400), Step.REFUSE),
     (html(403), Step.REFUSE_SETUP),
-    (Fault.NOT_SENT, Step.RETRY_NOT_SENT),
-    (Fault.NO_ANSWER, Step.RETRY_UNKNOWN),
+    (NoAnswer.NOT_SENT, Step.RETRY_NOT_SENT),
+    (NoAnswer.LOST, Step.RETRY_UNKNOWN),
 ]
 
 

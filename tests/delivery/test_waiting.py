@@ -10,7 +10,7 @@ import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from tests.delivery.doubles import LATENCY, React, ScriptedTokens, Sent, always, script, status
 from tests.delivery.examples import event
 from tests.delivery.stage import WALL, Ending, Stage
@@ -24,7 +24,7 @@ def gaps(ending: Ending, serial: int) -> list[float]:
     return [later - earlier - LATENCY for earlier, later in pairwise(ending.transport.moments(serial))]
 
 
-@pytest.mark.parametrize("reply", [status(503), status(408), status(429), Fault.NOT_SENT, Fault.NO_ANSWER])
+@pytest.mark.parametrize("reply", [status(503), status(408), status(429), NoAnswer.NOT_SENT, NoAnswer.LOST])
 def test_waits_double_up_to_a_minute_when_nothing_gets_a_verdict(reply: Reply) -> None:
     """1 s doubling to 60 s at the most."""
     ending = Stage(react=script({1: [reply] * 9}), roll=lambda: MOST).play([event(1)])
@@ -47,7 +47,7 @@ async def trickle(dispatcher: Dispatcher, *, seconds: int) -> None:
     dispatcher.end_input()
 
 
-@pytest.mark.parametrize("failure", [status(503), Fault.NO_ANSWER], ids=["503", "no answer"])
+@pytest.mark.parametrize("failure", [status(503), NoAnswer.LOST], ids=["503", "no answer"])
 def test_a_run_is_longer_by_its_tries_alone_when_the_last_event_fails(failure: Reply) -> None:
     """Nothing else is waited for: no batch, no commit of somebody else."""
     stage = Stage(react=script({300: [failure] * 3}), roll=lambda: MOST)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.sqlite import SQLite
 
 
@@ -33,7 +33,7 @@ def alter(location: str, *statements: sa.Executable) -> None:
 
 
 def _connection(location: str) -> sa.Connection:
-    place = parse_place(location)
+    place = parse_location(location)
     if isinstance(place, SQLite):
         return sa.create_engine(sa.URL.create("sqlite", database=str(place.file)), poolclass=NullPool).connect()
     return place.connect()

@@ -20,7 +20,7 @@ from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost, Standing
 from tests.contract.places import opened
 from tests.contract.recalling import standings
-from tests.delivery.examples import API, event, origin, refusal
+from tests.delivery.examples import API, event, invalid_part, origin
 from tests.ledger.rows import kept, rows
 from tests.program import interpreted
 
@@ -133,7 +133,9 @@ def test_no_byte_of_a_kept_row_stays_when_it_goes(tmp_path: Path, size: int, way
     """Nothing personal is left in any file once the run has ended."""
     found = structs.replace(KEPT, record=KEPT.record * size)
     with opened(str(tmp_path)) as ledger:
-        ledger.commit([Concluded(part=structs.replace(refusal(1), origin=found), outcome=Invalid(reason="a rule"))])
+        ledger.commit(
+            [Concluded(part=structs.replace(invalid_part(1), origin=found), outcome=Invalid(reason="a rule"))]
+        )
     assert holding(tmp_path, CANARY) == ["ledger.sqlite3"]
     (row,) = kept(str(tmp_path)).values()
 
@@ -153,7 +155,9 @@ def refused(ledger: DurableLedger) -> str:
     texts = set()
     for _ in range(2):
         with pytest.raises(LedgerUnavailable) as failed:
-            ledger.commit([Concluded(part=structs.replace(refusal(1), origin=KEPT), outcome=Invalid(reason="a rule"))])
+            ledger.commit(
+                [Concluded(part=structs.replace(invalid_part(1), origin=KEPT), outcome=Invalid(reason="a rule"))]
+            )
         texts.add(str(failed.value))
     (text,) = texts
     assert CANARY not in text

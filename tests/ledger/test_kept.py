@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 from msgspec import structs
 
-from target_driftrock.events.event import Event, Origin, Refusal
+from target_driftrock.events.event import Event, InvalidPart, Origin
 from target_driftrock.events.identity import NOBODY, Who
 from target_driftrock.events.outcome import (
     AlreadyDelivered,
@@ -74,9 +74,9 @@ def an_event(
     )
 
 
-def a_refusal(found: Origin, *, who: Who = ADA) -> Refusal:
+def an_invalid_part(found: Origin, *, who: Who = ADA) -> InvalidPart:
     """A part of a record that could not become an event."""
-    return examples.refusal(1, who=who, read=found)
+    return examples.invalid_part(1, who=who, read=found)
 
 
 def tell(location: str, *changes: Change) -> None:
@@ -86,7 +86,7 @@ def tell(location: str, *changes: Change) -> None:
             ledger.commit([change])
 
 
-def concluded(part: Event | Refusal, outcome: Settled) -> Concluded:
+def concluded(part: Event | InvalidPart, outcome: Settled) -> Concluded:
     """The outcome of a part."""
     return Concluded(part=part, outcome=outcome)
 
@@ -99,7 +99,7 @@ def waiting(location: str) -> set[str]:
 @pytest.mark.parametrize(
     ("part", "outcome", "expected"),
     [
-        pytest.param(a_refusal(origin()), INVALID, ("invalid", "schema: /email type", None, b""), id="invalid"),
+        pytest.param(an_invalid_part(origin()), INVALID, ("invalid", "schema: /email type", None, b""), id="invalid"),
         pytest.param(an_event(origin()), REJECTED, ("rejected", "status 422", 422, b"a body"), id="rejected"),
         pytest.param(
             an_event(origin()),
@@ -132,7 +132,7 @@ def waiting(location: str) -> set[str]:
     ],
 )
 def test_a_record_is_kept_as_it_was_read_when_it_is_refused_or_held(
-    location: str, part: Event | Refusal, outcome: Settled, expected: tuple[object, ...]
+    location: str, part: Event | InvalidPart, outcome: Settled, expected: tuple[object, ...]
 ) -> None:
     """With its SCHEMA, its reason by rule, the status, and the start of the API's answer."""
     tell(location, concluded(part, outcome))
@@ -164,14 +164,20 @@ def test_nothing_is_kept_when_nothing_was_refused(location: str, outcome: Settle
         ),
         pytest.param([an_event(origin()), an_event(origin(2))], 2, id="two contents of one event"),
         pytest.param([an_event(origin()), an_event(origin(), "leads:2")], 2, id="two events of one record"),
-        pytest.param([a_refusal(origin()), a_refusal(origin(2, number=1))], 1, id="the same record"),
-        pytest.param([a_refusal(origin()), a_refusal(origin(), who=BOB)], 1, id="two refusals of one record"),
-        pytest.param([a_refusal(origin()), a_refusal(origin(2))], 2, id="two records with the same key"),
-        pytest.param([a_refusal(origin()), a_refusal(origin(2, key="leads:2"))], 2, id="another key"),
+        pytest.param([an_invalid_part(origin()), an_invalid_part(origin(2, number=1))], 1, id="the same record"),
         pytest.param(
-            [a_refusal(origin(key=None)), a_refusal(origin(2, number=1, key=None))], 1, id="no key, the same record"
+            [an_invalid_part(origin()), an_invalid_part(origin(), who=BOB)], 1, id="two refusals of one record"
         ),
-        pytest.param([a_refusal(origin(key=None)), a_refusal(origin(2, key=None))], 2, id="no key, another record"),
+        pytest.param([an_invalid_part(origin()), an_invalid_part(origin(2))], 2, id="two records with the same key"),
+        pytest.param([an_invalid_part(origin()), an_invalid_part(origin(2, key="leads:2"))], 2, id="another key"),
+        pytest.param(
+            [an_invalid_part(origin(key=None)), an_invalid_part(origin(2, number=1, key=None))],
+            1,
+            id="no key, the same record",
+        ),
+        pytest.param(
+            [an_invalid_part(origin(key=None)), an_invalid_part(origin(2, key=None))], 2, id="no key, another record"
+        ),
         pytest.param(
             [an_event(origin(), None), an_event(origin(2, number=1), None)], 1, id="no identity, the same record"
         ),
@@ -181,7 +187,7 @@ def test_nothing_is_kept_when_nothing_was_refused(location: str, outcome: Settle
     ],
 )
 def test_nothing_is_kept_twice_when_it_is_refused_again(
-    location: str, parts: list[Event | Refusal], count: int
+    location: str, parts: list[Event | InvalidPart], count: int
 ) -> None:
     """By the event's identity and content; without an event that could be known again, by the record."""
     for part in parts:
@@ -195,8 +201,8 @@ def test_a_record_is_kept_once_when_only_what_the_loader_adds_differs(location: 
     first = origin(key=None)
     second = structs.replace(origin(2, key=None), digest=first.digest)
 
-    tell(location, concluded(a_refusal(first), INVALID))
-    tell(location, concluded(a_refusal(second), INVALID))
+    tell(location, concluded(an_invalid_part(first), INVALID))
+    tell(location, concluded(an_invalid_part(second), INVALID))
 
     assert waiting(location) == {"record 2"}
 
@@ -218,7 +224,7 @@ def test_a_kept_row_is_replaced_when_its_event_is_refused_again(location: str) -
 @pytest.mark.parametrize("outcome", [REJECTED, UNKNOWN, COLLIDES, UNDECIDED], ids=lambda each: each.reason)
 def test_an_earlier_row_stays_when_other_content_is_refused_too(location: str, outcome: Settled) -> None:
     """Each content waits for itself: a collision that is another person's must not take a refused lead away."""
-    tell(location, concluded(an_event(origin()), REJECTED), concluded(a_refusal(origin(2)), INVALID))
+    tell(location, concluded(an_event(origin()), REJECTED), concluded(an_invalid_part(origin(2)), INVALID))
 
     tell(location, concluded(an_event(origin(3)), outcome))
 
@@ -244,7 +250,7 @@ class Earlier:
     """What was kept, and with which delivery it goes."""
 
     name: str
-    part: Callable[[int], Event | Refusal]
+    part: Callable[[int], Event | InvalidPart]
     outcome: Settled
     goes: str
 
@@ -253,8 +259,8 @@ def _rejected_of(who: Who) -> Callable[[int], Event]:
     return lambda case: event_of(case, of(case, 1), who=who)
 
 
-def _invalid(who: Who, *, position: int = 2, key: bool = True) -> Callable[[int], Refusal]:
-    return lambda case: a_refusal(of(case, position, key=key), who=who)
+def _invalid(who: Who, *, position: int = 2, key: bool = True) -> Callable[[int], InvalidPart]:
+    return lambda case: an_invalid_part(of(case, position, key=key), who=who)
 
 
 EITHER, SAME, NEVER = "with its content and a later one", "with its content", "with neither"
@@ -276,7 +282,7 @@ EARLIER = [
     Earlier("an invalid record without a key", _invalid(ADA, key=False), INVALID, NEVER),
     Earlier(
         "an invalid record with another key",
-        lambda case: a_refusal(origin(2, key=f"deals:{case}")),
+        lambda case: an_invalid_part(origin(2, key=f"deals:{case}")),
         INVALID,
         NEVER,
     ),
@@ -299,7 +305,7 @@ def left(location: str, in_one: str, settled: Callable[[int], Event], outcome: S
     return {keys[row["record"], row["source"] is None] for row in rows(location, tables.kept)}
 
 
-def _written(part: Event | Refusal) -> tuple[bytes, bool]:
+def _written(part: Event | InvalidPart) -> tuple[bytes, bool]:
     return part.origin.record, part.origin.key is None
 
 
@@ -392,9 +398,9 @@ LATER = an_event(origin(5))
     ("kept_later", "goes"),
     [
         pytest.param(concluded(an_event(origin(9)), REJECTED), False, id="other content of the same person"),
-        pytest.param(concluded(a_refusal(origin(9)), INVALID), False, id="an invalid record with the key"),
+        pytest.param(concluded(an_invalid_part(origin(9)), INVALID), False, id="an invalid record with the key"),
         pytest.param(concluded(an_event(origin(9, number=5)), REJECTED), True, id="the very content"),
-        pytest.param(concluded(a_refusal(origin(9, number=5)), INVALID), True, id="the very record"),
+        pytest.param(concluded(an_invalid_part(origin(9, number=5)), INVALID), True, id="the very record"),
     ],
 )
 def test_what_was_read_later_stays_when_an_earlier_content_is_delivered(
@@ -419,7 +425,7 @@ def test_a_row_of_an_earlier_run_is_earlier_when_its_record_was_further_on(locat
 
 def test_a_row_stays_when_it_cannot_be_told_whose_it_is_any_more(location: str) -> None:
     """Who was erased is like nobody, whichever weaker kind is the same."""
-    tell(location, concluded(an_event(origin()), REJECTED), concluded(a_refusal(origin(2)), INVALID))
+    tell(location, concluded(an_event(origin()), REJECTED), concluded(an_invalid_part(origin(2)), INVALID))
     alter(location, tables.kept.update().values(who_person=ERASED))
 
     tell(location, concluded(LATER, Delivered()))
@@ -494,7 +500,7 @@ def test_other_rows_stay_when_one_goes(location: str) -> None:
     tell(
         location,
         concluded(an_event(origin(), "leads:1:won"), REJECTED),
-        concluded(a_refusal(origin(2, key="leads:2")), INVALID),
+        concluded(an_invalid_part(origin(2, key="leads:2")), INVALID),
         concluded(an_event(origin(3), "leads:1:lost"), Delivered()),
     )
 
@@ -513,7 +519,7 @@ TWO_PARTS = [
 def _refused_part(refused: str, both: Origin, who: Who) -> Concluded:
     match refused:
         case "invalid":
-            return concluded(a_refusal(both, who=who), INVALID)
+            return concluded(an_invalid_part(both, who=who), INVALID)
         case "without identity":
             return concluded(an_event(both, None, who=who), REJECTED)
         case _:
@@ -553,7 +559,7 @@ def test_the_refused_part_of_a_record_is_kept_once_when_the_record_is_read_again
     """In a full table each day: the part that was delivered must not take the other one away."""
     for position in (1, 5):
         both = origin(position, number=1)
-        changes = [concluded(a_refusal(both), INVALID), concluded(an_event(both), AlreadyDelivered())]
+        changes = [concluded(an_invalid_part(both), INVALID), concluded(an_event(both), AlreadyDelivered())]
         tell(location, *changes[::order])
 
     (row,) = rows(location, tables.kept)
@@ -576,7 +582,9 @@ def test_an_excerpt_is_cut_when_the_answer_was_long(location: str) -> None:
 def test_what_no_database_takes_is_replaced_when_a_row_is_kept(location: str) -> None:
     """A NUL or half a surrogate pair in a name, an id or a person must not stop a run for ever."""
     odd = structs.replace(origin(key="leads:\ud800\0"), stream="le\0ads\ud800")
-    refused = structs.replace(a_refusal(odd, who=Who(person="\0", email="\ud800@\0")), mapping="\0", reason="\ud800")
+    refused = structs.replace(
+        an_invalid_part(odd, who=Who(person="\0", email="\ud800@\0")), mapping="\0", reason="\ud800"
+    )
 
     tell(location, concluded(refused, Invalid(reason="\ud800\0")))
 
@@ -657,7 +665,7 @@ def test_a_row_stays_under_its_key_when_it_is_refused_again(location: str, outco
     key = _key(location)
     again = origin(7, number=1, row=key)
 
-    tell(location, concluded(a_refusal(again) if outcome is INVALID else an_event(again, "mended"), outcome))
+    tell(location, concluded(an_invalid_part(again) if outcome is INVALID else an_event(again, "mended"), outcome))
 
     (row,) = rows(location, tables.kept)
     assert row["key"].hex() == key
@@ -686,9 +694,9 @@ def test_a_row_goes_by_what_it_became_when_it_was_sent_again(
 ) -> None:
     """It stays under its key, while its mapping makes another event of it; the same content comes of another record."""
     first, second = origin(), origin(9, key="leads:9")
-    tell(location, concluded(a_refusal(first) if before is INVALID else an_event(first, "as it was"), before))
+    tell(location, concluded(an_invalid_part(first) if before is INVALID else an_event(first, "as it was"), before))
     replayed = origin(7, number=1, row=_key(location))
-    part = a_refusal(replayed) if again is INVALID else an_event(replayed, who=NOBODY, content=b"mended")
+    part = an_invalid_part(replayed) if again is INVALID else an_event(replayed, who=NOBODY, content=b"mended")
     tell(location, concluded(part, again))
 
     tell(location, concluded(an_event(second, who=NOBODY, content=b"mended"), outcome))
@@ -714,9 +722,9 @@ def test_a_row_stays_when_one_of_two_parts_that_came_of_it_is_refused_again(
     location: str, in_one: str, order: int
 ) -> None:
     """Whichever is settled first."""
-    tell(location, concluded(a_refusal(origin()), INVALID))
+    tell(location, concluded(an_invalid_part(origin()), INVALID))
     again = origin(7, number=1, row=_key(location))
-    changes = [[concluded(an_event(again), Delivered())], [concluded(a_refusal(again), INVALID)]]
+    changes = [[concluded(an_event(again), Delivered())], [concluded(an_invalid_part(again), INVALID)]]
 
     _tell_in(location, in_one, *changes[::order])
 
@@ -725,7 +733,7 @@ def test_a_row_stays_when_one_of_two_parts_that_came_of_it_is_refused_again(
 
 def test_a_row_of_the_record_goes_when_its_event_comes_from_another_row(location: str) -> None:
     """What was kept before the event was known is not kept beside it."""
-    tell(location, concluded(a_refusal(origin()), INVALID))
+    tell(location, concluded(an_invalid_part(origin()), INVALID))
     tell(location, concluded(an_event(origin(2, number=1, row="ab" * 16)), Delivered()))
 
     assert rows(location, tables.kept) == []
@@ -746,5 +754,5 @@ def test_how_many_rows_wait_is_known_when_a_run_ends(location: str) -> None:
     alter(location, tables.kept.update().values(first_at=1000.0))
 
     with opened(location) as ledger:
-        ledger.commit([concluded(a_refusal(origin(key="leads:2")), INVALID)])
+        ledger.commit([concluded(an_invalid_part(origin(key="leads:2")), INVALID)])
         assert ledger.rejects_waiting() == (2, 1000.0)

@@ -23,7 +23,7 @@ from target_driftrock.ledger.interface import Concluded
 from target_driftrock.ledger.reading import Selection, reading
 from target_driftrock.ledger.sqlite import SQLite
 from tests.contract.places import opened
-from tests.delivery.examples import event, refusal
+from tests.delivery.examples import event, invalid_part
 
 Look = Callable[[Path], object]
 
@@ -48,7 +48,7 @@ def fill(folder: str, *, is_killed: bool = False) -> None:
     """One run that keeps a row."""
     with opened(folder) as ledger:
         ledger.commit([Concluded(part=event(1), outcome=Delivered())])
-        ledger.commit([Concluded(part=refusal(2), outcome=Invalid(reason="a rule"))])
+        ledger.commit([Concluded(part=invalid_part(2), outcome=Invalid(reason="a rule"))])
         if is_killed:
             os.kill(os.getpid(), signal.SIGKILL)
 

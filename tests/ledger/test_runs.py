@@ -17,10 +17,10 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Counts, Intent, Lost, Standing, Withdrawn
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from tests.contract.places import opened
 from tests.contract.recalling import standings
-from tests.delivery.examples import API, event, refusal
+from tests.delivery.examples import API, event, invalid_part
 from tests.ledger.holding import held_by_another
 from tests.ledger.rows import alter, rows
 
@@ -122,7 +122,7 @@ HELD = Held(reason="its answer was lost", is_unknown=True)
 REFUSED: list[Change] = [
     Concluded(part=event(6), outcome=Rejected(status=400)),
     Concluded(part=event(7), outcome=HELD),
-    Concluded(part=refusal(8), outcome=Invalid(reason="a rule")),
+    Concluded(part=invalid_part(8), outcome=Invalid(reason="a rule")),
 ]
 
 
@@ -291,7 +291,7 @@ def test_a_run_ends_when_there_is_no_ledger_and_it_may_not_make_one(location: st
     for _ in range(2):
         with pytest.raises(SettingsInvalid) as invalid:
             _open_one_that_is_there(location, wait=600)
-        assert str(invalid.value).startswith(f"ledger: there is none in {parse_place(location).name}")
+        assert str(invalid.value).startswith(f"ledger: there is none in {parse_location(location).name}")
         assert "new_ledger: allow" in str(invalid.value)
 
 

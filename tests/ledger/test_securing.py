@@ -14,7 +14,7 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.interface import Concluded
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from tests.contract.places import new_schema, opened
 from tests.delivery.examples import API, event
 from tests.ledger.rows import rows
@@ -26,7 +26,7 @@ NORMAL = "1"
 @contextmanager
 def held(location: str, *said: str) -> Iterator[tuple[DurableLedger, sa.Connection]]:
     """A run's hold, over a connection that the test can look at, and on which this was said before."""
-    hold = exclusive(parse_place(location), advice="")
+    hold = exclusive(parse_location(location), advice="")
     with hold.connection.begin():
         for statement in said:
             hold.connection.exec_driver_sql(statement)

@@ -16,7 +16,7 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.interface import Concluded, Intent, Standing
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.reading import reading
 from tests.contract.places import new_schema, opened, server
 from tests.contract.recalling import standings
@@ -35,7 +35,7 @@ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 def session(location: str) -> sa.Connection:
     """A session as a run has it."""
-    return parse_place(location).connect()
+    return parse_location(location).connect()
 
 
 def processes(connection: psycopg.Connection, query: str = LOCKS) -> set[int]:
@@ -130,7 +130,7 @@ def test_no_limit_ends_what_looks_at_every_row_when_there_are_very_many() -> Non
 def test_a_run_stops_when_the_database_is_made_read_only() -> None:
     """As on a standby after a switch: in the middle of a run that is no wrong setting."""
     with new_schema() as location:
-        hold = exclusive(parse_place(location), advice="")
+        hold = exclusive(parse_location(location), advice="")
         with closing(DurableLedger(hold, api=API)) as ledger:
             hold.connection.exec_driver_sql("SET default_transaction_read_only = on")
             hold.connection.commit()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from target_driftrock.events.event import Event, Origin, Part, Refusal
+from target_driftrock.events.event import Event, InvalidPart, Origin, Part
 from target_driftrock.mapping.compiler import MappingFaults, compile_stream
 from target_driftrock.mapping.stream import CompiledStream
 from target_driftrock.settings import StreamMapping
@@ -80,5 +80,5 @@ def body(record: Mapping[str, Any], **attributes: Any) -> dict[str, Any]:
 def reason(record: Mapping[str, Any], **attributes: Any) -> str:
     """Why one record is refused."""
     made = part(record, **attributes)
-    assert isinstance(made, Refusal), made
+    assert isinstance(made, InvalidPart), made
     return made.reason

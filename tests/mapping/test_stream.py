@@ -15,7 +15,7 @@ from msgspec import structs
 from rich.pretty import pretty_repr
 
 from target_driftrock.events.answer import Answer
-from target_driftrock.events.event import Endpoint, Refusal
+from target_driftrock.events.event import Endpoint, InvalidPart
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.interface import Concluded, Intent
 from target_driftrock.mapping.attribute import NO_TIME
@@ -100,7 +100,7 @@ def test_nothing_of_the_record_is_shown_when_what_it_became_is_printed(show: Cal
     values = [
         origin,
         structs.replace(made, person_id="CANARY"),
-        Refusal(origin=origin, mapping="streams[0] (leads)", reason="schema: /email type"),
+        InvalidPart(origin=origin, mapping="streams[0] (leads)", reason="schema: /email type"),
         Answer(status=400, excerpt=b"CANARY"),
     ]
 
@@ -352,7 +352,7 @@ def test_refuses_by_rule_when_an_attribute_is_wrong(attributes: dict[str, Any], 
 
 def test_refuses_when_a_key_property_is_missing() -> None:
     """Without its key a record has no identity, and is refused; the rest of the stream goes on."""
-    assert part({"email": "ada@example.com"}) == Refusal(
+    assert part({"email": "ada@example.com"}) == InvalidPart(
         origin=ORIGIN, mapping="streams[0] (leads)", reason="event_id is null (key property id)"
     )
 
@@ -421,7 +421,7 @@ def test_answers_when_record_is_anything(record: dict[str, Any]) -> None:
     made = ANY.map(record, ORIGIN)
 
     assert made is not None
-    if isinstance(made, Refusal):
+    if isinstance(made, InvalidPart):
         assert made.reason.split(" ")[0] in {
             name for name, _ in ANY.mappings[0].attributes + ANY.mappings[1].attributes
         }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
-from target_driftrock.events.event import Event, Refusal
+from target_driftrock.events.event import Event, InvalidPart
 from target_driftrock.events.identity import NOBODY, Who
 from target_driftrock.mapping.who import EMAIL, PHONE, kind_of, names_somebody, who
 from tests.mapping.examples import event, part
@@ -269,7 +269,7 @@ def test_a_refusal_is_about_whom_the_event_would_have_been_when_that_can_be_read
 
     made = part(record, **given_attributes)
 
-    assert isinstance(made, Refusal)
+    assert isinstance(made, InvalidPart)
     assert made.who == expected
 
 
@@ -281,5 +281,5 @@ def test_the_same_record_is_about_the_same_person_when_it_is_refused_and_when_it
     right, wrong = part(record, **attributes), part({**record, "at": "soon"}, **attributes)
 
     assert isinstance(right, Event)
-    assert isinstance(wrong, Refusal)
+    assert isinstance(wrong, InvalidPart)
     assert right.who == wrong.who == Who(email=ADA)

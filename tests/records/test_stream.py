@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from target_driftrock.errors import SettingsInvalid
-from target_driftrock.events.event import Event, Part, Refusal
+from target_driftrock.events.event import Event, InvalidPart, Part
 from target_driftrock.events.identity import NOBODY, Who
 from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.records.batch import Batch
@@ -117,7 +117,7 @@ def test_a_refusal_comes_of_a_record_when_a_rule_is_broken(
     """The reason is a rule, and the record's key goes with it, where it has one."""
     made = part(opened(tmp_path, **settings), record)
 
-    assert isinstance(made, Refusal)
+    assert isinstance(made, InvalidPart)
     assert made.reason.startswith(reason)
     assert made.origin.key == key
 
@@ -144,7 +144,7 @@ def test_a_refusal_is_about_whom_its_event_would_have_been_when_a_rule_is_broken
     """So that its row goes when the same person's record is mended, and stays for another's."""
     made = part(opened(tmp_path, **settings), record)
 
-    assert isinstance(made, Refusal)
+    assert isinstance(made, InvalidPart)
     assert made.who == expected
 
 
@@ -173,7 +173,7 @@ def test_a_record_has_no_key_when_all_of_it_is_blank(blank: str | None, tmp_path
     """An invalid one without a key takes no other's place."""
     made = part(opened(tmp_path, keys=("id", "stage"), validate_records=False), {"id": blank, "stage": blank})
 
-    assert isinstance(made, Refusal)
+    assert isinstance(made, InvalidPart)
     assert made.reason == f"event_id is {'null' if blank is None else 'empty'} (key properties id, stage)"
     assert made.origin.key is None
 

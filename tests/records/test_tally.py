@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from target_driftrock.errors import RejectsAboveLimit
-from target_driftrock.events.event import Event, Part, Refusal
+from target_driftrock.events.event import Event, InvalidPart, Part
 from target_driftrock.events.outcome import (
     AlreadyDelivered,
     ChangeCause,
@@ -25,7 +25,7 @@ from target_driftrock.events.outcome import (
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
 from target_driftrock.records.tally import Tally
 from target_driftrock.singer.checkpoint import Checkpoint
-from tests.delivery.examples import event, refusal
+from tests.delivery.examples import event, invalid_part
 
 TODAY = "2026-02-01"
 CHANGED = Changed(cause=ChangeCause.SAME_PERSON, is_said=False)
@@ -68,7 +68,7 @@ class Tallied:
         """Read a record for each outcome, and settle it."""
         for outcome in outcomes:
             position = self.tally.next_position
-            part: Part = refusal(position) if isinstance(outcome, Invalid) else event(position, source=source)
+            part: Part = invalid_part(position) if isinstance(outcome, Invalid) else event(position, source=source)
             part = structs.replace(part, origin=structs.replace(part.origin, stream=stream))
             self.enter(part, stream=stream)
             self.settle(part, outcome)
@@ -128,8 +128,8 @@ def test_state_passes_a_record_when_nothing_came_of_it(accounts: Tallied) -> Non
 
 def test_each_record_counts_once_when_several_parts_came_of_it(accounts: Tallied) -> None:
     """Mapped if an event came of it, else invalid, else filtered; what was read and got no further is unmapped."""
-    accounts.enter(event(1), refusal(1))
-    accounts.enter(refusal(2), refusal(2))
+    accounts.enter(event(1), invalid_part(1))
+    accounts.enter(invalid_part(2), invalid_part(2))
     accounts.enter()
     accounts.enter(event(4), event(4), stream="sales")
 
@@ -148,7 +148,7 @@ def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Tallied)
     parts: list[tuple[Part, Outcome]] = [
         (event(1), Delivered()),
         (undated, Rejected(status=422)),
-        (refusal(3), Invalid(reason="a rule")),
+        (invalid_part(3), Invalid(reason="a rule")),
     ]
     for part, outcome in parts:
         accounts.enter(part)
@@ -291,10 +291,10 @@ def test_what_is_open_does_not_count_when_a_share_is_judged(accounts: Tallied) -
 def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accounts: Tallied) -> None:
     """Its SCHEMA or its mapping is wrong; they were entered all the same, so that they are kept."""
     for number in range(1, 10):
-        accounts.enter(refusal(number))
+        accounts.enter(invalid_part(number))
 
     with pytest.raises(RejectsAboveLimit, match=r"first ten records of stream leads are all invalid \(schema: /email"):
-        accounts.enter(refusal(10))
+        accounts.enter(invalid_part(10))
 
     assert accounts.tally.submitted == 10
     assert accounts.tally.records(10) == RecordCounts(invalid=10)
@@ -308,7 +308,7 @@ def test_the_run_goes_on_when_one_of_the_first_ten_records_is_not_invalid(
     """From then on the share alone counts, however many are invalid."""
     for number in range(1, 50):
         other: list[Part] = [event(number)] if kind == "mapped" else []
-        accounts.enter(*(other if number == good else [refusal(number)]))
+        accounts.enter(*(other if number == good else [invalid_part(number)]))
 
     assert accounts.tally.records(49).invalid == 48
 
@@ -316,7 +316,7 @@ def test_the_run_goes_on_when_one_of_the_first_ten_records_is_not_invalid(
 def test_streams_are_watched_apart_when_two_begin_badly(accounts: Tallied) -> None:
     """Nine invalid records each are no reason to stop."""
     for number in range(1, 19):
-        accounts.enter(refusal(number), stream=("leads", "sales")[number % 2])
+        accounts.enter(invalid_part(number), stream=("leads", "sales")[number % 2])
 
     assert accounts.tally.records(18).invalid == 18
 
@@ -386,9 +386,9 @@ def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Tallied) -> 
 
 def test_both_sums_close_when_anything_happens(accounts: Tallied) -> None:
     """What was submitted is what has an outcome, and what was read is accounted for."""
-    parts: list[Event | Refusal] = []
+    parts: list[Event | InvalidPart] = []
     for number, outcome in enumerate([*SETTLED.values(), Open(reason="never sent")] * 3, start=1):
-        part: Event | Refusal = refusal(number) if isinstance(outcome, Invalid) else event(number)
+        part: Event | InvalidPart = invalid_part(number) if isinstance(outcome, Invalid) else event(number)
         parts.append(part)
         accounts.enter(part)
         accounts.settle(part, outcome)
@@ -413,7 +413,7 @@ def test_the_oldest_record_is_known_when_some_are_open(accounts: Tallied) -> Non
 
 def test_bytes_are_open_until_their_part_has_an_outcome(accounts: Tallied) -> None:
     """The record as read, and the body: both lie in memory until then."""
-    sent, refused = event(1), refusal(1)
+    sent, refused = event(1), invalid_part(1)
     weights = [len(sent.origin.record) + len(sent.body), len(refused.origin.record)]
 
     accounts.enter(sent, refused)
@@ -430,7 +430,7 @@ def test_events_are_counted_apart_when_they_have_no_identity(accounts: Tallied) 
     """By their mapping; a refusal is no event."""
     anonymous = structs.replace(event(1), event_id=None)
 
-    accounts.enter(anonymous, event(2), refusal(3))
+    accounts.enter(anonymous, event(2), invalid_part(3))
 
     assert accounts.tally.without_identity == {anonymous.mapping: 1}
 

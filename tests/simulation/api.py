@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from target_driftrock.events.answer import Answer, Fault, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from target_driftrock.events.event import Event
 from tests.simulation.scenario import Scenario, Weather, serial_of
 from tests.simulation.trace import Trace
@@ -136,7 +136,7 @@ class SimulatedApi:
         reply = self._judge(request)
         self._trace.note("arrived", request.body, reply)
         if request.answer is not None:
-            told = Fault.NO_ANSWER if request.loses_answer else reply
+            told = NoAnswer.LOST if request.loses_answer else reply
             asyncio.get_running_loop().call_later(request.back, self._answer, request.answer, told)
 
     def _answer(self, answer: asyncio.Future[Reply], reply: Reply) -> None:
@@ -172,7 +172,7 @@ class SimulatedApi:
             return self._refuse(body, self._refusals[serial])
         if not self._is_healed and serial in self._scenario.poisoned:
             status = self._scenario.poisoned[serial]
-            return Fault.NO_ANSWER if status is None else Answer(status=status)
+            return NoAnswer.LOST if status is None else Answer(status=status)
         if self._says_conflict and serial in self.arrived:
             return self._refuse(body, 409)  # so whoever takes it for a refusal loses what has arrived
         self.acceptances[body].append(_now())
@@ -209,7 +209,7 @@ class Wire:
 
     async def _post(self, body: bytes, token: str) -> Reply:
         if self.is_cut:
-            return Fault.NOT_SENT
+            return NoAnswer.NOT_SENT
         self.in_doubt.add(body)
         self.most_in_doubt = max(self.most_in_doubt, len(self.in_doubt))
         self._api.posted.add(body)
@@ -228,10 +228,10 @@ class Wire:
         latency = weather.latency * self._chance.random()
         if self._api.episode(_now()) == "unreachable" or roll < weather.not_sent:
             await asyncio.sleep(latency)
-            return Fault.NOT_SENT
+            return NoAnswer.NOT_SENT
         if roll < weather.not_sent + weather.lost_before:
             await asyncio.sleep(latency)
-            return Fault.NO_ANSWER
+            return NoAnswer.LOST
         is_slow = self._chance.random() < weather.slow
         request = Request(
             body=body,
@@ -247,7 +247,7 @@ class Wire:
             async with asyncio.timeout(READ_TIMEOUT):
                 return await request.answer
         except TimeoutError:
-            return Fault.NO_ANSWER
+            return NoAnswer.LOST
 
 
 class SimulatedTokens:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from target_driftrock.ledger.digests import Digests
-from target_driftrock.ledger.entry import Entry, Keys
 from target_driftrock.ledger.interface import Change, Concluded, Forgotten
 from target_driftrock.ledger.ways import Ways
+from target_driftrock.ledger.write_batch import Keys, WriteBatch
 
 API = "simulation"
 SALT = "00" * 32
@@ -42,7 +42,7 @@ class KeptRows:
         told = [change for change in changes if isinstance(change, Concluded | Forgotten)]
         if not told:
             return []
-        entry = Entry(self._digests, self._keys, self._ways, api=API, run=run, now=0.0, may_keep_rows=True)
+        entry = WriteBatch(self._digests, self._keys, self._ways, api=API, run=run, now=0.0, may_keep_rows=True)
         for change in told:
             entry.take(change)
         gone = [row for row in self._rows.values() if entry.forgets(row) or _is_released(row, entry, run=run)]
@@ -52,5 +52,5 @@ class KeptRows:
         return gone
 
 
-def _is_released(row: Row, entry: Entry, *, run: int) -> bool:
+def _is_released(row: Row, entry: WriteBatch, *, run: int) -> bool:
     return any(release.takes(row, run=run) for release in entry.releases)

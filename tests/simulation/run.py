@@ -13,10 +13,10 @@ from typing import Any
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.door import Delivery, Resources
-from target_driftrock.delivery.passage import Plan
+from target_driftrock.delivery.pending import DeliveryConfig
 from target_driftrock.errors import Defect, RejectsAboveLimit
 from target_driftrock.events.event import Part
-from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.ledger.threaded import LedgerThread
 from target_driftrock.records import Records
 from target_driftrock.settings import Api, ApiKey, Environment, Keeping, OnChanged, Pace, Patience, Settings
 from target_driftrock.singer.checkpoint import Checkpoint
@@ -132,7 +132,7 @@ class Run:
         seconds = self._scenario.commit_seconds
         executor = InLoopExecutor(lambda: seconds * self._chance.random())
         return Resources(
-            plan=Plan(
+            config=DeliveryConfig(
                 api=API,
                 max_concurrency=self._scenario.max_concurrency,
                 max_outage=self._scenario.max_outage,
@@ -141,7 +141,7 @@ class Run:
             tokens=SimulatedTokens(self._api, self._chance),
             hold=lambda _: ledger,
             open_transport=lambda: self.wire,
-            open_journal=partial(GroupingJournal, executor=executor),
+            in_thread=partial(LedgerThread, executor=executor),
             wall=lambda: 1_800_000_000.0 + loop.time(),
             roll=self._chance.random,
             make_dispatcher=self._dispatcher,
@@ -149,7 +149,7 @@ class Run:
 
     def _dispatcher(self, **given: Any) -> Dispatcher:
         """The program's own, looked into."""
-        dispatcher = Dispatcher(**given, passage=HeldToItsTable)
+        dispatcher = Dispatcher(**given, pending=HeldToItsTable)
         self.look = partial(faults_of, dispatcher)
         self.look_back = partial(killed, dispatcher, self._durable.standing)
         return dispatcher

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from target_driftrock.events.event import Capture, Endpoint, Event, Origin, Part, Refusal
+from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Origin, Part
 from target_driftrock.events.identity import NOBODY, Who, digest, identity
 from target_driftrock.settings import OnChanged
 
@@ -99,7 +99,7 @@ class Line:
             digest=b"%d" % piece.record,
         )
         if piece.is_refused_by_us:
-            return Refusal(origin=origin, mapping=self.stream, reason="schema: /email type", who=piece.who)
+            return InvalidPart(origin=origin, mapping=self.stream, reason="schema: /email type", who=piece.who)
         capture = Capture(endpoint=Endpoint.WEBHOOK, source_id=piece.source, label=piece.source)
         event_id = f"leads:{piece.serial}" if piece.has_identity else None
         return Event(

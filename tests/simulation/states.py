@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.life import LIFE, Holding, Kill, State
-from target_driftrock.delivery.passage import Passage
+from target_driftrock.delivery.pending import PendingEvent
 from target_driftrock.events.event import Event
 from target_driftrock.ledger.interface import Standing
 
@@ -46,26 +46,26 @@ def killed(dispatcher: Dispatcher, standing: Callable[[Event], Standing | None])
     """
     if dispatcher._is_stopping:
         return
-    for passage in dispatcher._unsettled:
-        if passage.event.identity is not None and not passage.was_superseded:
-            stands = standing(passage.event)
-            if stands not in _left(passage, stands):
-                yield f"{passage.event.origin.key} was {passage.state.value} at the kill, and stands as {stands}."
+    for pending in dispatcher._unsettled:
+        if pending.event.identity is not None and not pending.was_superseded:
+            stands = standing(pending.event)
+            if stands not in _left(pending, stands):
+                yield f"{pending.event.origin.key} was {pending.state.value} at the kill, and stands as {stands}."
 
 
-def _left(passage: Passage, stands: Standing | None) -> set[Standing | None]:
+def _left(pending: PendingEvent, stands: Standing | None) -> set[Standing | None]:
     """As far as this run has written it, and no commit is under way."""
-    answer = Standing.UNKNOWN if passage.was_unknown else Standing.ANSWERED
-    match LIFE[passage.state].at_kill, passage.state:
+    answer = Standing.UNKNOWN if pending.was_unknown else Standing.ANSWERED
+    match LIFE[pending.state].at_kill, pending.state:
         case _, State.RECORDING | State.DOUBTED | State.UNJUDGED:
             return {stands}  # the commit that ends it may be done
         case Kill.INTENT, _:
             return {Standing.INTENDED}
         case Kill.ANSWER, _:
             return {answer}
-        case Kill.AS_BEFORE, State.INTENT if passage.tries:
+        case Kill.AS_BEFORE, State.INTENT if pending.tries:
             return {answer, Standing.INTENDED}
-        case Kill.AS_BEFORE, _ if passage.tries:
+        case Kill.AS_BEFORE, _ if pending.tries:
             return {answer}
         case _:
             return {stands}
@@ -79,33 +79,33 @@ def _found(dispatcher: Dispatcher) -> Iterator[Place]:
     for item in intake._lanes._blockers:
         yield "blocked", item
     queues = {
-        "capture's queue": [*intake._ready, *(passage for trial in trials for passage in trial.queue)],
+        "capture's queue": [*intake._ready, *(pending for trial in trials for pending in trial.queue)],
         "ledger's queue": intake._unrecalled,
         "intents' queue": intake._cleared,
         "slots' queue": intake.sendable,
         "backoff": [sleeper[-1] for sleeper in dispatcher._backoff._heap],
-        "doubts": [passage for each in dispatcher._doubts._doubted.values() for passage in each],
+        "doubts": [pending for each in dispatcher._doubts._doubted.values() for pending in each],
         Holding.TURN.value: [trial.turn for trial in trials if trial.turn is not None],
-        Holding.SLOT.value: [passage for task, passage in dispatcher._requests.items() if not task.done()],
+        Holding.SLOT.value: [pending for task, pending in dispatcher._requests.items() if not task.done()],
     }
-    for place, passages in queues.items():
-        for passage in passages:
-            yield place, id(passage)
+    for place, pending_events in queues.items():
+        for pending in pending_events:
+            yield place, id(pending)
 
 
 def _wanted(dispatcher: Dispatcher) -> Iterator[Place]:
     """By the states. An intent is the ledger's to show, and a turn is needed only where the capture is on trial."""
     trials = dispatcher._captures._trials
-    for passage in dispatcher._unsettled:
-        holds = LIFE[passage.state].holds
+    for pending in dispatcher._unsettled:
+        holds = LIFE[pending.state].holds
         if Holding.LANES in holds:
-            yield Holding.LANES.value, id(passage)
-        if Holding.TURN in holds and trials and passage.event.capture in trials:
-            yield Holding.TURN.value, id(passage)
+            yield Holding.LANES.value, id(pending)
+        if Holding.TURN in holds and trials and pending.event.capture in trials:
+            yield Holding.TURN.value, id(pending)
         if Holding.SLOT in holds:
-            yield Holding.SLOT.value, id(passage)
-        if passage.state in WAITING:
-            yield WAITING[passage.state], id(passage)
+            yield Holding.SLOT.value, id(pending)
+        if pending.state in WAITING:
+            yield WAITING[pending.state], id(pending)
 
 
 def _differences(dispatcher: Dispatcher, found: list[Place], wanted: set[Place]) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _differences(dispatcher: Dispatcher, found: list[Place], wanted: set[Place])
     Where the run is about to stop, a request may have been cancelled, or have failed, and a refusal that stops the run
     keeps the turn.
     """
-    states = {id(passage): passage.state for passage in dispatcher._unsettled}
+    states = {id(pending): pending.state for pending in dispatcher._unsettled}
     freed = set(_freed(dispatcher))
     is_ending = dispatcher._is_stopping or any(_failures(dispatcher))
     for place in wanted:
@@ -131,13 +131,13 @@ def _differences(dispatcher: Dispatcher, found: list[Place], wanted: set[Place])
 def _freed(dispatcher: Dispatcher) -> Iterator[Place]:
     """Their capture has accepted an event, and they go on once that is committed."""
     accepting = {one.event.capture for one in dispatcher._requests.values() if one.state is State.RECORDING}
-    for passage in dispatcher._unsettled:
-        if passage.state is State.CAPTURE and passage.event.capture in accepting:
-            yield WAITING[State.CAPTURE], id(passage)
+    for pending in dispatcher._unsettled:
+        if pending.state is State.CAPTURE and pending.event.capture in accepting:
+            yield WAITING[State.CAPTURE], id(pending)
 
 
 def _sums(dispatcher: Dispatcher) -> Iterator[str]:
-    states = [passage.state for passage in dispatcher._unsettled]
+    states = [pending.state for pending in dispatcher._unsettled]
     taken, requests = dispatcher._limiter._taken, len(dispatcher._requests)
     if taken != requests:
         yield f"{taken} slots are taken, and there are {requests} requests."
@@ -146,7 +146,7 @@ def _sums(dispatcher: Dispatcher) -> Iterator[str]:
         yield f"{in_use} requests use a token, and {flying} are in flight."
     if dispatcher._unjudged != states.count(State.UNJUDGED):
         yield f"{dispatcher._unjudged} are unjudged, and by their states {states.count(State.UNJUDGED)}."
-    if any(passage.state not in RULED for passage in dispatcher._captures.unjudged()):
+    if any(pending.state not in RULED for pending in dispatcher._captures.unjudged()):
         yield "A capture waits to judge what is not unjudged."
     if State.SETTLED in states:
         yield "An event is settled, and open."

@@ -17,7 +17,7 @@ from target_driftrock.errors import (
     RejectsAboveLimit,
     TokenRejected,
 )
-from target_driftrock.events.event import Origin, Refusal
+from target_driftrock.events.event import InvalidPart, Origin
 from target_driftrock.events.outcome import Invalid
 from target_driftrock.records.tally import Tally
 from target_driftrock.singer.checkpoint import Checkpoint
@@ -66,7 +66,7 @@ def state_passes_refusals() -> bool:
     """Whether the tally lets STATE pass a record that was refused, since something keeps it."""
     checkpoint = Checkpoint()
     tally = Tally(checkpoint)
-    part = Refusal(origin=Origin(position=1, stream="s", record=b"{}", schema=b"{}"), mapping="m", reason="r")
+    part = InvalidPart(origin=Origin(position=1, stream="s", record=b"{}", schema=b"{}"), mapping="m", reason="r")
     tally.enter("s", [part])
     checkpoint.state(b"{}")
     tally.settle([(part, Invalid(reason="r"))])

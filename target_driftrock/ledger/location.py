@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from target_driftrock.ledger.database import Database
 
 
-def parse_place(location: str) -> Database:
+def parse_location(location: str) -> Database:
     """The database of a setting. `?schema=NAME` in a URL names the PostgreSQL schema. Nothing is connected to.
 
     Raises:

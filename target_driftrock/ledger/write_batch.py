@@ -25,7 +25,7 @@ from target_driftrock.ledger.tables import CODES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_driftrock.events.event import Refusal
+    from target_driftrock.events.event import InvalidPart
     from target_driftrock.ledger.digests import Digests, WhoDigests
     from target_driftrock.ledger.interface import Change
     from target_driftrock.ledger.interface import Row as Key
@@ -85,7 +85,7 @@ class Keys:
         self._columns.pop(id(event), None)
 
 
-class Entry:
+class WriteBatch:
     """What the changes of one transaction come to. `now` is Unix time.
 
     Where the ledger `may_keep_rows` of earlier transactions, those of what is settled go.
@@ -169,29 +169,29 @@ class Entry:
             case _:
                 assert_never(outcome)
 
-    def _deliver(self, part: Event | Refusal) -> None:
+    def _deliver(self, part: Event | InvalidPart) -> None:
         self._stand_delivered(part)
         self._release(part, is_now=True)
 
-    def _stand_delivered(self, part: Event | Refusal) -> None:
+    def _stand_delivered(self, part: Event | InvalidPart) -> None:
         self._settle(part, Standing.DELIVERED)
         if isinstance(part, Event) and part.identity is not None:
             self.delivered[self._ways.id(part)] += 1
 
-    def _change(self, part: Event | Refusal, outcome: Changed) -> None:
+    def _change(self, part: Event | InvalidPart, outcome: Changed) -> None:
         if outcome.cause is ChangeCause.CONFLICT:
             self._settle(part, Standing.CHANGED)
         if outcome.is_said:
             self._release(part, is_decided=True)
 
-    def _hold(self, part: Event | Refusal, outcome: Held) -> None:
+    def _hold(self, part: Event | InvalidPart, outcome: Held) -> None:
         if outcome.was_sent and outcome.kind.value not in TO_DECIDE:  # else nothing was sent, and nothing else changes
             self._settle(part, Standing.HELD_UNKNOWN if outcome.is_unknown else Standing.REFUSED)
         self._keep(part, outcome)
 
     # Standings.
 
-    def _settle(self, part: Event | Refusal, standing: Standing) -> None:
+    def _settle(self, part: Event | InvalidPart, standing: Standing) -> None:
         if isinstance(part, Event):
             self._stand(part, standing)
 
@@ -242,7 +242,7 @@ class Entry:
 
     # Kept rows.
 
-    def _release(self, part: Event | Refusal, *, is_now: bool = False, is_decided: bool = False) -> None:
+    def _release(self, part: Event | InvalidPart, *, is_now: bool = False, is_decided: bool = False) -> None:
         """What was kept of this content goes, also under a former identity, and of its record without an event.
 
         What was delivered now also takes what it makes out of date: earlier contents, about the same person, of the
@@ -285,7 +285,7 @@ class Entry:
             return False
         return not change.is_change or row["kind"] in TO_DECIDE
 
-    def _keep(self, part: Event | Refusal, outcome: Invalid | Rejected | Held) -> None:
+    def _keep(self, part: Event | InvalidPart, outcome: Invalid | Rejected | Held) -> None:
         origin = part.origin
         event = part if isinstance(part, Event) else None
         row = None if event is None else self._keys.row(event)

@@ -11,7 +11,7 @@ import pytest
 from target_driftrock.errors import LedgerUnavailable, NoThread
 from target_driftrock.events.event import Capture, Event
 from target_driftrock.ledger.interface import Change, Intent, Known, Proven
-from target_driftrock.ledger.journal import GroupingJournal
+from target_driftrock.ledger.threaded import LedgerThread
 from tests import threads, virtual_time
 from tests.delivery.doubles import InLoopExecutor, RecordingLedger
 from tests.delivery.examples import capture, event
@@ -57,10 +57,10 @@ def test_changes_share_a_transaction_when_they_come_while_one_runs() -> None:
     ledger = RecordingLedger()
 
     async def commit() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        first = asyncio.create_task(journal.commit([Intent(event(1))]))
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        first = asyncio.create_task(thread.commit([Intent(event(1))]))
         await asyncio.sleep(0.5)
-        later = [asyncio.create_task(journal.commit([Intent(event(number))])) for number in (2, 3, 4)]
+        later = [asyncio.create_task(thread.commit([Intent(event(number))])) for number in (2, 3, 4)]
         await asyncio.gather(first, *later)
         assert asyncio.get_running_loop().time() == 2.0
 
@@ -74,8 +74,8 @@ def test_changes_share_a_transaction_when_the_loop_has_them_at_hand_together() -
     ledger = RecordingLedger()
 
     async def commit() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        await asyncio.gather(*(journal.commit([Intent(event(number))]) for number in (1, 2, 3)))
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        await asyncio.gather(*(thread.commit([Intent(event(number))]) for number in (1, 2, 3)))
         assert asyncio.get_running_loop().time() == 1.0
 
     virtual_time.run(commit())
@@ -88,10 +88,10 @@ def test_a_commit_returns_when_its_transaction_is_durable() -> None:
     ledger = RecordingLedger()
 
     async def commit() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        first = asyncio.create_task(journal.commit([Intent(event(1))]))
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        first = asyncio.create_task(thread.commit([Intent(event(1))]))
         await asyncio.sleep(0)
-        second = asyncio.create_task(journal.commit([Intent(event(2))]))
+        second = asyncio.create_task(thread.commit([Intent(event(2))]))
         await first
         assert not second.done()
         assert numbers(ledger) == [[1]]
@@ -105,7 +105,7 @@ def test_nothing_is_asked_of_the_ledger_when_there_is_nothing_to_commit() -> Non
     """An empty commit returns at once."""
     ledger = RecordingLedger()
 
-    virtual_time.run(GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0)).commit([]))
+    virtual_time.run(LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0)).commit([]))
 
     assert ledger.commits == []
 
@@ -115,8 +115,8 @@ def test_the_change_is_made_all_the_same_when_its_waiter_is_cancelled() -> None:
     ledger = RecordingLedger()
 
     async def commit() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        waiters = [asyncio.create_task(journal.commit([Intent(event(number))])) for number in (1, 2, 3)]
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        waiters = [asyncio.create_task(thread.commit([Intent(event(number))])) for number in (1, 2, 3)]
         await asyncio.sleep(0.5)
         waiters[0].cancel()
         waiters[1].cancel()
@@ -132,18 +132,18 @@ def test_everything_is_refused_when_a_commit_failed() -> None:
     ledger = RecordingLedger(fails_from=1)
 
     async def commit() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        await journal.commit([Intent(event(1))])
-        failing = [asyncio.create_task(journal.commit([Intent(event(number))])) for number in (2, 3)]
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        await thread.commit([Intent(event(1))])
+        failing = [asyncio.create_task(thread.commit([Intent(event(number))])) for number in (2, 3)]
         await asyncio.sleep(0.5)
-        recall = asyncio.create_task(journal.recall([event(1)]))
+        recall = asyncio.create_task(thread.recall([event(1)]))
         errors: list[object] = await asyncio.gather(*failing, recall, return_exceptions=True)
         ledger.fails_from = None  # it would work again, but the lock may be gone
         for work in (
-            journal.commit([Intent(event(4))]),
-            journal.recall([event(1)]),
-            journal.proven([capture()]),
-            journal.secure(),
+            thread.commit([Intent(event(4))]),
+            thread.recall([event(1)]),
+            thread.proven([capture()]),
+            thread.secure(),
         ):
             errors.extend(await asyncio.gather(work, return_exceptions=True))
         assert len(errors) == 7
@@ -159,13 +159,13 @@ def test_everything_is_refused_when_no_thread_can_be_had() -> None:
     """A machine without room for one more must not leave a waiter waiting; the next run goes on."""
 
     async def commit() -> None:
-        journal = GroupingJournal(RecordingLedger())
+        thread = LedgerThread(RecordingLedger())
         with threads.none_left():
-            waiters = [journal.commit([Intent(event(number))]) for number in (1, 2)]
-            errors = await asyncio.gather(*waiters, journal.recall([event(3)]), return_exceptions=True)
-        errors += await asyncio.gather(journal.secure(), return_exceptions=True)
+            waiters = [thread.commit([Intent(event(number))]) for number in (1, 2)]
+            errors = await asyncio.gather(*waiters, thread.recall([event(3)]), return_exceptions=True)
+        errors += await asyncio.gather(thread.secure(), return_exceptions=True)
         assert [type(error) for error in errors] == [NoThread] * 4
-        journal.close()
+        thread.close()
 
     asyncio.run(commit())
 
@@ -180,11 +180,11 @@ def test_everything_is_refused_when_a_look_up_failed() -> None:
     ledger = Blind()
 
     async def ask() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
         with pytest.raises(LedgerUnavailable):
-            await journal.proven([capture()])
+            await thread.proven([capture()])
         with pytest.raises(LedgerUnavailable):
-            await journal.commit([Intent(event(1))])
+            await thread.commit([Intent(event(1))])
 
     virtual_time.run(ask())
 
@@ -196,14 +196,14 @@ def test_the_disk_is_waited_for_after_what_was_committed_when_it_is_asked_for() 
     ledger = RecordingLedger()
 
     async def secure() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        await journal.commit([Intent(event(1))])
-        second = asyncio.create_task(journal.commit([Intent(event(2))]))
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        await thread.commit([Intent(event(1))])
+        second = asyncio.create_task(thread.commit([Intent(event(2))]))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        await journal.secure()
+        await thread.secure()
         await second
-        await journal.commit([Intent(event(3))])
+        await thread.commit([Intent(event(3))])
 
     virtual_time.run(secure())
 
@@ -221,9 +221,9 @@ def test_everything_is_refused_when_the_disk_fails() -> None:
     ledger = Unsafe()
 
     async def secure() -> None:
-        journal = GroupingJournal(ledger, executor=InLoopExecutor(lambda: 1.0))
-        waiters = [journal.secure(), journal.commit([Intent(event(1))]), journal.recall([event(1)])]
-        errors = await asyncio.gather(*waiters, journal.secure(), return_exceptions=True)
+        thread = LedgerThread(ledger, executor=InLoopExecutor(lambda: 1.0))
+        waiters = [thread.secure(), thread.commit([Intent(event(1))]), thread.recall([event(1)])]
+        errors = await asyncio.gather(*waiters, thread.secure(), return_exceptions=True)
         assert [str(error) for error in errors] == ["The disk is gone."] * 4
 
     virtual_time.run(secure())
@@ -236,14 +236,14 @@ def test_the_ledger_is_used_on_one_thread_of_its_own_when_the_loop_is_real() -> 
     ledger = ThreadedLedger()
 
     async def use() -> None:
-        journal = GroupingJournal(ledger)
+        thread = LedgerThread(ledger)
         await asyncio.gather(
-            journal.commit([Proven(capture())]), journal.recall([event(1)]), journal.commit([Intent(event(1))])
+            thread.commit([Proven(capture())]), thread.recall([event(1)]), thread.commit([Intent(event(1))])
         )
-        assert await journal.proven([capture()]) == [True]
-        await journal.secure()
-        journal.close()
-        journal.close()
+        assert await thread.proven([capture()]) == [True]
+        await thread.secure()
+        thread.close()
+        thread.close()
 
     asyncio.run(use())
 

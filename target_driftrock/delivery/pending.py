@@ -25,7 +25,7 @@ SHORTEST_LATENCY = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class DeliveryConfig:
     """What the settings say of delivery. Durations are seconds."""
 
     api: str
@@ -59,7 +59,7 @@ class Outlook:
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class Statistics:
     """What delivery has counted. Only its own thread writes; others may read at any time."""
 
     decided: int = 0
@@ -96,7 +96,7 @@ class Progress:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Passage:
+class PendingEvent:
     """One event on its way: where it is, and what is remembered of it."""
 
     event: Event

@@ -14,7 +14,7 @@ from psycopg import sql
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.inspection import doubts
-from target_driftrock.ledger.place import parse_place
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.postgres import Postgres
 from target_driftrock.ledger.sqlite import SQLite, kind_of_mount, network_file_system
 from tests.contract.places import SERVER, new_schema, opened, server
@@ -52,7 +52,7 @@ def test_a_location_is_a_setting_to_mend_when_it_is_neither_directory_nor_url(lo
 
 def test_a_url_names_the_schema_when_it_has_the_option() -> None:
     """The option is ours and not the driver's, whose own options stay."""
-    place = parse_place(f"postgres://u:{SECRET}@127.0.0.1/d?sslmode=disable&schema=leads")
+    place = parse_location(f"postgres://u:{SECRET}@127.0.0.1/d?sslmode=disable&schema=leads")
 
     assert isinstance(place, Postgres)
     assert place.schema == "leads"
@@ -92,7 +92,7 @@ def test_a_url_is_read_as_libpq_reads_it_when_it_has_one_of_its_forms(
     """All that it says is handed on; the schema is ours."""
     named = "" if schema is None else f"{'&' if '?' in location.rpartition('@')[2] else '?'}schema={schema}"
 
-    assert parse_place(location + named) == Postgres(options=options, schema=schema or "target_driftrock")
+    assert parse_location(location + named) == Postgres(options=options, schema=schema or "target_driftrock")
 
 
 @pytest.mark.postgres
@@ -149,7 +149,7 @@ def test_a_ledger_lies_where_the_command_was_typed_when_its_path_is_relative(
     """It stays there when the process goes elsewhere."""
     monkeypatch.chdir(tmp_path)
 
-    assert parse_place("state/ledger") == SQLite(path=tmp_path / "state" / "ledger")
+    assert parse_location("state/ledger") == SQLite(path=tmp_path / "state" / "ledger")
 
 
 def test_a_file_is_a_setting_to_mend_when_it_stands_where_the_directory_should(tmp_path: Path) -> None:

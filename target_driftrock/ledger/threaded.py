@@ -22,7 +22,7 @@ Got = TypeVar("Got")
 Result = tuple[Got, None] | tuple[None, Exception]
 
 
-class Journal(Protocol):
+class AsyncLedger(Protocol):
     """What the dispatcher awaits. Every method may raise `errors.LedgerUnavailable`, or `errors.NoThread`."""
 
     async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
@@ -42,12 +42,12 @@ class Journal(Protocol):
         ...
 
 
-class GroupingJournal:
+class LedgerThread:
     """Runs a ledger on one thread. Changes that come in one turn of the loop, or while a commit runs, share one.
 
     After the first error the ledger is asked nothing more, and every call raises that error: what a lost
     transaction left out must not be followed by what builds on it. `executor` runs one call at a time, in the
-    order given; without one the journal has a thread of its own.
+    order given; without one it has a thread of its own.
     """
 
     def __init__(self, ledger: Ledger, *, executor: Executor | None = None) -> None:
@@ -60,15 +60,15 @@ class GroupingJournal:
         self._error: Exception | None = None
 
     async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
-        """See `Journal.recall`."""
+        """See `AsyncLedger.recall`."""
         return await self._run(self._ledger.recall, events)
 
     async def proven(self, captures: Sequence[Capture]) -> list[bool]:
-        """See `Journal.proven`."""
+        """See `AsyncLedger.proven`."""
         return await self._run(self._ledger.proven, captures)
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """See `Journal.commit`. Cancelling the wait does not undo the changes."""
+        """See `AsyncLedger.commit`. Cancelling the wait does not undo the changes."""
         if not changes:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -78,7 +78,7 @@ class GroupingJournal:
         await waiter
 
     async def secure(self) -> None:
-        """See `Journal.secure`."""
+        """See `AsyncLedger.secure`."""
         await self._run(lambda _: self._ledger.secure(), None)
 
     def close(self) -> None:
