@@ -1,4 +1,4 @@
-"""`preview`: every event as it would be sent, and everything that is wrong, by the way that a run takes."""
+"""`preview`: every event as it would be sent, and everything that is wrong, as a run would make it."""
 
 from __future__ import annotations
 

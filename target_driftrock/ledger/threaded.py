@@ -1,4 +1,4 @@
-"""The asynchronous front of a ledger: its own thread, and one transaction for all that waits."""
+"""The asynchronous side of a ledger: its own thread, and one transaction for all that waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Singer's side: lines to messages, the validation of records, and how far STATE may move.
+"""Singer's pipe: lines to messages, stream maps, the loop that joins them to `records`, and how far STATE may move.
 
-Knows nothing of events, of mappings or of HTTP.
+Knows nothing of HTTP and of SQL.
 """
