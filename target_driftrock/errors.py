@@ -12,6 +12,7 @@
     │   ├── LedgerUnavailable
     │   └── NoThread
     ├── InputInvalid           5   mend the tap
+    │   └── SourceFailed
     ├── RejectsAboveLimit      6   mend the mapping or the records
     ├── Defect                70   tell the authors
     └── StateUnread          141   nobody reads STATE any more
@@ -139,6 +140,15 @@ class InputInvalid(RunStopped):
     """The input is not Singer; the text names the line by its number, never its content."""
 
     exit_code = ExitCode.INPUT
+
+
+class SourceFailed(InputInvalid):
+    """What puts the records failed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What puts the records failed: mend that, and run it again. What was put before it is delivered, or open."
+        )
 
 
 class RejectsAboveLimit(RunStopped):

@@ -19,7 +19,7 @@ import pytest
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_driftrock import target as target_module
-from target_driftrock.errors import ExitCode, SettingsInvalid
+from target_driftrock.errors import ExitCode, RejectsAboveLimit, SettingsInvalid
 from target_driftrock.events.event import Part
 from target_driftrock.events.outcome import Outcome
 from target_driftrock.records import door
@@ -237,6 +237,49 @@ def test_the_sdk_s_own_exception_is_raised_when_a_record_comes_before_its_schema
 
     with pytest.raises(RecordsWithoutSchemaException, match="Line 1: a RECORD of stream leads came before any SCHEMA"):
         stage.target().process_lines(lines)
+
+
+def test_what_ended_a_run_is_raised_when_the_sdk_s_own_listen_drives_it(stage: Stage) -> None:
+    """Its receipt says 6, so the process must not end with 0."""
+    target = stage.target()
+    target.process_lines(io.StringIO(written([schema(), record(1, email=7)]).decode()))
+
+    with pytest.raises(RejectsAboveLimit):
+        target.process_endofpipe()
+
+
+def test_nothing_is_sent_again_when_the_sdk_s_own_listen_drives_a_mended_mapping(stage: Stage) -> None:
+    """It takes the ledger late: the identities are judged then, and before anything is sent."""
+    stage.run(schema(), record(1))
+    target = stage.target(streams=[{**LEADS, "event_id": "lead-{id}"}])
+    target.process_lines(io.StringIO(written([schema(), record(1)]).decode()))
+
+    with pytest.raises(SettingsInvalid, match="formerly"):
+        target.process_endofpipe()
+
+    assert len(stage.accepted()) == 1
+
+
+def test_no_part_is_left_over_when_a_defect_of_ours_breaks_off_a_record(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came of it before belongs to a record that nobody has counted: it is not sent, and STATE is written."""
+    maps = {"leads": {}, "copies": {"__source__": "leads"}}
+    streams = [dict(LEADS), {**LEADS, "stream": "copies"}]
+    mapped = DriftrockSink.process_record
+
+    def failing(sink: DriftrockSink, row: dict[str, Any], context: dict[str, Any]) -> None:
+        if sink.stream.name == "copies" and row["id"] == 2:
+            raise ValueError
+        mapped(sink, row, context)
+
+    monkeypatch.setattr(DriftrockSink, "process_record", failing)
+    done = stage.run(schema(), record(1), state(at=1), record(2), stream_maps=maps, streams=streams)
+
+    assert done.code == ExitCode.DEFECT
+    assert len(done.events) == 2
+    assert done.states == [b'{"at": 1}']
+    assert "accounts do not close" not in done.log
 
 
 def test_memory_does_not_grow_when_the_schema_changes_a_thousand_times(stage: Stage) -> None:

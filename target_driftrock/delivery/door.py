@@ -139,8 +139,7 @@ class Delivery:
             while self.is_running and not is_stopped():
                 self.wait(WAIT_SECONDS)
         finally:
-            self.end()
-            self.close()
+            self.give_up()
         if self.failure is not None:
             raise self.failure
 
@@ -155,8 +154,9 @@ class Delivery:
         """
         if self.is_started:
             return True
-        self._resources = self._open_resources()  # before the ledger is taken: what is wrong with it leaves no trace
-        self.ledger = self._resources.hold(is_stopped)
+        if self.ledger is None:
+            self._resources = self._open_resources()  # before the ledger: what is wrong with it leaves no trace
+            self.ledger = self._resources.hold(is_stopped)
         if self.ledger is None:
             return False
         self._worker.start(self._deliver)
@@ -181,6 +181,17 @@ class Delivery:
             self.stop()
         while self.is_running:
             self._worker.wait(WAIT_SECONDS)
+
+    def give_up(self) -> None:
+        """Whatever goes on: end it, and let go of the ledger. Interrupted while it waits, it waits for nothing more."""
+        try:
+            self.end()
+        except BaseException:
+            self.stop()  # for the second time
+            self.end()
+            raise
+        finally:
+            self.close()
 
     def secure(self) -> None:
         """Have the disk keep all that was reported so far. `is_secured` says when it does."""
@@ -264,8 +275,10 @@ class Delivery:
             await self._dispatcher.run(grace=self._grace)
         finally:
             self._is_over = True
-            await transport.close()
-            ledger.close()
+            try:
+                await transport.close()
+            finally:
+                ledger.close()
 
     def _tell(self, say: Callable[..., None], *arguments: object) -> None:
         if self._dispatcher is not None:

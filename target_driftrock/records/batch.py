@@ -36,6 +36,10 @@ class Batch:
         parts, self._parts = self._parts, []
         return parts
 
+    def drop(self, index: int) -> None:
+        """Take away the parts from an index on: nobody has counted what they are of."""
+        del self._parts[index:]
+
     def since(self, index: int) -> list[Part]:
         """The parts from an index on."""
         return self._parts[index:]

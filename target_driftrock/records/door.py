@@ -7,21 +7,31 @@ from, and what it tells its source of those that are resolved.
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from target_driftrock.delivery.door import WAIT_SECONDS, Delivery, resources_of
-from target_driftrock.errors import Defect, ExitCode, LedgerUnavailable, RejectsAboveLimit, RunStopped, SettingsInvalid
+from target_driftrock.errors import (
+    Defect,
+    ExitCode,
+    LedgerUnavailable,
+    RejectsAboveLimit,
+    RunStopped,
+    SettingsInvalid,
+    SourceFailed,
+)
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
+from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.interface import Forgotten
 from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.mapping.ways import forgotten, mended
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.records.batch import Batch
-from target_driftrock.records.ending import NEXT_RUN, doubts, exit_code, gravest, rows_waiting, say_end
+from target_driftrock.records.ending import NEXT_RUN, causes_of, doubts, exit_code, gravest, rows_waiting, say_end
 from target_driftrock.records.lines import record_line, schema_line
 from target_driftrock.records.stream import RecordStream, record_digest
 from target_driftrock.records.tally import Nobody, Tally
@@ -29,7 +39,6 @@ from target_driftrock.settings import Settings, parse
 from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
@@ -87,34 +96,37 @@ class Records:
         self.tally = Tally(self._follower)
         self.chosen: dict[str, Counter[str | None]] = {}
         """How many records each mapping took, by the stream's scope; None for those that no mapping's `when` fits."""
+        self._is_over = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""
         self.causes: list[RunStopped] = []
         """All that ended it, once it has."""
+        self._ways_unjudged: list[CompiledStream] = []
         self._ways_forgotten: dict[Way, Way | None] = {}
         """Of which all may be sent again, each with what took its place."""
 
     # By itself.
 
     def __enter__(self) -> Self:
+        self.demand_open()
         try:
             self.start()
         except BaseException:
-            self._delivery.close()  # the ledger may be ours, and no thread to be had
+            self._delivery.give_up()  # the ledger may be ours, and no thread to be had
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        causes: list[RunStopped] = []
+        is_cut_short = not (error is None or isinstance(error, Exception))
+        causes = [] if error is None or is_cut_short else [error if isinstance(error, RunStopped) else SourceFailed()]
         try:
-            self.deliver_rest(is_cut_short=not (error is None or isinstance(error, Exception)))
-            self.raise_failure()
-        except RunStopped as cause:
-            causes.append(cause)
+            causes += causes_of(lambda: self.deliver_rest(is_cut_short=is_cut_short), self.raise_failure)
+            received = signal.SIGINT if isinstance(error, KeyboardInterrupt) else None
+            self.conclude(causes, read=self.tally.next_position - 1, was_read=error is None, received=received)
         finally:
-            self.conclude(causes, read=self.tally.next_position - 1, was_read=error is None)
+            self._delivery.give_up()
         if self.causes and error is None:
             raise gravest(self.causes)
 
@@ -124,6 +136,7 @@ class Records:
         Raises:
             SettingsInvalid: No mapping goes with it.
         """
+        self.demand_open()
         opened = RecordStream(
             self.settings,
             name,
@@ -136,6 +149,11 @@ class Records:
         self.judge_ways([opened.mapper])
         return OpenStream(self, opened, line=schema_line(name, schema=schema, key_properties=key))
 
+    def demand_open(self) -> None:
+        """Raise a RuntimeError where the run has ended: what is put then would be sent by nobody."""
+        if self._is_over:
+            raise RuntimeError("This run has ended: make another Records for another run.")
+
     # While records come.
 
     def start(self) -> bool:
@@ -145,10 +163,13 @@ class Records:
         """
         if self._delivery.is_started:
             return True
-        is_started = self._delivery.start(is_stopped=self._is_stopped)
+        if not self._delivery.start(is_stopped=self._is_stopped):
+            return False
         if self.ledger is not None and self.ledger.is_new:
             log.info("The ledger is new: it knows of no delivery, so whatever comes is sent.")
-        return is_started
+        unjudged, self._ways_unjudged = self._ways_unjudged, []
+        self.judge_ways(unjudged)
+        return True
 
     @property
     def delivery(self) -> Delivery:
@@ -172,6 +193,7 @@ class Records:
             SettingsInvalid: They were delivered under others, and the mapping does not say how these were made.
         """
         if self.ledger is None:
+            self._ways_unjudged += streams  # by `start`, before anything is sent
             return
         known = self.ledger.ways
         faults = [fault for stream in streams for fault in mended(known, stream)]
@@ -195,9 +217,8 @@ class Records:
 
     def submit(self) -> None:
         """Hand the batch over to delivery."""
-        parts = self.batch.take()
-        if parts and self.start():
-            self._delivery.submit(parts)
+        if len(self.batch) and self.start():
+            self._delivery.submit(self.batch.take())
 
     def tick(self) -> None:
         """Take note of what was settled, and let no part wait for too long. To be called about once a second."""
@@ -270,6 +291,7 @@ class Records:
         `was_read`, whether reading came to the end of the input; `received`, the signal that ended it.
         """
         self._delivery.end()
+        self.tally.settle((part, Open(reason="never sent")) for part in self.batch.take())
         self.causes = causes = [*causes, *self._judge(causes, is_stopped=received is not None)]
         self.receipt = self._receipt(read)
         causes += [Defect(f"The accounts do not close: {fault}") for fault in self.receipt.disagreements()]
@@ -277,6 +299,7 @@ class Records:
             log.info("%s", line)
         for doubt in doubts(self.tally):
             log.warning("%s", doubt)
+        self._is_over = True
         code = exit_code(causes, received=received)
         waiting = self._leave_ledger(code, self.receipt)
         if not was_read and self._is_limit_reached and not self._is_stopped():
@@ -379,12 +402,16 @@ class OpenStream:
     def put(self, record: Mapping[str, Any]) -> None:
         """Take a record, and wait while too much is open. What becomes of it is told by the receipt.
 
+        A batch that is not full waits for the next record, or for `Records.submit`.
+
         Raises:
+            RuntimeError: The run has ended.
             InputInvalid: JSON cannot say what it holds.
             RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
             RunStopped: Delivery has stopped, and takes nothing more.
         """
         records, name = self._records, self._stream.name
+        records.demand_open()
         records.raise_failure()
         raw, read = record_line(name, record, position=records.next_position)
         origin = Origin(

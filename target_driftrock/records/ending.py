@@ -6,18 +6,32 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from target_driftrock.errors import PRECEDENCE, ExitCode, RunStopped, faults
+from target_driftrock.errors import PRECEDENCE, Defect, ExitCode, RunStopped, faults
 from target_driftrock.events.outcome import HeldAs
 from target_driftrock.naming import shown
 from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_driftrock.records.tally import Tally
 
 log = logging.getLogger(__name__)
+
+
+def causes_of(*stages: Callable[[], None]) -> list[RunStopped]:
+    """What ended each stage, if anything did. What is no cause is a defect of ours, and told with its traceback."""
+    causes: list[RunStopped] = []
+    for stage in stages:
+        try:
+            stage()
+        except RunStopped as cause:
+            causes.append(cause)
+        except Exception:
+            log.critical("A defect of target-driftrock ends this run.", exc_info=True)
+            causes.append(Defect(_DEFECT))
+    return causes
 
 
 def gravest(causes: Sequence[RunStopped]) -> RunStopped:
@@ -70,6 +84,7 @@ def rows_waiting(count: int, since: float | None, *, filtered: int) -> str:
     return f" {rows}, the oldest since {day}{again}: see `target-driftrock rejects`."
 
 
+_DEFECT = "A defect of target-driftrock: please report the lines above, which hold no data."
 _DELETIONS = (
     "All {count} records of stream {stream} say that their row was deleted (_sdc_deleted_at), and were filtered: if "
     "these are to be sent, name _sdc_deleted_at in a `when` or a template of its mapping."

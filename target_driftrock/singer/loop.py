@@ -9,8 +9,9 @@ import logging
 import time
 from typing import IO, TYPE_CHECKING, Protocol
 
-from target_driftrock.errors import Defect, LedgerUnavailable, RunStopped, StateUnread
+from target_driftrock.errors import LedgerUnavailable, StateUnread
 from target_driftrock.progress import Figures, Input, Pulse, terminal_line
+from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.singer.writer import write_line
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping, Sequence
 
+    from target_driftrock.errors import RunStopped
     from target_driftrock.events.event import Part
     from target_driftrock.mapping.stream import CompiledStream
     from target_driftrock.records import Records
@@ -108,19 +110,18 @@ class Loop:
 
     def run(self, reader: Source, source: IO[bytes] | None) -> int:
         """Read all of `source` (standard input if None), deliver it, account for it; the exit code."""
-        causes = _causes(lambda: self._read(reader, source), self._deliver)
+        causes = causes_of(lambda: self._read(reader, source), self._deliver)
         return self._conclude(causes)
 
     def end(self) -> None:
         """For whoever handed over messages: deliver the rest, write the last STATE, and account for it.
 
         Raises:
-            RunStopped: What stopped the delivery.
+            RunStopped: What ended the run.
         """
-        causes = _causes(self._deliver)
-        self._conclude(causes)
-        for cause in causes:
-            raise cause
+        self._conclude(causes_of(self._deliver))
+        if self._records.causes:
+            raise gravest(self._records.causes)
 
     def use(self, reader: Source) -> None:
         """Messages come from there: what it counts is what was read."""
@@ -245,21 +246,6 @@ class Loop:
         return self._stops.count > 0 or self._records.delivery.failure is not None
 
 
-def _causes(*stages: Callable[[], None]) -> list[RunStopped]:
-    """What ended each stage, if anything did."""
-    causes = []
-    for stage in stages:
-        try:
-            stage()
-        except RunStopped as cause:
-            causes.append(cause)
-        except Exception:
-            log.critical("A defect of target-driftrock ends this run.", exc_info=True)
-            causes.append(Defect(_DEFECT))
-    return causes
-
-
-_DEFECT = "A defect of target-driftrock: please report the lines above, which hold no data."
 _STATE_UNREAD = (
     "Nobody reads standard output, and so nobody keeps STATE. The next run reads again what came after the last one."
 )

@@ -146,9 +146,13 @@ class Streams:
         )
         before = len(self._batch)
         deleted_by = deletion(message.record)
-        for stream_map, sink in self._sinks[message.stream]:
-            if deleted_by is None or sink.stream.asks_for(deleted_by):  # else it is no lead
-                self._map(stream_map, sink, message, origin)
+        try:
+            for stream_map, sink in self._sinks[message.stream]:
+                if deleted_by is None or sink.stream.asks_for(deleted_by):  # else it is no lead
+                    self._map(stream_map, sink, message, origin)
+        except BaseException:
+            self._batch.drop(before)
+            raise
         return self._batch.since(before)
 
     def filters_deletion(self, message: Record) -> bool:

@@ -61,6 +61,24 @@ def ended(delivery: Delivery) -> list[tuple[int, Outcome]]:
     return [(part.origin.position, outcome) for part, outcome in delivery.take_outcomes()]
 
 
+def test_the_ledger_is_taken_once_when_no_thread_was_left_at_first() -> None:
+    """Else the second try would wait for what is its own."""
+    held: list[RecordingLedger] = []
+
+    def hold(_: object) -> RecordingLedger:
+        held.append(RecordingLedger())
+        return held[-1]
+
+    delivery = Delivery(lambda: replace(resources(accept, RecordingLedger()), hold=hold))
+    with threads.none_left(), pytest.raises(NoThread):
+        begun(delivery)
+
+    with delivery.opened(is_stopped=lambda: False):
+        pass
+
+    assert len(held) == 1
+
+
 def test_all_is_settled_when_the_with_ends() -> None:
     """Without a front: parts in, outcomes out."""
     delivery = delivery_to(lambda _: After(0.001, Answer(status=201)))

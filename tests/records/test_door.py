@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from target_driftrock.delivery.door import GRACE_SECONDS
 from target_driftrock.errors import ExitCode, InputInvalid, LedgerUnavailable, NoThread, NotTheApi, SettingsInvalid
+from target_driftrock.ledger.reading import reading
 from target_driftrock.records import Records, door
 from tests import threads
 from tests.program import ROOT
-from tests.stage import Stage, logged, schema, staged, state
+from tests.stage import LEADS, Stage, logged, schema, staged, state
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -127,6 +131,86 @@ def test_a_setting_is_refused_when_only_the_pipe_could_obey_it(name: str, value:
         put(stage, {"id": 1}, **{name: value}, **others)
 
     assert stage.accepted() == []
+
+
+MENDED = {**LEADS, "event_id": "lead-{id}"}
+
+
+def test_nothing_is_sent_again_when_a_stream_is_opened_before_the_run_begins(stage: Stage) -> None:
+    """A mended identity is judged once there is a ledger, and before anything is sent."""
+    put(stage, {"id": 1})
+    records = Records(stage.settings(streams=[MENDED]))
+    records.stream("leads", schema=SCHEMA, key=["id"])
+
+    with pytest.raises(SettingsInvalid, match="formerly"), records:
+        pytest.fail("It begins.")
+
+    assert len(stage.accepted()) == 1
+    assert put(stage, {"id": 2}).causes == []
+
+
+def test_a_row_is_not_taken_when_the_run_has_ended(stage: Stage) -> None:
+    """It would be sent by nobody; and a run is not begun twice."""
+    with Records(stage.settings()) as records:
+        leads = records.stream("leads", schema=SCHEMA, key=["id"])
+
+    with pytest.raises(RuntimeError, match="This run has ended"):
+        leads.put({"id": 1})
+    with pytest.raises(RuntimeError, match="This run has ended"), records:
+        pytest.fail("It begins again.")
+    with pytest.raises(RuntimeError, match="This run has ended"):
+        records.stream("leads", schema=SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(ZeroDivisionError(ADA), 5), (InputInvalid("Row 7 is odd."), 5), (KeyboardInterrupt(), 130)],
+    ids=["an-error", "a-cause-of-ours", "an-interrupt"],
+)
+def test_a_run_is_not_told_as_resolved_when_its_task_fails(failure: BaseException, code: int, stage: Stage) -> None:
+    """The ledger and the log's last line have how it ended; the task's own error comes through, and is not printed."""
+    with logged() as lines, pytest.raises(type(failure)), Records(stage.settings()) as records:  # noqa: PT012 - as above
+        records.stream("leads", schema=SCHEMA, key=["id"]).put({"id": 1})
+        raise failure
+
+    assert f"(exit {code})" in lines[-1]
+    assert ADA not in "\n".join(lines)
+    with reading(str(stage.folder / "ledger")) as ledger:
+        assert [run.exit_code for run in ledger.runs(last=1)] == [code]
+
+
+def test_the_ledger_is_free_again_when_a_second_interrupt_ends_the_wait(tmp_path: Path) -> None:
+    """What is in flight is given up then, and counted as unknown."""
+    with staged(tmp_path, silent_share=1) as stage:
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), Records(stage.settings(), tick=interrupt) as records:  # noqa: PT012
+            records.stream("leads", schema=SCHEMA, key=["id"]).put({"id": 1})
+            records.submit()
+            until(lambda: records.delivery.statistics.first_requests == 1)
+            raise KeyboardInterrupt
+        with Records(stage.settings(max_outage_seconds=1)):
+            pass
+
+    assert time.monotonic() - began < GRACE_SECONDS
+
+
+def interrupt() -> None:
+    """As a person does who has waited long enough."""
+    raise KeyboardInterrupt
+
+
+def test_what_was_put_is_open_when_the_ledger_cannot_be_had(stage: Stage) -> None:
+    """The sums close all the same, and the exit code is the ledger's."""
+    with Records(stage.settings()):
+        late = Records(stage.settings(max_outage_seconds=0.5))
+        leads = late.stream("leads", schema=SCHEMA, key=["id"])
+        leads.put({"id": 1})
+        with pytest.raises(LedgerUnavailable):
+            late.submit()
+        assert late.conclude([LedgerUnavailable("It is held.")], read=1, was_read=True) == ExitCode.TRY_LATER
+
+    assert late.receipt is not None
+    assert (late.receipt.events.open, list(late.receipt.disagreements())) == (1, [])
 
 
 def test_the_ledger_is_free_again_when_no_thread_is_left(stage: Stage) -> None:
