@@ -415,9 +415,9 @@ def test_reading_waits_when_what_is_open_weighs_too_much(stage: Stage, monkeypat
 
     class Weighed(Tally):
         def enter(
-            self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False
+            self, stream: str, parts: Sequence[Part], *, kept_row: str | None = None, is_deletion: bool = False
         ) -> None:
-            super().enter(stream, parts, row=row, is_deletion=is_deletion)
+            super().enter(stream, parts, kept_row=kept_row, is_deletion=is_deletion)
             weights.append(self.open_bytes)
 
     monkeypatch.setattr(door, "Tally", Weighed)

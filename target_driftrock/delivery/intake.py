@@ -131,7 +131,7 @@ class Intake:
                 pending.known or (),
                 on_changed=pending.event.on_changed,
                 holds_unknown=self._config.holds_unknown,
-                is_replay=pending.event.origin.row is not None,
+                is_replay=pending.event.origin.kept_row is not None,
             )
             lost += _lost(pending.event, admission)
             if isinstance(admission.verdict, Send):

@@ -86,37 +86,30 @@ class ThreadWorker:
         self._news.clear()
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """See `Worker.call`."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
                 self._loop.call_soon_threadsafe(function, *arguments)
 
     def notify(self) -> None:
-        """See `Worker.notify`."""
         self._news.set()
 
     def wait(self, timeout: float) -> None:
-        """See `Worker.wait`."""
         self._news.wait(timeout)
         self._news.clear()
 
     def pause(self, seconds: float) -> None:
-        """See `Worker.pause`."""
         time.sleep(seconds)
 
     @property
     def is_started(self) -> bool:
-        """See `Worker.is_started`."""
         return self._thread is not None
 
     @property
     def is_running(self) -> bool:
-        """See `Worker.is_running`."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def failure(self) -> BaseException | None:
-        """See `Worker.failure`."""
         return None if self.is_running else self._failure
 
     def _work(self, main: Main) -> None:

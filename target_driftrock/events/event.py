@@ -55,7 +55,7 @@ class Origin(Value, frozen=True, kw_only=True, gc=False):
     below the sinks, and personal, so never printed. `digest` stands for the record as read, by names and values.
     """
 
-    _shown = ("position", "stream", "row")
+    _shown = ("position", "stream", "kept_row")
 
     position: int
     stream: str
@@ -63,7 +63,7 @@ class Origin(Value, frozen=True, kw_only=True, gc=False):
     schema: bytes
     key: str | None = None
     """Stream and key properties (`leads:42`), where the record has them."""
-    row: str | None = None
+    kept_row: str | None = None
     """The key of the kept row that it was read from, where it is sent again."""
     digest: bytes = b""
 

@@ -78,7 +78,6 @@ class DurableLedger:
     # What delivery asks.
 
     def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
-        """See `Ledger.recall`."""
         rows = [self._keys.row(event) for event in events]
         formers = [self._keys.formers(event) for event in events]
         found = self._found(sorted({row[0] for row in (*rows, *chain(*formers)) if row is not None}))
@@ -93,7 +92,6 @@ class DurableLedger:
         ]
 
     def proven(self, captures: Sequence[Capture]) -> list[bool]:
-        """See `Ledger.proven`."""
         digests = [self._digests.capture(self._api, capture) for capture in captures]
         table = tables.captures
         known: set[bytes] = set()
@@ -104,7 +102,6 @@ class DurableLedger:
         return [digest in known for digest in digests]
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """See `Ledger.commit`."""
         batch = WriteBatch(
             self._digests,
             self._keys,
@@ -131,7 +128,6 @@ class DurableLedger:
             self._connection.execute(written)
 
     def counts(self) -> Counts:
-        """See `Ledger.counts`."""
         columns = [tables.runs.c[name] for name in COUNTERS]
         with self._transaction():
             row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self.run)).one()

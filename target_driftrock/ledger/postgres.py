@@ -46,21 +46,17 @@ class Postgres:
 
     @property
     def name(self) -> str:
-        """See `Database.name`."""
         return f"the PostgreSQL schema {self.schema}"
 
     def cause(self, error: SQLAlchemyError) -> Cause:
-        """See `Database.cause`."""
         return causes.cause(error, self.options)
 
     # Looked at.
 
     def warnings(self) -> list[str]:
-        """See `Database.warnings`."""
         return []
 
     def inspect(self) -> list[str]:
-        """See `Database.inspect`."""
         with opening(self), self._open() as ours, self._open() as another:
             self._judge_rights(ours)
             ours.commit()
@@ -76,13 +72,11 @@ class Postgres:
             yield lambda question: question(session)
 
     def is_held(self, connection: sa.Connection, *, by: str) -> bool:
-        """See `Database.is_held`."""
         return self.holder(connection) == by[:_NAME_BYTES]
 
     # Held.
 
     def connect(self) -> sa.Connection:
-        """See `Database.connect`."""
         with opening(self):
             connection = self._open()
             try:
@@ -99,7 +93,6 @@ class Postgres:
         return ExitStack() if is_taken else None
 
     def holder(self, connection: sa.Connection) -> str:
-        """See `Database.holder`."""
         with guarded(self), connection.begin():
             return str(connection.execute(_HOLDER, {"key": self._lock_key}).scalar() or "another run")
 
@@ -108,7 +101,6 @@ class Postgres:
 
     @contextmanager
     def to_disk(self, connection: sa.Connection) -> Iterator[None]:
-        """See `Database.to_disk`."""
         with connection.begin():
             connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
             yield

@@ -42,16 +42,13 @@ class _Scratch(SQLite):
 
     @property
     def name(self) -> str:
-        """See `Database.name`."""
         return "a temporary file"
 
     def connect(self) -> sa.Connection:
-        """See `Database.connect`."""
         with opening(self):
             return engine_over(self._open).connect()
 
     def try_lock(self, _: sa.Connection) -> ExitStack:
-        """See `Database.try_lock`."""
         return ExitStack()
 
     def inode(self) -> None:

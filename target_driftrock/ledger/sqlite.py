@@ -47,7 +47,6 @@ class SQLite:
 
     @property
     def name(self) -> str:
-        """See `Database.name`."""
         return f"the directory {self.path}"
 
     def cause(self, error: SQLAlchemyError) -> Cause:
@@ -61,12 +60,10 @@ class SQLite:
     # Looked at.
 
     def warnings(self) -> list[str]:
-        """See `Database.warnings`."""
         kind = network_file_system(self.path)
         return [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
 
     def inspect(self) -> list[str]:
-        """See `Database.inspect`."""
         with self._reaching():
             nearest = next(each for each in (self.path, *self.path.parents) if each.exists())
             if not nearest.is_dir():
@@ -77,13 +74,11 @@ class SQLite:
 
     @contextmanager
     def look(self) -> Iterator[Ask | None]:
-        """See `Database.look`."""
         with self._reaching():
             is_there = self.file.is_file()
         yield _Looker(self.file).ask if is_there else None
 
     def is_held(self, _: sa.Connection, *, by: str) -> bool:
-        """See `Database.is_held`."""
         try:
             with (self.path / _LOCK).open("rb") as lock:
                 is_its_own = lock.read() == by.encode()
@@ -97,7 +92,6 @@ class SQLite:
     # Held.
 
     def connect(self) -> sa.Connection:
-        """See `Database.connect`."""
         self._make_directory()
         engine = engine_over(self._open)
         sa.event.listen(engine, "begin", _begin)
@@ -117,7 +111,6 @@ class SQLite:
             return unless_taken.pop_all()
 
     def holder(self, _: sa.Connection) -> str:
-        """See `Database.holder`."""
         try:
             return (self.path / _LOCK).read_text(errors="replace") or "another run"
         except OSError:
@@ -222,7 +215,6 @@ class _Looker:
         self._engine = engine_over(self._open)
 
     def ask(self, question: Callable[[sa.Connection], T]) -> T:
-        """See `Ask`."""
         while True:
             before = self._at_rest()
             self._options = "?mode=ro" if before is None else "?mode=ro&immutable=1"

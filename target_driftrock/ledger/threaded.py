@@ -25,13 +25,9 @@ Result = tuple[Got, None] | tuple[None, Exception]
 class AsyncLedger(Protocol):
     """What the dispatcher awaits. Every method may raise `errors.LedgerUnavailable`, or `errors.NoThread`."""
 
-    async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
-        """See `Ledger.recall`."""
-        ...
+    async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]: ...
 
-    async def proven(self, captures: Sequence[Capture]) -> list[bool]:
-        """See `Ledger.proven`."""
-        ...
+    async def proven(self, captures: Sequence[Capture]) -> list[bool]: ...
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Return once the changes are durable, in the order of the calls."""
@@ -60,11 +56,9 @@ class LedgerThread:
         self._error: Exception | None = None
 
     async def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
-        """See `AsyncLedger.recall`."""
         return await self._run(self._ledger.recall, events)
 
     async def proven(self, captures: Sequence[Capture]) -> list[bool]:
-        """See `AsyncLedger.proven`."""
         return await self._run(self._ledger.proven, captures)
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -78,7 +72,6 @@ class LedgerThread:
         await waiter
 
     async def secure(self) -> None:
-        """See `AsyncLedger.secure`."""
         await self._run(lambda _: self._ledger.secure(), None)
 
     def close(self) -> None:

@@ -252,12 +252,12 @@ class WriteBatch:
         if not (self._may_keep_rows or self.kept) or not isinstance(part, Event):
             return
         row = self._keys.row(part)
-        takes_earlier = is_now and part.origin.row is None
+        takes_earlier = is_now and part.origin.kept_row is None
         source = self._digests.source(part.origin) if takes_earlier else None
         release = Release(
             contents=(*([] if row is None else [row]), *self._keys.formers(part)),
             record=self._digests.kept_record(part.origin),
-            replayed=None if part.origin.row is None else bytes.fromhex(part.origin.row),
+            replayed=None if part.origin.kept_row is None else bytes.fromhex(part.origin.kept_row),
             position=part.origin.position,
             is_decided=is_decided,
             identity=row[0] if row is not None and takes_earlier else None,
@@ -294,7 +294,7 @@ class WriteBatch:
         over = identity or source
         who = _NOBODY if over is None else self._digests.who(over, part.who)
         own = self._digests.kept_record(origin) if row is None else self._digests.kept(*row)
-        key = own if origin.row is None else bytes.fromhex(origin.row)
+        key = own if origin.kept_row is None else bytes.fromhex(origin.kept_row)
         if key != own:
             self.own_keys[key] = own
         schema = self._digests.of(origin.schema)

@@ -96,7 +96,7 @@ class Records:
         self.tally = Tally(self._follower)
         self.chosen: dict[str, Counter[str | None]] = {}
         """How many records each mapping took, by the stream's scope; None for those that no mapping's `when` fits."""
-        self._is_over = False
+        self._has_ended = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""
         self.causes: list[RunStopped] = []
@@ -151,7 +151,7 @@ class Records:
 
     def demand_open(self) -> None:
         """Raise a RuntimeError where the run has ended: what is put then would be sent by nobody."""
-        if self._is_over:
+        if self._has_ended:
             raise RuntimeError("This run has ended: make another Records for another run.")
 
     # While records come.
@@ -202,12 +202,14 @@ class Records:
         for stream in streams:
             self._ways_forgotten.update(forgotten(known, stream))
 
-    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False) -> None:
+    def enter(
+        self, stream: str, parts: Sequence[Part], *, kept_row: str | None = None, is_deletion: bool = False
+    ) -> None:
         """A record was read, and became these parts, which are in the batch. Waits while there is no room for more.
 
         See `Tally.enter`, also for what is raised.
         """
-        self.tally.enter(stream, parts, row=row, is_deletion=is_deletion)
+        self.tally.enter(stream, parts, kept_row=kept_row, is_deletion=is_deletion)
         if len(self.batch) >= self.settings.batch_size_rows:
             self.submit()
         while self._must_wait():
@@ -299,7 +301,7 @@ class Records:
             log.info("%s", line)
         for doubt in doubts(self.tally):
             log.warning("%s", doubt)
-        self._is_over = True
+        self._has_ended = True
         code = exit_code(causes, received=received)
         waiting = self._leave_ledger(code, self.receipt)
         if not was_read and self._is_limit_reached and not self._is_stopped():

@@ -131,8 +131,10 @@ class Tally:
         """The number of the first of these."""
         return next(iter(self._parts_left), None)
 
-    def enter(self, stream: str, parts: Sequence[Part], *, row: str | None = None, is_deletion: bool = False) -> None:
-        """The next record was read, and became these parts. `row` is where it was kept, if it is sent again.
+    def enter(
+        self, stream: str, parts: Sequence[Part], *, kept_row: str | None = None, is_deletion: bool = False
+    ) -> None:
+        """The next record was read, and became these parts. `kept_row` is where it was kept, if it is sent again.
 
         `is_deletion`: nothing came of it since it says that its row was deleted.
 
@@ -152,12 +154,12 @@ class Tally:
             self._records[stream, "deletions"] += 1
         if parts:
             self._parts_left[self._opened] = len(parts)
-            if row is not None:
-                self._rows[self._opened] = row
-                self.row_records[row] = parts[0].origin.digest
+            if kept_row is not None:
+                self._rows[self._opened] = kept_row
+                self.row_records[kept_row] = parts[0].origin.digest
         else:
             self._follower.resolve(self._opened)
-            self.rows_filtered += row is not None
+            self.rows_filtered += kept_row is not None
         self._watch_start(stream, kind, parts)
 
     def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:

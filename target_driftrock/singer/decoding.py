@@ -60,7 +60,7 @@ def decode(line: bytes, number: int) -> Message:
     match wire:
         case _Record():
             row = _row(wire, number)
-            return Record(line=number, stream=wire.stream, record=wire.record, raw=raw, fault=fault, row=row)
+            return Record(line=number, stream=wire.stream, record=wire.record, raw=raw, fault=fault, kept_row=row)
         case _State():
             return State(line=number, value=_state_value(wire, number))
         case _Schema():

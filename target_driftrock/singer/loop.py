@@ -55,13 +55,11 @@ class NoStops:
 class Mapped(Protocol):
     """What maps a tap's records. See `streams.Streams`."""
 
-    def take_schema(  # noqa: D102
-        self, message: Schema, *, judge: Callable[[Sequence[CompiledStream]], object]
-    ) -> list[str]: ...
-    def map(self, message: Record, *, position: int) -> list[Part]: ...  # noqa: D102
-    def filters_deletion(self, message: Record) -> bool: ...  # noqa: D102
-    def unmet_stream_maps(self) -> list[str]: ...  # noqa: D102
-    def idle_mappings(self) -> list[str]: ...  # noqa: D102
+    def take_schema(self, message: Schema, *, judge: Callable[[Sequence[CompiledStream]], object]) -> list[str]: ...
+    def map(self, message: Record, *, position: int) -> list[Part]: ...
+    def filters_deletion(self, message: Record) -> bool: ...
+    def unmet_stream_maps(self) -> list[str]: ...
+    def idle_mappings(self) -> list[str]: ...
 
 
 class Source(Protocol):
@@ -147,7 +145,7 @@ class Loop:
         """
         parts = self._streams.map(message, position=self._records.next_position)
         is_deletion = not parts and self._streams.filters_deletion(message)
-        self._records.enter(message.stream, parts, row=message.row, is_deletion=is_deletion)
+        self._records.enter(message.stream, parts, kept_row=message.kept_row, is_deletion=is_deletion)
 
     def take_state(self, message: State) -> None:
         """A bookmark, for what was read before it."""

@@ -20,7 +20,7 @@ class Record:
     record: dict[str, Any] = field(repr=False)
     raw: bytes = field(repr=False)
     fault: str | None = None
-    row: str | None = None
+    kept_row: str | None = None
     """Where it was kept before, if it is sent again: the key beside `record`."""
 
 

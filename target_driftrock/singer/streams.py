@@ -141,7 +141,7 @@ class Streams:
             stream=message.stream,
             record=message.raw,
             schema=self._lines[message.stream],
-            row=message.row,
+            kept_row=message.kept_row,
             digest=digest(message),
         )
         before = len(self._batch)

@@ -131,7 +131,7 @@ def test_a_line_tells_what_it_collides_with_when_that_is_known(line: bytes) -> N
 
     message = decode(told + b"\n", 1)
     assert told == line[:-1] + b',"driftrock_row":"' + KEY.encode() + b'",' + WHY_MARK + b"," + KNOWN_MARK + b"}"
-    assert message == replace(decode(line + b"\n", 1), raw=told, row=KEY)  # type: ignore[arg-type] # a Record
+    assert message == replace(decode(line + b"\n", 1), raw=told, kept_row=KEY)  # type: ignore[arg-type] # a Record
 
 
 @pytest.mark.parametrize("line", COLLIDED.values(), ids=COLLIDED)
@@ -160,7 +160,7 @@ def test_a_record_is_the_same_when_it_is_sent_again(values: dict[str, Any]) -> N
 
     assert isinstance(first, Record)
     assert isinstance(again, Record)
-    assert (again.record, again.fault, again.row) == (first.record, first.fault, KEY)
+    assert (again.record, again.fault, again.kept_row) == (first.record, first.fault, KEY)
 
 
 def test_a_schema_is_repeated_when_it_is_another_one() -> None:
@@ -571,7 +571,7 @@ def replayed(place: Path, events: list[Event]) -> list[Event]:
     with reading(str(place)) as ledger:
         rows = {json.loads(row.record)["record"]["id"]: row.key for row in ledger.kept(Selection())}
     return [
-        structs.replace(event, origin=structs.replace(event.origin, row=rows[event.origin.position]))
+        structs.replace(event, origin=structs.replace(event.origin, kept_row=rows[event.origin.position]))
         for event in events
     ]
 
@@ -642,7 +642,7 @@ def test_a_stream_is_printed_when_nobody_sees_it(stage: Stage) -> None:
         {"id": 1, "email": "ada@example.com"},
         {"id": 2, "email": 5},
     ]
-    assert all(isinstance(each, Record) and each.row for each in records)
+    assert all(isinstance(each, Record) and each.kept_row for each in records)
 
 
 def test_the_options_choose_when_they_are_given(stage: Stage) -> None:

@@ -20,7 +20,9 @@ def capture(source: str = "capture-1") -> Capture:
 def origin(position: int, *, record: bytes | None = None, key: str | None = None, row: str | None = None) -> Origin:
     """Where a part came from: the `record`, else the one with this number. Its digest is that of its bytes."""
     read = b'{"id": %d}' % position if record is None else record
-    return Origin(position=position, stream="leads", record=read, schema=b"{}", key=key, row=row, digest=digest(read))
+    return Origin(
+        position=position, stream="leads", record=read, schema=b"{}", key=key, kept_row=row, digest=digest(read)
+    )
 
 
 def event(

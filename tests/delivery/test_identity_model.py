@@ -338,7 +338,7 @@ class Play:
     def _settle(self, settled: Event, outcome: Settled, beside: Sequence[Change] = ()) -> None:
         self.verdicts.add(_name(outcome))
         self._commit([*beside, Concluded(part=settled, outcome=outcome)])
-        row = settled.origin.row
+        row = settled.origin.kept_row
         is_change = isinstance(outcome, Changed) and outcome.is_said
         if row is not None and (is_change or isinstance(outcome, Delivered | AlreadyDelivered)):
             self._commit([Forgotten(row, is_change=is_change)])
@@ -381,7 +381,7 @@ class Play:
             record=str(self._records.index(record)).encode(),
             schema=b"{}",
             key=f"leads:{record.event_id}",
-            row=row,
+            kept_row=row,
             digest=f"{record.sheet}".encode(),
         )
 
@@ -459,7 +459,9 @@ class Play:
                     return is_itself and outcome.is_said and gone["kind"] in TO_DECIDE
                 is_later = (gone["run"], gone["position"]) < (self._run, part.origin.position)
                 is_of_the_same = kept.event_id == settled.event_id and is_same_person(kept.who, settled.who) is True
-                is_newer = isinstance(outcome, Delivered) and part.origin.row is None and is_later and is_of_the_same
+                is_newer = (
+                    isinstance(outcome, Delivered) and part.origin.kept_row is None and is_later and is_of_the_same
+                )
                 return is_newer or (is_itself and isinstance(outcome, Delivered | AlreadyDelivered))
             case _:
                 return False

@@ -728,7 +728,7 @@ def test_a_row_stays_when_one_of_two_parts_that_came_of_it_is_refused_again(
 
     _tell_in(location, in_one, *changes[::order])
 
-    assert rows(location, tables.kept)[0]["key"].hex() == again.row
+    assert rows(location, tables.kept)[0]["key"].hex() == again.kept_row
 
 
 def test_a_row_of_the_record_goes_when_its_event_comes_from_another_row(location: str) -> None:

@@ -57,7 +57,7 @@ class Tallied:
 
     def enter(self, *parts: Part, row: str | None = None, stream: str = "leads") -> None:
         """Read a record, and then a STATE that bears its number."""
-        self.tally.enter(stream, parts, row=row)
+        self.tally.enter(stream, parts, kept_row=row)
         self.checkpoint.state(str(self.tally.next_position - 1).encode())
 
     def settle(self, part: Part, outcome: Outcome) -> None:

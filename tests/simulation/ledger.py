@@ -182,7 +182,7 @@ class SimulatedLedger:
                 self.told.sent.add(str(event.origin.key))
                 if event.identity is not None:
                     self._contents[event.identity, event.content] = event.body
-                if event.origin.row is not None:
+                if event.origin.kept_row is not None:
                     self.told.replayed.add(event.body)
                 self._trace.note(type(change).__name__, event.origin.key)
             case Forgotten(row, is_change):
@@ -243,7 +243,10 @@ class SimulatedLedger:
                     return True
                 if settled.body == kept.body and isinstance(outcome, Changed):
                     return outcome.is_said and row["kind"] in TO_DECIDE
-                is_later = part.origin.row is None and (row["run"], row["position"]) < (self._run, part.origin.position)
+                is_later = part.origin.kept_row is None and (row["run"], row["position"]) < (
+                    self._run,
+                    part.origin.position,
+                )
                 return (
                     isinstance(outcome, Delivered)
                     and is_later

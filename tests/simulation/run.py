@@ -246,7 +246,7 @@ class _Tap:
 
 
 def _record(line: Line) -> Record:
-    return Record(line=line.number, stream=line.stream, record={"line": line}, raw=b"{}", row=line.row)
+    return Record(line=line.number, stream=line.stream, record={"line": line}, raw=b"{}", kept_row=line.row)
 
 
 class _Mapped:

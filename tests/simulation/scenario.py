@@ -95,7 +95,7 @@ class Line:
             record=label.encode(),
             schema=b"{}",
             key=label,
-            row=self.row,
+            kept_row=self.row,
             digest=b"%d" % piece.record,
         )
         if piece.is_refused_by_us:
