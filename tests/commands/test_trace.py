@@ -21,7 +21,7 @@ from tests.stage import Stage, record, schema
 ONE = lead(1)
 OTHER = lead(1, source="capture-2")
 CHANGE = lead(1, email="ada@example.com")
-REPLAYED = structs.replace(ONE, origin=structs.replace(ONE.origin, row="0f" * 16))
+REPLAYED = structs.replace(ONE, origin=structs.replace(ONE.origin, kept_row="0f" * 16))
 UNDECIDED = "other content under a known event_id: set on_changed, or mend event_id"
 POISONED = Held(reason="it fails while others do well")
 UNKNOWN = Held(reason="its answer was lost", is_unknown=True)
