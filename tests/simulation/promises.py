@@ -175,10 +175,16 @@ class Promises:
         return is_same is False or (is_same is None and is_unsaid and not self._is_linked(second))
 
     def _is_linked(self, piece: Piece) -> bool:
-        """Another content, accepted or not, is the same person's, or of the same record."""
+        """Another content, accepted or not, is the same person's, or of the same record.
+
+        Several records may have become this very content: it is linked by any of them.
+        """
+        contents = self._by_serial[piece.serial]
         return any(
-            is_same_person(piece.who, other.who) or piece.record == other.record
-            for other in self._by_serial[piece.serial]
+            is_same_person(own.who, other.who) or own.record == other.record
+            for own in contents
+            if own.body == piece.body
+            for other in contents
             if other.body != piece.body
         )
 
