@@ -126,7 +126,7 @@ class Promises:
     def _waits(self, piece: Piece) -> bool:
         """Something else is under its identity, or perhaps, and it is not said that it is to be sent beside that."""
         is_sent = self._scenario.on_changed[-1] is OnChanged.SEND
-        beside = [*self._accepted_beside(piece), *self._perhaps_beside(piece)]
+        beside = [*self._accepted_beside(piece), *self._perhaps_beside(piece), *self._told_beside(piece)]
         return any(is_same_person(piece.who, other.who) is False or not is_sent for other in beside)
 
     def _accepted_beside(self, piece: Piece) -> list[Piece]:
@@ -134,6 +134,15 @@ class Promises:
             other
             for other in self._by_serial[piece.serial]
             if other.body != piece.body and other.body in self._api.acceptances
+        ]
+
+    def _told_beside(self, piece: Piece) -> list[Piece]:
+        """What a 409 made the ledger take for delivered, where a loss of power took back what had really arrived."""
+        return [
+            other
+            for other, part in self._read.values()
+            if isinstance(part, Event) and other.serial == piece.serial and other.body != piece.body
+            if self._ledger.standing(part) is Standing.DELIVERED and self._is_in_conflict(other)
         ]
 
     def _perhaps_beside(self, piece: Piece) -> list[Piece]:
