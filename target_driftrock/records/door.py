@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -94,8 +93,6 @@ class Records:
         self._tick = tick or self.tick
         self.batch = Batch(clock)
         self.tally = Tally(self._follower)
-        self.chosen: dict[str, Counter[str | None]] = {}
-        """How many records each mapping took, by the stream's scope; None for those that no mapping's `when` fits."""
         self._has_ended = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""
@@ -137,13 +134,7 @@ class Records:
             SettingsInvalid: No mapping goes with it.
         """
         self.demand_open()
-        opened = RecordStream(
-            self.settings,
-            name,
-            schema={"properties": {}, **schema},
-            key_properties=key,
-            chosen=self.chosen.setdefault(name, Counter()),
-        )
+        opened = RecordStream(self.settings, name, schema={"properties": {}, **schema}, key_properties=key)
         for warning in opened.warnings:
             log.warning("%s", warning)
         self.judge_ways([opened.mapper])

@@ -182,7 +182,6 @@ class Loop:
             raise StateUnread(_STATE_UNREAD)
 
     def _conclude(self, causes: Sequence[RunStopped]) -> int:
-        self._records.delivery.end()
         if self._pulse is not None:
             self._pulse.end()
         was_stopped = self._source is not None and self._source.was_stopped
