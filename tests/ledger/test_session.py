@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.outcome import Delivered, Rejected
 from target_driftrock.ledger import tables
+from target_driftrock.ledger.database import this_process
 from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.interface import Concluded, Intent, Standing
@@ -28,9 +29,10 @@ pytestmark = pytest.mark.postgres
 
 CANARY = "canary.person@example.com"
 LOCKS = """
-SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
-AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND application_name = %s
 """
+"""Of this process alone: other tests run beside it, at the same server."""
 
 
 def session(location: str) -> sa.Connection:
@@ -38,23 +40,27 @@ def session(location: str) -> sa.Connection:
     return parse_location(location).connect()
 
 
-def processes(connection: psycopg.Connection, query: str = LOCKS) -> set[int]:
-    """The server's processes that a query finds."""
-    return {row[0] for row in connection.execute(query.encode()).fetchall()}
+def locking(connection: psycopg.Connection) -> set[int]:
+    """The server's processes in which this one holds a lock."""
+    return {row[0] for row in connection.execute(LOCKS, [this_process()[:63]]).fetchall()}
+
+
+def is_there(connection: psycopg.Connection, process: int) -> bool:
+    """Whether one of the server's processes has not ended."""
+    return connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [process]).fetchone() is not None
 
 
 def test_the_lock_belongs_to_the_session_that_commits_when_a_run_holds_it() -> None:
     """So a lost lock is a failed commit."""
     with server() as another, new_schema() as location:
-        before = processes(another)
         with opened(location) as ledger:
-            (ours,) = processes(another) - before
+            (ours,) = locking(another)
             ledger.commit([Intent(event(1))])
             last = "SELECT query FROM pg_stat_activity WHERE pid = %s"
             found = another.execute(last, (ours,)).fetchone()
             assert found is not None
             assert found[0] == "COMMIT"
-        until(lambda: ours not in processes(another, "SELECT pid FROM pg_stat_activity"), seconds=5.0)
+        until(lambda: not is_there(another, ours), seconds=5.0)
 
 
 def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture) -> None:
@@ -62,10 +68,9 @@ def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.DEBUG)
     rejected = Concluded(part=event(1, person=CANARY, body=CANARY.encode()), outcome=Rejected(status=400))
     with server() as another, new_schema() as location:
-        before = processes(another)
         with opened(location) as ledger:
             ledger.commit([Concluded(part=event(2), outcome=Delivered())])
-            for ours in processes(another) - before:
+            for ours in locking(another):
                 another.execute("SELECT pg_terminate_backend(%s, 5000)", (ours,))
 
             for call in (
@@ -78,7 +83,7 @@ def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture)
                     call()
                 assert CANARY not in str(lost.value)
                 assert "(57P01: the server ended the session)" in str(lost.value)
-            assert processes(another) <= before
+            assert locking(another) == set()
             assert rows(location, tables.kept) == []
             with opened(location) as next_run:
                 assert standings(next_run, event(1), event(2)) == [None, Standing.DELIVERED]
