@@ -6,6 +6,8 @@ PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-uns
 
 export CUSTOM_COMPILE_COMMAND := make lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test acceptance simulate mutants bench bench-quick lint format wheel meltano lock clean
 
