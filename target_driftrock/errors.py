@@ -6,9 +6,12 @@
     │   ├── CredentialsRejected
     │   ├── TokenRejected
     │   ├── CaptureRefused
+    │   ├── CaptureSilent
     │   └── NotTheApi
     ├── TryAgainLater          4   run again: nothing is lost
     │   ├── ApiOutage
+    │   ├── AskedToWait
+    │   ├── AnswersLost
     │   ├── LedgerUnavailable
     │   └── NoThread
     ├── InputInvalid           5   mend the tap
@@ -26,6 +29,7 @@ Every message names a setting, a stream, a mapping or a line; none carries a val
 from __future__ import annotations
 
 import enum
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -102,6 +106,17 @@ class CaptureRefused(SetupRefused):
         )
 
 
+class CaptureSilent(SetupRefused):
+    """A capture gives no verdict on any event, for a reason that is not the events'."""
+
+    def __init__(self, *, capture: str, reason: str) -> None:
+        super().__init__(
+            f"The capture of {capture} judges no event any more (last: {reason}): ask Driftrock, or whoever runs the "
+            "proxy, gateway or firewall in between, what stands in the way. Nothing is rejected; what is not settled "
+            "is sent by the next run."
+        )
+
+
 class NotTheApi(SetupRefused):
     """What answers at `api_url` is not this API."""
 
@@ -119,6 +134,28 @@ class ApiOutage(TryAgainLater):
         super().__init__(
             f"Driftrock gave no verdict on anything for {seconds:g} seconds (last: {reason}). "
             "Nothing is lost: run again later, or raise max_outage_seconds."
+        )
+
+
+class AskedToWait(TryAgainLater):
+    """The API, or what stands before it, asks to be left alone for longer than `max_outage_seconds`."""
+
+    def __init__(self, *, until: float, reason: str) -> None:
+        """`until` is Unix time."""
+        moment = datetime.fromtimestamp(until, UTC).isoformat(sep=" ", timespec="seconds")
+        super().__init__(
+            f"Driftrock asks to be left alone until {moment} ({reason}, Retry-After), which is longer than "
+            "max_outage_seconds. Nothing is lost: run again then."
+        )
+
+
+class AnswersLost(TryAgainLater):
+    """As many events as go at once were held, each for a lost answer, and nothing had a verdict meanwhile."""
+
+    def __init__(self, *, held: int) -> None:
+        super().__init__(
+            f"{held} answers in a row were lost, and on_unknown: hold keeps their events: no more are sent. Run again "
+            "when Driftrock answers; `target-driftrock rejects` lists what is held."
         )
 
 

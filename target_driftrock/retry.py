@@ -9,25 +9,35 @@ _LONGEST = 100 * 366 * 86_400.0
 """Seconds in a hundred years."""
 
 
-def retry_after(value: str | None, *, now: float) -> float | None:
+def retry_after(value: str | None, *, now: float, date: str | None = None) -> float | None:
     """Seconds that a `Retry-After` header asks for, or None where it asks for nothing that can be read.
 
-    Both forms of RFC 9110 section 10.2.3 are understood, the obsolete forms of its dates too. `now` is Unix
-    time; a date that has passed asks for 0.0. The caller's patience is the limit: what is longer than `_LONGEST` is cut
-    there, so that any clock can count it.
+    Both forms of RFC 9110 section 10.2.3 are understood, the obsolete forms of its dates too. A date is measured from
+    the answer's own `date`, since clocks differ; from `now`, which is Unix time, where it has none. One that has passed
+    asks for 0.0. The caller's patience is the limit: what is longer than `_LONGEST` is cut there, so that any clock can
+    count it.
     """
     if value is None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), _LONGEST)
+    moment = _moment(text)
+    if moment is None:
+        return None
+    said_at = None if date is None else _moment(date)
+    return min(max(0.0, moment - (now if said_at is None else said_at)), _LONGEST)
+
+
+def _moment(text: str) -> float | None:
+    """Unix time of an HTTP date."""
     try:
         moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)  # RFC 9110 5.6.7: the asctime form names no zone, and means UTC
+        return moment.timestamp()
     except (ValueError, OverflowError):  # the latter of a year beyond all that a machine counts
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)  # RFC 9110 5.6.7: the asctime form names no zone, and means UTC
-    return min(max(0.0, moment.timestamp() - now), _LONGEST)
 
 
 def full_jitter(attempt: int, *, base: float = 1.0, cap: float = 60.0, roll: float) -> float:

@@ -3,6 +3,8 @@
 A capture is proven once it has accepted an event. Before that a refusal may mean that the mapping is wrong
 or the capture does not exist: so its events go one at a time, refusals stay unjudged, and a wrong mapping
 costs ten events at most.
+
+Beside that, replies that judge no event (a web page, a 401, a set-up status) judge a capture where they come in a row.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ UNSETTLED_LIMIT = 10
 REFUSALS_UNPROVEN = 10
 SETUP_REFUSALS_UNPROVEN = 2
 SETUP_REFUSALS_PROVEN = 10
+REFUSALS_PROVEN = 100
+SILENCE_UNPROVEN = 3, 5.0
+SILENCE_PROVEN = 10, 10.0
+"""So many replies in a row that judge no event, over at least so many seconds, stop the run."""
 
 
 class Ruling(enum.Enum):
@@ -32,7 +38,23 @@ class Ruling(enum.Enum):
     REJECT = "this event is rejected"
     WAIT = "unjudged until the capture accepts an event"
     STOP_SETUP = "the capture answers as if it did not exist or were closed to us"
-    STOP_REJECTS = "the capture has accepted nothing and refused ten events"
+    STOP_REJECTS = "the capture refuses everything"
+
+
+@dataclass(slots=True)
+class _Record:
+    """Of a proven capture: what it has refused since it last accepted, or, of set-up refusals, in a row."""
+
+    refusals: int = 0
+    setup_refusals: int = 0
+
+
+@dataclass(slots=True)
+class _Silence:
+    """Replies in a row that judge no event."""
+
+    since: float
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -65,7 +87,8 @@ class Captures(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._proven: dict[Capture, int] = {}
+        self._proven: dict[Capture, _Record] = {}
+        self._silences: dict[Capture, _Silence] = {}
         self._trials: dict[Capture, _Trial[T]] = {}
 
     def is_known(self, capture: Capture) -> bool:
@@ -76,9 +99,14 @@ class Captures(Generic[T]):
         """Whether it has accepted an event."""
         return capture in self._proven
 
+    @property
+    def has_proven(self) -> bool:
+        """Whether any of those met in this run has accepted an event."""
+        return bool(self._proven)
+
     def remember(self, capture: Capture) -> None:
         """The ledger knows it as proven."""
-        self._proven.setdefault(capture, 0)
+        self._proven.setdefault(capture, _Record())
 
     def enter(self, item: T, capture: Capture) -> list[T]:
         """An event that wants to be sent for the first time."""
@@ -115,7 +143,12 @@ class Captures(Generic[T]):
 
     def accept(self, capture: Capture) -> tuple[list[T], list[T]]:
         """The capture took an event: whom that lets go on, and whose refusal is thereby a rejection."""
-        self._proven[capture] = 0
+        record = self._proven.get(capture)
+        if record is None:
+            self._proven[capture] = _Record()
+        elif record.refusals:
+            record.refusals = record.setup_refusals = 0
+        self._hear(capture)
         trial = self._trials.pop(capture, None)
         if trial is None:
             return [], []
@@ -123,21 +156,37 @@ class Captures(Generic[T]):
 
     def refuse(self, item: T, capture: Capture) -> Ruling:
         """A refusal of content: 400, 409, 413, 415, 422 or another final 4xx."""
-        if capture in self._proven:
-            self._proven[capture] = 0
-            return Ruling.REJECT
+        self._hear(capture)
+        record = self._proven.get(capture)
+        if record is not None:
+            record.refusals += 1
+            record.setup_refusals = 0
+            return Ruling.STOP_REJECTS if record.refusals >= REFUSALS_PROVEN else Ruling.REJECT
         return self._put_aside(item, self._trials[capture])
 
     def refuse_setup(self, item: T, capture: Capture) -> Ruling:
-        """A refusal that may be the capture's fault: 401 with a good token, 403, 404, 405 or 3xx."""
-        if capture in self._proven:
-            self._proven[capture] += 1
-            in_a_row = self._proven[capture]
-            return Ruling.STOP_SETUP if in_a_row >= SETUP_REFUSALS_PROVEN else Ruling.REJECT
+        """A refusal that may be the capture's fault: 403, 404, 405 or 3xx."""
+        self._hear(capture)
+        record = self._proven.get(capture)
+        if record is not None:
+            record.refusals += 1
+            record.setup_refusals += 1
+            return Ruling.STOP_SETUP if record.setup_refusals >= SETUP_REFUSALS_PROVEN else Ruling.REJECT
         trial = self._trials[capture]
         trial.setup_refusals += 1
         ruling = self._put_aside(item, trial)
         return Ruling.STOP_SETUP if trial.setup_refusals >= SETUP_REFUSALS_UNPROVEN else ruling
+
+    def note_silence(self, capture: Capture, now: float) -> tuple[int, bool]:
+        """A reply that judges no event: its number in a row, and whether so many judge the capture."""
+        silence = self._silences.setdefault(capture, _Silence(since=now))
+        silence.count += 1
+        most, seconds = SILENCE_PROVEN if capture in self._proven else SILENCE_UNPROVEN
+        return silence.count, silence.count >= most and now - silence.since >= seconds
+
+    def _hear(self, capture: Capture) -> None:
+        if self._silences:
+            self._silences.pop(capture, None)
 
     def unjudged(self) -> Iterator[T]:
         """Events refused by captures that have accepted nothing."""

@@ -17,7 +17,6 @@ from target_driftrock.events.answer import Answer, NoAnswer, Reply, excerpt_of
 
 _HEAD_LIMIT = 64 * 1024  # bytes; what goes on for longer is no answer
 _BODY_LIMIT = 64 * 1024  # bytes; a longer body is cut off, and its connection with it
-_HTML = frozenset({"text/html", "application/xhtml+xml"})
 _FIRST_FINAL_STATUS = 200
 
 
@@ -35,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._reply: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._retry_after: str | None = None
+        self._date: str | None = None
         self._forget_answer()
 
     @property
@@ -99,6 +99,8 @@ class Connection(asyncio.Protocol):
             self._content_type = value
         elif name == b"retry-after":
             self._retry_after = value.decode("latin-1")
+        elif name == b"date":
+            self._date = value.decode("latin-1")
         elif name in {b"content-length", b"transfer-encoding"}:
             self._is_framed = True
 
@@ -142,21 +144,20 @@ class Connection(asyncio.Protocol):
         self._is_framed = False
         self._content_type = b""
         self._retry_after = None
+        self._date = None
         self._body = b""
 
     def _answer(self) -> Answer:
-        is_html, charset = _kind(self._content_type)
         return Answer(
             status=self._parser.get_status_code(),
             retry_after=self._retry_after,
-            is_html=is_html,
-            excerpt=excerpt_of(self._body, charset=charset),
+            date=self._date,
+            excerpt=excerpt_of(self._body, charset=_charset(self._content_type)),
         )
 
 
 @lru_cache(maxsize=16)
-def _kind(content_type: bytes) -> tuple[bool, str]:
-    """Whether it is a web page, and its charset."""
+def _charset(content_type: bytes) -> str:
     header = Message()
     header["Content-Type"] = content_type.decode("latin-1")
-    return header.get_content_type() in _HTML, str(header.get_content_charset("utf-8"))
+    return str(header.get_content_charset("utf-8"))

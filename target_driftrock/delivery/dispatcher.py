@@ -19,22 +19,25 @@ from target_driftrock.delivery import life
 from target_driftrock.delivery.admission import ANSWER_LOST
 from target_driftrock.delivery.backoff import Backoff
 from target_driftrock.delivery.captures import Captures, Ruling
-from target_driftrock.delivery.doubt import Doubts
 from target_driftrock.delivery.intake import Intake
 from target_driftrock.delivery.life import LIFE, Stop
-from target_driftrock.delivery.limiter import Limiter, has_failed
+from target_driftrock.delivery.limiter import Limiter
 from target_driftrock.delivery.pending import Outlook, PendingEvent, Statistics
-from target_driftrock.delivery.verdict import CONFLICT, Step, is_poisoned, judge
+from target_driftrock.delivery.renewal import Renewal
+from target_driftrock.delivery.verdict import CONFLICT, NOBODY_YET, UNAUTHORIZED, Step, Witnesses, is_poisoned, judge
 from target_driftrock.errors import (
+    AnswersLost,
     ApiOutage,
+    AskedToWait,
     CaptureRefused,
+    CaptureSilent,
     LedgerUnavailable,
     NotTheApi,
     RejectsAboveLimit,
     RunStopped,
     TokenRejected,
 )
-from target_driftrock.events.answer import Answer, NoAnswer
+from target_driftrock.events.answer import Answer, Form, NoAnswer
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from target_driftrock.auth import Tokens
     from target_driftrock.delivery.pending import DeliveryConfig
     from target_driftrock.delivery.transport import Transport
+    from target_driftrock.delivery.verdict import Meaning
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Capture, Part
     from target_driftrock.events.outcome import Outcome, Settled
@@ -59,8 +63,12 @@ BACKOFF_CAP = 60.0
 BACKOFF_CAP_AMONG_VERDICTS = 5.0
 """Seconds: while other events get verdicts the API is well, and a long sleep only delays one event."""
 
-_VERDICTS = frozenset({Step.DELIVER, Step.REFUSE, Step.REFUSE_SETUP, Step.SETTLE_RIVAL})
-"""Said by the API itself, so with a token that it accepts; a 429 or a 5xx may be a gateway's that looked at none."""
+LONGEST_ALONE = 60.0
+"""Seconds that one event waits which is asked to for longer than patience lasts, while others get verdicts."""
+MUTE_AFTER = 10
+"""Replies in a row from a proven capture that judge no event."""
+REFUSALS_OF_A_KEY = 3
+PAGES_OF_A_STRANGER = 3
 POISONED = "it fails while others do well"
 
 
@@ -98,7 +106,7 @@ class Dispatcher:
         self._intake = Intake(config=config, ledger=ledger, captures=self._captures, settle=self._settle)
         self._limiter = Limiter(config.max_concurrency, most_per_second=config.most_per_second)
         self._backoff: Backoff[PendingEvent] = Backoff()
-        self._doubts: Doubts[PendingEvent] = Doubts()
+        self._renewal = Renewal()
         self._patience = Patience(config.max_outage)
 
         self._invalid_parts: list[InvalidPart] = []
@@ -107,9 +115,11 @@ class Dispatcher:
         self._unjudged = 0
         self._requests: dict[asyncio.Task[None], PendingEvent] = {}
         self._chores: dict[str, asyncio.Task[None]] = {}
-        self._refused_token: str | None = None
-        self._witnesses = 0
-        self._failed_witnesses = 0
+        self._witnesses = NOBODY_YET
+        self._failing: set[PendingEvent] = set()
+        self._held_since_verdict = 0
+        self._pages_in_a_row = 0
+        self._unauthorized_in_a_row = 0
         self._latest_verdict = float("-inf")
         self._latest_reply = float("-inf")
         self._latest_reason = "no answer yet"
@@ -207,14 +217,13 @@ class Dispatcher:
             pending.move(life.CAPTURE)
             self._intake.let_go(self._captures.enter_again(pending, pending.event.capture))
         self._keep_patience(now)
-        self._start_requests(self._limiter.free(now))
-        free = self._limiter.free(now)  # what is left needs intents, and what has just started needs none
+        self._start_requests(self._free(now))
+        free = self._free(now)  # what is left needs intents, and what has just started needs none
         self._start_chore("invalid", self._settle_invalid, is_due=bool(self._invalid_parts))
         self._start_chore("recall", self._intake.recall, is_due=self._intake.needs_recall)
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("disk", self._secure, is_due=bool(self._waiting_for_disk))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
-        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due)
 
     async def _rest(self, now: float) -> None:
         deadline = self._next_deadline(now)
@@ -253,11 +262,18 @@ class Dispatcher:
             self._patience.rest(now)
         if self._patience.is_exhausted(now):
             raise ApiOutage(seconds=self._config.max_outage, reason=self._latest_reason)
+        if self._held_since_verdict >= self._config.max_concurrency and not self._requests:
+            raise AnswersLost(held=self._held_since_verdict)
+
+    def _free(self, now: float) -> int:
+        """How many requests may begin. Each may be held in its turn: so many that are end it, until a verdict comes."""
+        free = self._limiter.free(now)
+        if not self._held_since_verdict:
+            return free
+        return max(0, min(free, self._config.max_concurrency - self._held_since_verdict - len(self._requests)))
 
     def _start_requests(self, free: int) -> None:
-        sendable = self._intake.sendable
-        for _ in range(min(free, len(sendable))):
-            pending = sendable.popleft()
+        for pending in self._intake.take(free, self._requests.values()):
             pending.move(life.STARTING)
             self._limiter.take()
             task = asyncio.create_task(self._attempt(pending))
@@ -289,16 +305,13 @@ class Dispatcher:
 
     async def _attempt(self, pending: PendingEvent) -> None:
         """One request, and the commit of what became of it."""
-        token = await self._tokens.token(refused=self._refused_token)
+        token = await self._tokens.token(refused=self._renewal.refused)
         began = await self._turn()
         self._note_try(pending)
-        self._doubts.begin(token)
-        try:
-            (reply,) = await self._transport.send([pending.event], token=token)
-        finally:
-            self._doubts.end(token)
+        self._renewal.use(token, now=began, roll=self._roll)
+        (reply,) = await self._transport.send([pending.event], token=token)
         self._note_reply(pending, reply, began)
-        await self._follow(pending, reply, token)
+        await self._follow(pending, reply, token, began)
 
     async def _turn(self) -> float:
         """Until a request may start, now that there is a token: many may have waited for the same one."""
@@ -317,8 +330,6 @@ class Dispatcher:
             self.statistics.decided += 1
         else:
             self.statistics.retries += 1
-        if pending.tries == 2:  # noqa: PLR2004 - the second try
-            pending.witnesses_at_second_try = self._witnesses, self._failed_witnesses
         if not self.statistics.began_at:
             self.statistics.began_at = self._now()
 
@@ -332,36 +343,39 @@ class Dispatcher:
         if isinstance(reply, Answer):
             self.statistics.latest_answer_at = now
             self.statistics.note_latency(now - began)
-        if pending.tries == 1 and reply is not NoAnswer.NOT_SENT:
-            self._witnesses += 1
-            self._failed_witnesses += has_failed(reply)
 
-    async def _follow(self, pending: PendingEvent, reply: Reply, token: str) -> None:
-        step = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
-        if step in _VERDICTS:
-            self._doubts.accept(token)
-        if step not in {Step.RENEW_TOKEN, Step.RETRY_NOT_SENT, Step.RETRY_UNKNOWN}:
-            pending.was_unauthorized = False
-        match step:
+    async def _follow(self, pending: PendingEvent, reply: Reply, token: str, began: float) -> None:
+        meaning = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
+        self._note_witness(pending, reply, meaning)
+        match meaning.step:
             case Step.DELIVER:
                 await self._deliver(pending)
             case Step.REFUSE | Step.REFUSE_SETUP:
-                await self._refuse(pending, step)
+                await self._refuse(pending, reply, meaning.step)
             case Step.SETTLE_RIVAL:
                 await self._settle_rivals(pending)
-            case Step.RENEW_TOKEN:
-                await self._renew_token(pending, token)
-            case Step.NOT_THE_API:
-                await self._ledger.commit([_answered(pending)])
-                raise NotTheApi(_NOT_THE_API)
-            case Step.RETRY | Step.THROTTLE | Step.RETRY_NOT_SENT | Step.RETRY_UNKNOWN:
-                await self._retry(pending, reply, step)
+            case Step.RENEW_TOKEN if self._tokens.is_renewable:
+                not_before = self._renewal.refuse(token, began=began, now=self._now(), roll=self._roll)
+                await self._retry(pending, reply, meaning, not_before)
+            case _:
+                await self._retry(pending, reply, meaning)
+
+    def _note_witness(self, pending: PendingEvent, reply: Reply, meaning: Meaning) -> None:
+        if pending.tries == 1 and reply is not NoAnswer.NOT_SENT:
+            witnesses = self._witnesses
+            self._witnesses = Witnesses(witnesses.seen + 1, witnesses.failed + meaning.is_failure)
+        if meaning.is_failure and not pending.failures:
+            pending.failing_since = self._now()
+            pending.witnesses = self._witnesses
+            self._failing.add(pending)
+        pending.failures += meaning.is_failure
 
     async def _deliver(self, pending: PendingEvent) -> None:
         capture = pending.event.capture
         is_first = not self._captures.is_proven(capture)
         freed, judged = self._captures.accept(capture)
         self._note_verdict()
+        self._intake.unmute(capture)
         await self._settle(
             [*((refused, _rejected(refused)) for refused in judged), (pending, Delivered(is_change=pending.is_change))],
             [Proven(capture)] if is_first else [],
@@ -379,92 +393,108 @@ class Dispatcher:
         await self._settle([(pending, outcome)], arrived)
         self._intake.let_go(self._captures.depart(event.capture))
 
-    async def _refuse(self, pending: PendingEvent, step: Step) -> None:
+    async def _refuse(self, pending: PendingEvent, reply: Reply, step: Step) -> None:
         capture = pending.event.capture
         self._note_verdict()
         judge_by = self._captures.refuse_setup if step is Step.REFUSE_SETUP else self._captures.refuse
         ruling = judge_by(pending, capture)
-        if ruling is Ruling.REJECT:
+        if self._captures.is_proven(capture):
             await self._settle([(pending, _rejected(pending))])
+            self._raise_if_stopped(ruling, capture, _reason(reply))
             return
-        if ruling is Ruling.STOP_SETUP and self._captures.is_proven(capture):
-            await self._settle([(pending, _rejected(pending))])
-            self._raise_if_stopped(ruling, capture)
         await self._ledger.commit([_answered(pending)])
         pending.move(life.UNJUDGED)
         self._unjudged += 1
         self._intake.put_aside(pending)
-        self._raise_if_stopped(ruling, capture)
+        self._raise_if_stopped(ruling, capture, _reason(reply))
         self._intake.let_go(self._captures.depart(capture))
 
-    def _raise_if_stopped(self, ruling: Ruling, capture: Capture) -> None:
+    def _raise_if_stopped(self, ruling: Ruling, capture: Capture, reason: str) -> None:
         if ruling is Ruling.STOP_SETUP:
-            raise CaptureRefused(capture=capture.label, reason=self._latest_reason)
-        if ruling is Ruling.STOP_REJECTS:
-            raise RejectsAboveLimit(_NOTHING_ACCEPTED.format(capture=capture.label, reason=self._latest_reason))
+            raise CaptureRefused(capture=capture.label, reason=reason)
+        if ruling is Ruling.STOP_REJECTS and not self._captures.is_proven(capture):
+            raise RejectsAboveLimit(_NOTHING_ACCEPTED.format(capture=capture.label, reason=reason))
+        if ruling is Ruling.STOP_REJECTS and not self._config.bears_refusals:
+            raise RejectsAboveLimit(_ALL_REFUSED.format(capture=capture.label, reason=reason))
 
-    async def _retry(self, pending: PendingEvent, reply: Reply, step: Step) -> None:
-        is_lost = step is Step.RETRY_UNKNOWN
-        pending.was_unknown |= is_lost
-        is_failure = step in {Step.RETRY, Step.RETRY_UNKNOWN}
-        pending.failures += is_failure
-        if is_lost and self._config.holds_unknown:
-            await self._hold(pending, reply, ANSWER_LOST)
-        elif is_failure and self._is_poisoned(pending):
-            await self._hold(pending, reply, POISONED)
+    async def _retry(self, pending: PendingEvent, reply: Reply, meaning: Meaning, until: float | None = None) -> None:
+        """Try it again, unless it is held: at the moment `until`, or after a random time."""
+        pending.was_unknown |= meaning.may_have_arrived
+        if meaning.is_held and self._config.holds_unknown:
+            self._held_since_verdict += 1
+            await self._hold(pending, reply, meaning, ANSWER_LOST)
+        elif meaning.is_failure and self._is_poisoned(pending):
+            await self._hold(pending, reply, meaning, POISONED)
         else:
-            await self._commit([Lost(pending.event) if is_lost else _answered(pending)])
-            self._sleep(pending, reply, step)
+            await self._commit([Lost(pending.event) if meaning.may_have_arrived else _answered(pending)])
+            self._judge_setup(pending.event.capture, reply, meaning)
+            self._sleep(pending, reply, meaning.step, until)
 
-    async def _hold(self, pending: PendingEvent, reply: Reply, reason: str) -> None:
+    async def _hold(self, pending: PendingEvent, reply: Reply, meaning: Meaning, reason: str) -> None:
         held = Held(
             reason=reason,
-            is_unknown=reason is ANSWER_LOST,
+            is_unknown=pending.was_unknown,
             status=reply.status if isinstance(reply, Answer) else None,
             excerpt=reply.excerpt if isinstance(reply, Answer) else b"",
         )
-        await self._settle([(pending, held)], [Lost(pending.event)] if reply is NoAnswer.LOST else [])
+        await self._settle([(pending, held)], [Lost(pending.event)] if meaning.may_have_arrived else [])
         self._intake.let_go(self._captures.depart(pending.event.capture))
 
     def _is_poisoned(self, pending: PendingEvent) -> bool:
-        witnesses, failed = pending.witnesses_at_second_try
         return is_poisoned(
             failures=pending.failures,
-            witnesses=self._witnesses - witnesses,
-            failed_witnesses=self._failed_witnesses - failed,
+            seconds=self._now() - pending.failing_since,
+            is_alone=len(self._failing) == 1,
+            since=self._witnesses.since(pending.witnesses),
+            in_all=self._witnesses,
         )
 
-    def _sleep(self, pending: PendingEvent, reply: Reply, step: Step) -> None:
+    def _judge_setup(self, capture: Capture, reply: Reply, meaning: Meaning) -> None:
+        """Raises `SetupRefused` where so many replies in a row judged no event that something else must be wrong."""
+        if not (meaning.judges_setup and isinstance(reply, Answer)):
+            return
+        self._pages_in_a_row = self._pages_in_a_row + 1 if reply.form is Form.PAGE else 0
+        self._unauthorized_in_a_row = self._unauthorized_in_a_row + 1 if reply.status == UNAUTHORIZED else 0
+        is_new = self._latest_verdict == float("-inf")
+        if self._unauthorized_in_a_row >= REFUSALS_OF_A_KEY and is_new and not self._tokens.is_renewable:
+            raise TokenRejected(_REFUSED_WITH_KEY)
+        if self._pages_in_a_row >= PAGES_OF_A_STRANGER and not self._captures.has_proven:
+            raise NotTheApi(_NOT_THE_API.format(reason=reply.told))
+        count, is_hopeless = self._captures.note_silence(capture, self._now())
+        if is_hopeless:
+            raise self._stop_by_silence(capture, reply)
+        if count >= MUTE_AFTER and self._captures.is_proven(capture):
+            self._intake.mute(capture)
+
+    def _stop_by_silence(self, capture: Capture, reply: Answer) -> RunStopped:
+        if reply.status == UNAUTHORIZED:
+            return TokenRejected(_REFUSED_AS_A_WHOLE if self._tokens.is_renewable else _REFUSED_WITH_KEY)
+        return CaptureSilent(capture=capture.label, reason=reply.told)
+
+    def _sleep(self, pending: PendingEvent, reply: Reply, step: Step, until: float | None) -> None:
         now = self._now()
-        asked = retry_after(reply.retry_after, now=self._wall()) if isinstance(reply, Answer) else None
+        is_api_well = now - self._latest_verdict < BACKOFF_CAP_AMONG_VERDICTS
+        asked = self._asked(reply, is_for_all=step is Step.THROTTLE or not is_api_well)
         not_before = 0.0 if asked is None else now + asked
         if step is Step.THROTTLE or self._limiter.is_strained:
             self._limiter.pause(not_before)
-        is_api_well = now - self._latest_verdict < BACKOFF_CAP_AMONG_VERDICTS
-        cap = BACKOFF_CAP_AMONG_VERDICTS if is_api_well else BACKOFF_CAP
-        until = max(not_before, now + full_jitter(pending.tries + 1, cap=cap, roll=self._roll()))
+        if until is None:
+            cap = BACKOFF_CAP_AMONG_VERDICTS if is_api_well else BACKOFF_CAP
+            until = now + full_jitter(pending.tries + 1, cap=cap, roll=self._roll())
         pending.move(life.BACKING_OFF)
-        self._backoff.sleep(pending, until=until, not_before=not_before)
+        self._backoff.sleep(pending, until=max(not_before, until), not_before=not_before)
         self._intake.let_go(self._captures.back_off(pending, pending.event.capture))
 
-    # Tokens that were refused.
-
-    async def _renew_token(self, pending: PendingEvent, token: str) -> None:
-        """The first 401 of an event asks for another token; its second may be a verdict on the event."""
-        await self._ledger.commit([_answered(pending)])
-        if pending.was_unauthorized or not self._tokens.is_renewable:
-            pending.move(life.DOUBTED)
-            self._doubts.doubt(pending, token)
-            return
-        self._refused_token = token
-        pending.was_unauthorized = True
-        self._intake.send_again(pending)
-
-    async def _judge_doubted(self) -> None:
-        for pending in self._doubts.refused():
-            await self._refuse(pending, Step.REFUSE_SETUP)
-        if self._doubts.is_hopeless():
-            raise TokenRejected(_REFUSED_AS_A_WHOLE if self._tokens.is_renewable else _REFUSED_WITH_KEY)
+    def _asked(self, reply: Reply, *, is_for_all: bool) -> float | None:
+        """Seconds to wait by `Retry-After`. Raises `AskedToWait` where that is longer than patience lasts, for all."""
+        if not isinstance(reply, Answer):
+            return None
+        asked = retry_after(reply.retry_after, now=self._wall(), date=reply.date)
+        if asked is None or asked <= self._config.max_outage:
+            return asked
+        if is_for_all:
+            raise AskedToWait(until=self._wall() + asked, reason=reply.told)
+        return min(asked, LONGEST_ALONE)
 
     # Outcomes.
 
@@ -478,6 +508,8 @@ class Dispatcher:
         )
         for pending, outcome in outcomes:
             del self._unsettled[pending]
+            if pending.failures:
+                self._failing.discard(pending)
             self.statistics.decided += pending.tries == 0
             self._report(pending.event, outcome)
             if pending.state is life.UNJUDGED:
@@ -510,6 +542,7 @@ class Dispatcher:
         if now - self._latest_verdict >= BACKOFF_CAP_AMONG_VERDICTS:
             self._backoff.hasten(now + BACKOFF_CAP_AMONG_VERDICTS)
         self._latest_verdict = now
+        self._held_since_verdict = self._pages_in_a_row = self._unauthorized_in_a_row = 0
         self._patience.verdict(now)
 
     # Judgement of what unproven captures refused.
@@ -548,7 +581,6 @@ class Dispatcher:
         await self._wait_for_requests(grace)
         self._cancel(Stop.LOSE)
         await asyncio.gather(*self._requests, return_exceptions=True)
-        self._start_chore("doubts", self._judge_doubted, is_due=self._doubts.is_due)
         await asyncio.gather(*self._chores.values(), return_exceptions=True)
 
     async def _abandon(self) -> None:
@@ -606,15 +638,19 @@ def _rejected(pending: PendingEvent) -> Rejected:
 
 
 def _reason(reply: Reply) -> str:
-    return f"status {reply.status}" if isinstance(reply, Answer) else reply.value
+    return reply.told if isinstance(reply, Answer) else reply.value
 
 
 _NOT_THE_API = (
-    "What answers events is a web page, not Driftrock's API: check environment, api_url and any proxy in between."
+    "What answers events is no API but {reason}: check environment, api_url, and any proxy or firewall in between."
 )
 _NOTHING_ACCEPTED = (
     "The capture of {capture} refused the first ten events it got (last: {reason}) and accepted none: check the "
     "mapping with `target-driftrock preview`. They stay open, and are sent by the next run."
+)
+_ALL_REFUSED = (
+    "The capture of {capture} refused a hundred events in a row (last: {reason}): see `target-driftrock rejects`, mend "
+    "the mapping or the capture, and send them again. max_reject_percent: 100 lets a run go on."
 )
 _UNPROVEN_AT_END = "A capture that has never accepted an event refused some: check its mapping and its source_id."
 _REFUSED_AS_A_WHOLE = (

@@ -79,6 +79,7 @@ def resources_of(settings: Settings) -> Resources:
             most_per_second=settings.pace.max_events_per_second,
             max_outage=settings.patience.max_outage,
             holds_unknown=settings.keeping.on_unknown is OnUnknown.HOLD,
+            bears_refusals=settings.keeping.bears_refusals,
         ),
         tokens=tokens_for(settings.credentials, network),
         hold=exclusive(settings),

@@ -6,6 +6,7 @@ Each station is a queue. Nothing here is a task: the dispatcher runs `recall` an
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_driftrock.delivery import life
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from target_driftrock.delivery.captures import Captures
     from target_driftrock.delivery.pending import DeliveryConfig, PendingEvent
-    from target_driftrock.events.event import Event
+    from target_driftrock.events.event import Capture, Event
     from target_driftrock.events.outcome import Settled
     from target_driftrock.ledger.interface import Change
     from target_driftrock.ledger.threaded import AsyncLedger
@@ -47,6 +48,7 @@ class Intake:
         """The look-ahead: of those that waited for their person alone when they came."""
         self._unrecalled: deque[PendingEvent] = deque()
         self._cleared: deque[PendingEvent] = deque()
+        self._mute: dict[Capture, _Mute] = {}
         self.sendable: deque[PendingEvent] = deque()
         """Those that wait for a slot."""
 
@@ -87,7 +89,45 @@ class Intake:
     def send_again(self, pending: PendingEvent) -> None:
         """At once, before all others."""
         pending.move(life.INTENT)
-        self._cleared.appendleft(pending)
+        self._queue_of(pending).appendleft(pending)
+
+    def mute(self, capture: Capture) -> None:
+        """From now on one request at a time goes to this capture, until it accepts an event."""
+        if capture in self._mute:
+            return
+        self._mute[capture] = _Mute()
+        for pending in _take(self._cleared, len(self._cleared)):
+            self._queue_of(pending).append(pending)
+
+    def unmute(self, capture: Capture) -> None:
+        """It has accepted an event."""
+        mute = self._mute.pop(capture, None) if self._mute else None
+        if mute is not None:
+            self._cleared.extendleft(reversed(mute.waiting))
+
+    def take(self, free: int, under_way: Iterable[PendingEvent]) -> list[PendingEvent]:
+        """Whose requests begin now, as far as so many slots go."""
+        if not self._mute:
+            return _take(self.sendable, free)
+        busy = {pending.event.capture for pending in under_way}
+        taken: list[PendingEvent] = []
+        for pending in _take(self.sendable, len(self.sendable)):
+            capture = pending.event.capture
+            if len(taken) == free or (capture in self._mute and capture in busy):
+                self.sendable.append(pending)
+            else:
+                taken.append(pending)
+                busy.add(capture)
+        self._release(busy)
+        return taken
+
+    def _release(self, busy: set[Capture]) -> None:
+        """The next of each mute capture that nothing is under way to gets its intent."""
+        busy |= {pending.event.capture for pending in self.sendable}
+        for capture, mute in self._mute.items():
+            if capture not in busy and mute.waiting and (mute.turn is None or mute.turn.state not in _TO_BEGIN):
+                mute.turn = mute.waiting.popleft()
+                self._cleared.appendleft(mute.turn)
 
     @property
     def needs_recall(self) -> bool:
@@ -178,10 +218,29 @@ class Intake:
         pending.was_unknown = send.was_unknown
         pending.is_change = send.is_change
         pending.move(life.INTENT)
-        self._cleared.append(pending)
+        self._queue_of(pending).append(pending)
+
+    def _queue_of(self, pending: PendingEvent) -> deque[PendingEvent]:
+        mute = self._mute.get(pending.event.capture) if self._mute else None
+        if mute is None:
+            return self._cleared
+        if mute.turn is pending:  # it is back
+            mute.turn = None
+        return mute.waiting
 
     def _intents_wanted(self, free: int) -> int:
         return self._config.intents_ahead + free - len(self.sendable)
+
+
+_TO_BEGIN = {life.INTENT, life.SLOT}
+
+
+@dataclass(slots=True, eq=False)
+class _Mute:
+    """A capture that gives no verdicts: who waits for an intent, and whom it got last."""
+
+    waiting: deque[PendingEvent] = field(default_factory=deque)
+    turn: PendingEvent | None = None
 
 
 def _content(pending: PendingEvent) -> tuple[bytes, bytes] | None:

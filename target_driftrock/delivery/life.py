@@ -29,12 +29,11 @@ class State(enum.Enum):
     IN_FLIGHT = "in flight"
     RECORDING = "recording"
     BACKING_OFF = "backing off"
-    DOUBTED = "doubted"
     UNJUDGED = "unjudged"
     SETTLED = "settled"
 
 
-(PERSON, CAPTURE, MEMORY, INTENT, SLOT, STARTING, IN_FLIGHT, RECORDING, BACKING_OFF, DOUBTED, UNJUDGED, SETTLED) = State
+(PERSON, CAPTURE, MEMORY, INTENT, SLOT, STARTING, IN_FLIGHT, RECORDING, BACKING_OFF, UNJUDGED, SETTLED) = State
 """The members once more, for what happens to each event: Python 3.11 takes ten times as long for `State.SLOT`."""
 
 
@@ -91,7 +90,12 @@ LIFE = {
         next={MEMORY, INTENT},  # the latter where it was tried before
     ),
     MEMORY: Row("the ledger is asked what it holds of it; that may settle it", _GOES, next={INTENT, SETTLED}),
-    INTENT: Row("an intent has to be committed before anything of it is sent", _GOES, next={SLOT}),
+    INTENT: Row(
+        "an intent has to be committed before anything of it is sent; at a capture that gives no verdicts on events, "
+        "one after the other",
+        _GOES,
+        next={SLOT},
+    ),
     SLOT: Row(
         "a request may begin as soon as one is free",
         _MAY_BEGIN,
@@ -116,18 +120,12 @@ LIFE = {
     RECORDING: Row(
         "the reply is here, and what follows from it is being committed; must not be cancelled",
         _REQUESTS,
-        next={SETTLED, BACKING_OFF, UNJUDGED, INTENT, DOUBTED},
+        next={SETTLED, BACKING_OFF, UNJUDGED},
         at_stop=Stop.FINISH,
         at_kill=Kill.INTENT,
     ),
     BACKING_OFF: Row(
         "its latest request came to nothing: it sleeps until its next try", _WAITS, next={CAPTURE}, at_kill=Kill.ANSWER
-    ),
-    DOUBTED: Row(
-        "its second 401: others' answers with the same token tell whether the event is refused, or the token",
-        _GOES,
-        next={UNJUDGED, SETTLED},
-        at_kill=Kill.ANSWER,
     ),
     UNJUDGED: Row(
         "refused by a capture that has accepted nothing: judged by what that one accepts later, or at the end",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from target_driftrock.delivery.concurrency import AdaptiveConcurrency
 from target_driftrock.delivery.rate import AdaptiveRate
-from target_driftrock.delivery.verdict import STATUS_STEPS, Step
+from target_driftrock.delivery.verdict import TOO_MANY
 from target_driftrock.events.answer import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Limiter:
         """A request that began then has this reply. Where there was no connection it tells nothing of the server."""
         if reply is NoAnswer.NOT_SENT:
             return
-        is_throttled = isinstance(reply, Answer) and STATUS_STEPS.get(reply.status) is Step.THROTTLE
+        is_throttled = isinstance(reply, Answer) and reply.status == TOO_MANY
         if isinstance(reply, Answer):
             self._rate.note(now, is_throttled=is_throttled)
         self._concurrency.note(began=began, now=now, has_failed=has_failed(reply), is_throttled=is_throttled)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_driftrock.delivery import life
-from target_driftrock.delivery.verdict import Rival
+from target_driftrock.delivery.verdict import NOBODY_YET, Rival, Witnesses
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Standing
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class DeliveryConfig:
     max_concurrency: int
     max_outage: float
     holds_unknown: bool = False
+    bears_refusals: bool = False
+    """A proven capture that refuses a hundred in a row stops nothing."""
     most_per_second: float | None = None
     """Requests."""
 
@@ -67,7 +69,7 @@ class Statistics:
     first_requests: int = 0
     retries: int = 0
     unknown: int = 0
-    """Requests whose answer was lost, those of a run that was killed included."""
+    """Requests that may have arrived, and got no verdict: those of a run that was killed included."""
     was_judged_late: bool = False
     """Captures that accepted nothing have refused events: the run goes on, and ends with exit 6."""
     began_at: float = 0.0
@@ -108,16 +110,16 @@ class PendingEvent:
     """Other content of it was delivered, and the settings say that changes are sent."""
     tries: int = 0
     failures: int = 0
-    """Replies of 408, 425, 5xx, and lost answers."""
+    """Replies without a verdict, but for a 429 and where nothing was sent."""
+    failing_since: float = 0.0
+    """The loop's time of the first of them, and who had a reply before."""
+    witnesses: Witnesses = NOBODY_YET
     reply: Reply | None = None
     """The latest."""
     was_unknown: bool = False
-    """An earlier request for it, of this run or of one before, lost its answer."""
-    was_unauthorized: bool = False
-    """Its latest answer was a 401."""
+    """An earlier request for it, of this run or of one before, may have arrived, and got no verdict."""
     was_superseded: bool = False
     """While it was unjudged, a request for the same event was begun."""
-    witnesses_at_second_try: tuple[int, int] = (0, 0)
 
     def move(self, state: State) -> None:
         """It is in this state from now on: one of the next ones in the table of `life`, which tests hold it to."""

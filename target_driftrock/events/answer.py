@@ -7,6 +7,7 @@ import enum
 from target_driftrock.events.event import Value
 
 EXCERPT_CHARACTERS = 2_000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class NoAnswer(enum.Enum):
@@ -18,15 +19,42 @@ class NoAnswer(enum.Enum):
     """Something of the request may have left; what became of it is unknown."""
 
 
-class Answer(Value, frozen=True, kw_only=True, gc=False):
-    """A whole HTTP answer. `excerpt` is the start of its body: personal data may be in it."""
+class Form(enum.Enum):
+    """What a body is by its first byte: gateways send pages without a type, or with a wrong one."""
 
-    _shown = ("status", "retry_after", "is_html")
+    PAGE = "a web page"
+    JSON = "JSON"
+    OTHER = "nothing, or any other text"
+
+
+class Answer(Value, frozen=True, kw_only=True, gc=False):
+    """A whole HTTP answer. `excerpt` is the start of its body: personal data may be in it.
+
+    `retry_after` and `date` are its headers of these names, as they came.
+    """
+
+    _shown = ("status", "retry_after", "form")
 
     status: int
     retry_after: str | None = None
-    is_html: bool = False
+    date: str | None = None
     excerpt: bytes = b""
+
+    @property
+    def form(self) -> Form:
+        """What its body is, whatever its type says."""
+        match self.excerpt.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]:
+            case b"<":
+                return Form.PAGE
+            case b"{" | b"[":
+                return Form.JSON
+            case _:
+                return Form.OTHER
+
+    @property
+    def told(self) -> str:
+        """What it was, for a log."""
+        return f"{'a web page with ' if self.form is Form.PAGE else ''}status {self.status}"
 
 
 def excerpt_of(body: bytes, *, charset: str = "utf-8") -> bytes:

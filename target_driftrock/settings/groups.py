@@ -153,6 +153,11 @@ class Keeping:
     on_unknown: OnUnknown = OnUnknown.RETRY
     max_reject_percent: float = 5.0
 
+    @property
+    def bears_refusals(self) -> bool:
+        """No share of refusals is too much."""
+        return self.max_reject_percent >= 100  # noqa: PLR2004 - percent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamMapping:

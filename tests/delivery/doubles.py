@@ -12,7 +12,7 @@ from typing import Any
 
 from target_driftrock.delivery.life import LIFE, State
 from target_driftrock.delivery.pending import PendingEvent
-from target_driftrock.errors import LedgerUnavailable, TokenRejected
+from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.answer import Answer, Reply
 from target_driftrock.events.event import Event
 from target_driftrock.ledger.interface import Change, Concluded
@@ -149,8 +149,7 @@ class FixedKey:
 
     async def token(self, *, refused: str | None = None) -> str:
         """The key."""
-        if refused is not None:
-            raise TokenRejected("The key is refused.")
+        assert refused is None
         return "key"
 
 

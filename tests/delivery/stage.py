@@ -67,6 +67,7 @@ class Stage:
     max_outage: float = 900.0
     max_per_second: float | None = None
     holds_unknown: bool = False
+    bears_refusals: bool = False
     roll: Callable[[], float] = lambda: 0.5
     commit_seconds: float = 0.001
 
@@ -86,6 +87,7 @@ class Stage:
                 most_per_second=self.max_per_second,
                 max_outage=self.max_outage,
                 holds_unknown=self.holds_unknown,
+                bears_refusals=self.bears_refusals,
             ),
             transport=transport,
             tokens=self.tokens,

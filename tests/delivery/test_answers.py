@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import pairwise
+
 import pytest
 
-from target_driftrock.errors import NotTheApi
+from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.errors import AnswersLost, CaptureSilent, NotTheApi
 from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, HeldAs, Invalid, Rejected, Settled
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Intent, Lost, Withdrawn
-from tests.delivery.doubles import RecordingLedger, always, script, status
+from tests.delivery.doubles import ACCEPTED, LATENCY, Reaction, RecordingLedger, Sent, always, script, status
 from tests.delivery.examples import event, invalid_part
 from tests.delivery.stage import Stage
+
+PAGE = Answer(status=200, excerpt=b"<p>")
 
 
 @pytest.mark.parametrize("code", [200, 201, 202, 204])
@@ -24,7 +30,7 @@ def test_an_event_is_delivered_when_the_answer_is_a_2xx(code: int) -> None:
     assert ending.statistics.retries == 0
 
 
-@pytest.mark.parametrize("code", [400, 402, 409, 410, 413, 415, 422, 403, 404, 405, 301, 302, 307, 308])
+@pytest.mark.parametrize("code", [400, 406, 409, 410, 413, 415, 422, 403, 404, 405, 301, 302, 307, 308])
 def test_an_event_is_rejected_at_once_when_a_proven_capture_refuses_it(code: int) -> None:
     """Kept with the status and the answer's start, tried no second time, and the others go on."""
     ending = Stage(react=script({1: [status(code)]})).play([event(1), event(2)])
@@ -35,7 +41,7 @@ def test_an_event_is_rejected_at_once_when_a_proven_capture_refuses_it(code: int
     assert ending.transport.serials().count(1) == 1
 
 
-@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("code", [401, 402, 421, 425, 429, 501, 505])
 def test_an_event_is_tried_again_when_the_answer_is_no_verdict(code: int) -> None:
     """The failed request is committed as answered, and the next one has an intent of its own."""
     ending = Stage(react=script({1: [status(code)] * 3})).play([event(1)])
@@ -45,6 +51,47 @@ def test_an_event_is_tried_again_when_the_answer_is_no_verdict(code: int) -> Non
     assert ending.ledger.changes(1) == ["Intent", "Answered"] * 3 + ["Intent", "Delivered"]
     assert ending.statistics.retries == 3
     assert ending.statistics.unknown == 0
+
+
+@pytest.mark.parametrize("answer", [*map(status, (408, 500, 502, 503, 504, 524)), PAGE], ids=lambda one: one.told)
+def test_an_event_is_unknown_when_a_gateway_may_have_passed_it_on(answer: Answer) -> None:
+    """Each repeat is counted, and a 409 to one says that an earlier one had arrived."""
+    ending = Stage(react=script({1: [answer] * 3 + [status(409)]})).play([event(1)])
+
+    assert ending.error is None
+    assert ending.kinds() == {1: "Delivered"}
+    assert ending.ledger.changes(1) == ["Intent", "Lost"] * 3 + ["Intent", "Delivered"]
+    assert ending.statistics.unknown == 3
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(504, "Held"), (524, "Held"), (408, "Held"), (500, "Delivered")])
+def test_an_event_is_held_when_its_answer_was_as_good_as_lost_and_unknowns_are_held(code: int, outcome: str) -> None:
+    """A gateway that gave up waiting lost the answer for us. The other 5xx are tried again under `hold`, too."""
+    ending = Stage(react=script({1: [status(code)]}), holds_unknown=True).play([event(1)])
+
+    assert ending.kinds() == {1: outcome}
+    assert ending.statistics.unknown == 1
+
+
+def test_no_more_than_go_at_once_are_held_when_every_answer_is_lost() -> None:
+    """An outage under `on_unknown: hold` does not hold the whole input: it ends the run, until somebody looks."""
+    stage = Stage(react=always({}, otherwise=status(504)), holds_unknown=True, max_concurrency=4)
+
+    ending = stage.play([event(number) for number in range(1, 101)])
+
+    assert isinstance(ending.error, AnswersLost)
+    assert list(ending.kinds().values()) == ["Held"] * 4 + ["Open"] * 96
+    assert ending.ended_at < 5
+
+
+def test_the_count_of_held_ones_begins_anew_when_a_verdict_comes() -> None:
+    """One lost answer in three stops nothing."""
+    react = always(dict.fromkeys(range(1, 61, 3), NoAnswer.LOST))
+
+    ending = Stage(react=react, holds_unknown=True, max_concurrency=2).play([event(number) for number in range(1, 61)])
+
+    assert ending.error is None
+    assert list(ending.kinds().values()).count("Held") == 20
 
 
 @pytest.mark.parametrize(
@@ -71,7 +118,8 @@ def test_an_event_is_tried_again_when_there_is_no_answer(fault: NoAnswer, change
         pytest.param([NoAnswer.LOST, status(409)], "Delivered", id="after a lost answer"),
         pytest.param([NoAnswer.LOST, status(503), status(409)], "Delivered", id="after a lost answer and a 503"),
         pytest.param([NoAnswer.NOT_SENT, status(409)], "Rejected", id="after no connection"),
-        pytest.param([status(503), status(409)], "Rejected", id="after a 503"),
+        pytest.param([status(501), status(409)], "Rejected", id="after a 501"),
+        pytest.param([status(503), status(409)], "Delivered", id="after a 503"),
     ],
 )
 def test_a_409_means_delivered_when_an_answer_was_lost_before(replies: list[Reply], outcome: str) -> None:
@@ -81,15 +129,78 @@ def test_a_409_means_delivered_when_an_answer_was_lost_before(replies: list[Repl
     assert ending.kinds() == {1: outcome}
 
 
-def test_the_run_stops_when_a_web_page_answers() -> None:
-    """A 2xx of HTML is not this API: nothing counts as delivered, and STATE passes nothing."""
-    page = Answer(status=200, is_html=True)
+@pytest.mark.parametrize("code", [200, 302, 403, 404])
+def test_the_run_stops_when_a_web_page_answers_in_place_of_an_api_that_never_accepted(code: int) -> None:
+    """The third in a row: nothing counts as delivered or refused, and STATE passes nothing."""
+    page = Answer(status=code, excerpt=b"<p>")
 
-    ending = Stage(react=script({}, otherwise=page)).play([event(1), event(2, person="p"), event(3, person="p")])
+    ending = Stage(react=always({}, otherwise=page), proven=(), max_concurrency=1).play([event(n) for n in range(1, 9)])
 
     assert isinstance(ending.error, NotTheApi)
+    assert f"a web page with status {code}" in str(ending.error)
     assert set(ending.kinds().values()) == {"Open"}
-    assert 3 not in ending.transport.serials()
+    assert len(ending.transport.sent) == 3
+
+
+SILENT = [
+    *(Answer(status=code, excerpt=b"<p>") for code in (200, 302, 403, 404)),
+    *(status(code) for code in (402, 407, 421, 423, 431)),
+]
+
+
+@pytest.mark.parametrize("answer", SILENT, ids=lambda one: one.told)
+def test_nothing_is_rejected_when_a_firewall_answers_for_a_moment(answer: Answer) -> None:
+    """Eighty milliseconds of it reject nothing and end nothing, however many events were in flight."""
+
+    def react(sent: Sent) -> Reaction:
+        return answer if 1.0 <= sent.at < 1.08 else ACCEPTED
+
+    async def feed(dispatcher: Dispatcher) -> None:
+        for number in range(1, 401):
+            dispatcher.submit([event(number)])
+            await asyncio.sleep(0.005)
+        dispatcher.end_input()
+
+    ending = Stage(react=react, max_concurrency=64).play([], feed)
+
+    assert ending.error is None
+    assert set(ending.kinds().values()) == {"Delivered"}
+    assert ending.statistics.retries >= 10
+
+
+@pytest.mark.parametrize("answer", SILENT, ids=lambda one: one.told)
+def test_the_run_stops_when_a_proven_capture_judges_no_event_any_more(answer: Answer) -> None:
+    """After ten seconds, in which one request goes at a time from the tenth on; nothing is rejected."""
+
+    def react(sent: Sent) -> Reaction:
+        return answer if sent.serial > 100 else ACCEPTED
+
+    ending = Stage(react=react, max_concurrency=64).play([event(number) for number in range(1, 1_001)])
+
+    assert isinstance(ending.error, CaptureSilent)
+    assert "capture-1" in str(ending.error)
+    assert answer.told in str(ending.error)
+    assert list(ending.kinds().values()) == ["Delivered"] * 100 + ["Open"] * 900
+    assert 10 < ending.ended_at < 20
+    moments = [sent.at for sent in ending.transport.sent if sent.at > 2.0]
+    assert all(later - earlier >= LATENCY for earlier, later in pairwise(moments))
+
+
+def test_all_go_at_once_again_when_a_capture_accepts_after_its_silence() -> None:
+    """And events of another capture did not wait meanwhile."""
+
+    def react(sent: Sent) -> Reaction:
+        return status(402) if 1.0 <= sent.at < 6.0 and sent.serial <= 1_000 else ACCEPTED
+
+    parts = [event(n, source="capture-1" if n <= 1_000 else "capture-2") for n in range(1, 1_201)]
+    stage = Stage(react=react, max_concurrency=16, proven=("capture-1", "capture-2"))
+
+    ending = stage.play(parts)
+
+    assert ending.error is None
+    assert set(ending.kinds().values()) == {"Delivered"}
+    assert max(ending.transport.moments(n)[0] for n in range(1_001, 1_201)) < ending.ended_at - 2
+    assert ending.transport.most_flying == 16
 
 
 BEFORE: list[tuple[list[type[Change] | str], dict[str, str], bool]] = [

@@ -141,7 +141,7 @@ def test_the_excerpt_is_text_when_the_body_is_odd(head: str, body: bytes, excerp
         ),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 3\r\n\r\n<p>",
-            Answer(status=200, is_html=True, excerpt=b"<p>"),
+            Answer(status=200, excerpt=b"<p>"),
             id="html",
         ),
         pytest.param(

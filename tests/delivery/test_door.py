@@ -92,7 +92,7 @@ def test_all_is_settled_when_the_with_ends() -> None:
 
 def test_what_stopped_delivery_is_raised_when_the_with_ends() -> None:
     """And every part has come back."""
-    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, is_html=True))))
+    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, excerpt=b"<p>"))))
 
     with pytest.raises(NotTheApi), delivery.opened(is_stopped=lambda: False):
         delivery.submit([event(1), event(2)])
@@ -146,13 +146,13 @@ def test_the_thread_ends_when_the_input_is_empty() -> None:
 
 def test_the_failure_is_seen_when_the_delivery_stops_by_itself() -> None:
     """With the thread's end, and not before; what was not settled comes back open."""
-    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, is_html=True))))
+    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, excerpt=b"<p>"))))
     begun(delivery)
     assert delivery.failure is None
 
     delivery.submit([event(1)])
 
-    assert ended(delivery) == [(1, Open(reason="to be tried again"))]
+    assert ended(delivery) == [(1, Open(reason="sent without an answer"))]
     assert isinstance(delivery.failure, NotTheApi)
 
 
@@ -220,7 +220,7 @@ def test_a_call_is_harmless_when_the_thread_has_ended(call: str) -> None:
 
 def test_every_part_comes_back_when_the_delivery_stops_while_parts_are_handed_over() -> None:
     """Whatever the moment: taken, on the way, or too late."""
-    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, is_html=True))))
+    delivery = delivery_to(always({}, otherwise=After(0.001, Answer(status=200, excerpt=b"<p>"))))
     begun(delivery)
     submitted = 0
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from target_driftrock.delivery.admission import ANSWER_LOST, Send, admit
 from target_driftrock.delivery.pending import PendingEvent
-from target_driftrock.delivery.verdict import CONFLICT, Step, judge
+from target_driftrock.delivery.verdict import CONFLICT, Meaning, Step, judge
 from target_driftrock.events.answer import Answer, NoAnswer, Reply
 from target_driftrock.events.event import Event, Origin
 from target_driftrock.events.identity import NOBODY, Who
@@ -295,28 +295,28 @@ class Play:
             if fate in DYING:
                 self._run += 1
                 return
-            step = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
-            is_refused = step is Step.REFUSE and not _rejected(pending, reply).may_have_arrived
-            is_not_there = step in {Step.RETRY_NOT_SENT, Step.SETTLE_RIVAL}  # a 409 tells of what was sent before it
+            meaning = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
+            is_refused = meaning.step is Step.REFUSE and not _rejected(pending, reply).may_have_arrived
+            is_not_there = reply is NoAnswer.NOT_SENT or meaning.step is Step.SETTLE_RIVAL  # of what was sent before it
             if is_refused or (is_not_there and not was_perhaps):
                 self._perhaps[sent.event_id].discard(sent.body)
-            if self._follow(pending, reply, step):
+            if self._follow(pending, reply, meaning):
                 return
         self._run += 1
 
-    def _follow(self, pending: PendingEvent, reply: Reply, step: Step) -> bool:
+    def _follow(self, pending: PendingEvent, reply: Reply, meaning: Meaning) -> bool:
         """Commit what follows from a reply; whether that settles the event."""
         sent = pending.event
-        match step:
+        match meaning.step:
             case Step.DELIVER:
                 self._settle(sent, Delivered(is_change=pending.is_change))
             case Step.REFUSE:
                 self._settle(sent, _rejected(pending, reply))
             case Step.SETTLE_RIVAL:
                 self._settle_rivals(pending, reply)
-            case Step.RETRY_UNKNOWN if self._holds_unknown:
+            case Step.RETRY if meaning.is_held and self._holds_unknown:
                 self._settle(sent, Held(reason=ANSWER_LOST, is_unknown=True), [Lost(sent)])
-            case Step.RETRY_UNKNOWN:
+            case Step.RETRY if meaning.may_have_arrived:
                 pending.was_unknown = True
                 self._commit([Lost(sent)])
                 return False

@@ -81,12 +81,29 @@ def test_nothing_stops_when_setup_refusals_are_not_in_a_row() -> None:
     assert list(ending.kinds().values()).count("Rejected") == 90
 
 
-def test_a_hundred_refusals_stop_nothing_when_the_capture_is_proven() -> None:
-    """Refusals of content are judged by their share, at the end, and not here."""
-    ending = Stage(react=always({}, otherwise=status(422))).play([event(n) for n in range(1, 101)])
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_hundred_refusals_in_a_row_stop_the_run_when_the_capture_is_proven(code: int) -> None:
+    """They are kept, and STATE does not go on over everything that follows."""
+    react = always({}, otherwise=status(code))
 
-    assert ending.error is None
-    assert set(ending.kinds().values()) == {"Rejected"}
+    ending = Stage(react=react, max_concurrency=4).play([event(n) for n in range(1, 301)])
+
+    assert isinstance(ending.error, RejectsAboveLimit)
+    assert "capture-1" in str(ending.error)
+    assert f"status {code}" in str(ending.error)
+    assert 100 <= list(ending.kinds().values()).count("Rejected") < 104
+
+
+def test_a_hundred_refusals_stop_nothing_when_they_are_not_in_a_row_or_are_borne() -> None:
+    """One in a hundred is accepted; or the settings say that no share is too much."""
+    hundredth = always(dict.fromkeys(range(1, 1000, 99), ACCEPTED), otherwise=status(422))
+
+    between = Stage(react=hundredth, max_concurrency=1).play([event(n) for n in range(1, 301)])
+    borne = Stage(react=always({}, otherwise=status(422)), bears_refusals=True).play([event(n) for n in range(1, 301)])
+
+    assert between.error is None
+    assert borne.error is None
+    assert set(borne.kinds().values()) == {"Rejected"}
 
 
 def test_refusals_are_judged_when_the_input_ends() -> None:

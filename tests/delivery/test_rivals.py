@@ -261,7 +261,7 @@ def test_a_409_rejects_a_change_when_the_other_content_was_delivered() -> None:
     assert standings(ending.ledger, FIRST, change) == [Standing.DELIVERED, Standing.REFUSED]
 
 
-@pytest.mark.parametrize("between", [[], [status(503)], [NoAnswer.NOT_SENT]], ids=["at once", "503", "no connection"])
+@pytest.mark.parametrize("between", [[], [status(501)], [NoAnswer.NOT_SENT]], ids=["at once", "501", "no connection"])
 def test_a_409_leaves_a_change_unknown_when_its_own_answer_was_lost_before(between: list[Reply]) -> None:
     """It may be about either content: the row says that it may have arrived, and the ledger that it is unknown."""
     change = content(2, on_changed=SEND)

@@ -85,7 +85,7 @@ def test_an_answer_is_recorded_when_stopped_twice_before_its_commit() -> None:
 
 def test_the_run_ends_at_once_when_all_are_in_backoff() -> None:
     """A sleep of a minute is ended, and what was answered is no unknown."""
-    stage = Stage(react=always({}, otherwise=status(503)), roll=lambda: 0.999)
+    stage = Stage(react=always({}, otherwise=status(501)), roll=lambda: 0.999)
 
     ending = stage.play([event(1), event(2)], stop_at(100.0))
 
@@ -96,7 +96,7 @@ def test_the_run_ends_at_once_when_all_are_in_backoff() -> None:
 
 def test_an_answer_to_the_retry_counts_when_it_comes_in_the_grace() -> None:
     """And a failure in the grace is not tried again."""
-    react = script({1: [After(3.0, ACCEPTED)], 2: [After(3.0, status(503))], 3: [After(3.0, NoAnswer.LOST)]})
+    react = script({1: [After(3.0, ACCEPTED)], 2: [After(3.0, status(501))], 3: [After(3.0, NoAnswer.LOST)]})
 
     ending = Stage(react=react).play([event(1), event(2), event(3)], stop_at(1.0))
 
@@ -119,7 +119,7 @@ def test_nothing_is_sent_when_stopped_before_anything_began() -> None:
 @pytest.mark.parametrize("moment", [number / 100 for number in range(0, 60, 3)])
 def test_every_part_has_one_outcome_when_stopped_at_any_moment(moment: float) -> None:
     """Before the look-up, in a commit, in a request, in a backoff: what is reported is what the ledger holds."""
-    react = script({number: [status(503)] for number in range(1, 40, 3)})
+    react = script({number: [status(501)] for number in range(1, 40, 3)})
     stage = Stage(react=react, max_concurrency=4, commit_seconds=0.02, proven=())
 
     ending = stage.play([event(number, person=str(number % 7)) for number in range(1, 40)], stop_at(moment))
@@ -129,7 +129,7 @@ def test_every_part_has_one_outcome_when_stopped_at_any_moment(moment: float) ->
     assert ending.statistics.unknown == 0
 
 
-@pytest.mark.parametrize("failure", [status(503), status(429), NoAnswer.NOT_SENT, NoAnswer.LOST])
+@pytest.mark.parametrize("failure", [status(501), status(429), NoAnswer.NOT_SENT, NoAnswer.LOST])
 def test_the_run_ends_when_nothing_gets_a_verdict_for_long_enough(failure: object) -> None:
     """An outage refuses nothing: exit 4 after `max_outage_seconds`, with what is done done."""
     stage = Stage(react=always({1: ACCEPTED}, otherwise=failure), max_outage=300)  # type: ignore[arg-type]
@@ -144,7 +144,7 @@ def test_the_run_ends_when_nothing_gets_a_verdict_for_long_enough(failure: objec
 
 def test_the_outage_clock_starts_anew_when_a_verdict_comes() -> None:
     """A refusal is a verdict too."""
-    stage = Stage(react=script({2: [After(200.0, status(400))]}, otherwise=status(503)), max_outage=300)
+    stage = Stage(react=script({2: [After(200.0, status(400))]}, otherwise=status(501)), max_outage=300)
 
     ending = stage.play([event(1), event(2)])
 
@@ -185,7 +185,7 @@ def test_the_outage_clock_stands_still_when_only_unjudged_refusals_wait() -> Non
 def test_nothing_more_is_sent_when_the_ledger_is_lost(fails_from: int) -> None:
     """At any commit: exit 4 at once, what is in flight stays as the ledger last heard of it, and the sums agree."""
     ledger = RecordingLedger(fails_from=fails_from)
-    stage = Stage(react=script({3: [status(503)]}), ledger=ledger, max_concurrency=4, proven=())
+    stage = Stage(react=script({3: [status(501)]}), ledger=ledger, max_concurrency=4, proven=())
 
     ending = stage.play([event(number, person=str(number % 5)) for number in range(1, 60)])
 
@@ -269,7 +269,7 @@ ERRORS = [LedgerUnavailable("The ledger is gone."), NoThread(), RuntimeError("a 
 def test_the_cause_is_raised_and_all_is_told_when_winding_down_fails_too(error: Exception) -> None:
     """What fails last explains nothing."""
     stage = Stage(
-        react=always({1: ACCEPTED, 2: status(503)}, otherwise=After(290.0, NoAnswer.NOT_SENT)),
+        react=always({1: ACCEPTED, 2: status(501)}, otherwise=After(290.0, NoAnswer.NOT_SENT)),
         ledger=OddLedger(error),
         max_concurrency=2,
         max_outage=100,

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
-from target_driftrock.errors import ApiOutage
+from target_driftrock.errors import AskedToWait
 from target_driftrock.events.answer import Answer, NoAnswer, Reply
-from tests.delivery.doubles import LATENCY, React, ScriptedTokens, Sent, always, script, status
+from tests.delivery.doubles import LATENCY, After, React, ScriptedTokens, Sent, always, script, status
 from tests.delivery.examples import event
 from tests.delivery.stage import WALL, Ending, Stage
 
@@ -171,16 +171,52 @@ def test_the_usual_wait_holds_when_retry_after_cannot_be_read(retry_after: str) 
 
 
 @pytest.mark.parametrize("code", [429, 503])
-@pytest.mark.parametrize("retry_after", ["Fri, 31 Dec 9999 23:59:59 GMT", "9" * 30, "9" * 400])
-def test_an_outage_ends_the_run_when_the_api_names_a_time_that_nobody_lives_to_see(code: int, retry_after: str) -> None:
-    """Centuries are a wait like any other: the patience ends it."""
+@pytest.mark.parametrize("retry_after", ["301", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 30, "9" * 400])
+def test_the_run_ends_at_once_when_the_api_asks_for_longer_than_patience_lasts(code: int, retry_after: str) -> None:
+    """Be it an hour or centuries: nobody waits in silence for what will not come."""
     stage = Stage(react=always({}, otherwise=status(code, retry_after=retry_after)), max_outage=300)
 
     ending = stage.play([event(1)])
 
-    assert isinstance(ending.error, ApiOutage)
+    assert isinstance(ending.error, AskedToWait)
     assert ending.kinds() == {1: "Open"}
-    assert ending.ended_at == pytest.approx(300, abs=1)
+    assert ending.ended_at < 1
+
+
+def test_the_moment_to_come_back_is_told_when_the_api_asks_for_longer_than_patience_lasts() -> None:
+    """By the answer's own clock, and in universal time."""
+    answer = Answer(status=429, retry_after="Fri, 15 Jan 2027 10:00:00 GMT", date="Fri, 15 Jan 2027 09:00:00 GMT")
+
+    ending = Stage(react=always({}, otherwise=answer), max_outage=300).play([event(1)])
+
+    assert "2027-01-15 09:00:00+00:00" in str(ending.error)  # an hour after the stage's own time, which is earlier
+
+
+def test_a_date_is_measured_from_the_answer_s_own_when_clocks_differ() -> None:
+    """A server whose clock is an hour ahead asks for a second, not for an hour."""
+    answer = Answer(status=503, retry_after="Fri, 15 Jan 2027 09:00:01 GMT", date="Fri, 15 Jan 2027 09:00:00 GMT")
+
+    ending = Stage(react=script({1: [answer]}), roll=lambda: 0.0).play([event(1)])
+
+    assert gaps(ending, 1) == pytest.approx([1], abs=0.01)
+
+
+def test_one_event_waits_a_minute_when_it_alone_is_asked_to_wait_for_longer_than_patience_lasts() -> None:
+    """Others get verdicts: the API is well, and the run goes on."""
+
+    async def feed(dispatcher: Dispatcher) -> None:
+        for number in range(2, 102):
+            dispatcher.submit([event(number)])
+            await asyncio.sleep(1)
+        dispatcher.end_input()
+
+    react = script({1: [After(2.0, status(503, retry_after="3600"))]})
+
+    ending = Stage(react=react).play([event(1)], feed)
+
+    assert ending.error is None
+    assert set(ending.kinds().values()) == {"Delivered"}
+    assert gaps(ending, 1) == pytest.approx([60 + 2 - LATENCY], abs=0.1)
 
 
 def test_a_retry_goes_first_when_many_have_not_been_tried() -> None:

@@ -67,26 +67,25 @@ def test_a_run_stops_when_its_session_is_ended(caplog: pytest.LogCaptureFixture)
     """It does not connect again: another run may have the lock by then. Nothing of a row is said."""
     caplog.set_level(logging.DEBUG)
     rejected = Concluded(part=event(1, person=CANARY, body=CANARY.encode()), outcome=Rejected(status=400))
-    with server() as another, new_schema() as location:
-        with opened(location) as ledger:
-            ledger.commit([Concluded(part=event(2), outcome=Delivered())])
-            for ours in locking(another):
-                another.execute("SELECT pg_terminate_backend(%s, 5000)", (ours,))
+    with server() as another, new_schema() as location, opened(location) as ledger:
+        ledger.commit([Concluded(part=event(2), outcome=Delivered())])
+        for ours in locking(another):
+            another.execute("SELECT pg_terminate_backend(%s, 5000)", (ours,))
 
-            for call in (
-                lambda: ledger.commit([rejected]),
-                ledger.counts,
-                lambda: ledger.recall([event(2)]),
-                ledger.secure,
-            ):
-                with pytest.raises(LedgerUnavailable) as lost:
-                    call()
-                assert CANARY not in str(lost.value)
-                assert "(57P01: the server ended the session)" in str(lost.value)
-            assert locking(another) == set()
-            assert rows(location, tables.kept) == []
-            with opened(location) as next_run:
-                assert standings(next_run, event(1), event(2)) == [None, Standing.DELIVERED]
+        for call in (
+            lambda: ledger.commit([rejected]),
+            ledger.counts,
+            lambda: ledger.recall([event(2)]),
+            ledger.secure,
+        ):
+            with pytest.raises(LedgerUnavailable) as lost:
+                call()
+            assert CANARY not in str(lost.value)
+            assert "(57P01: the server ended the session)" in str(lost.value)
+        assert locking(another) == set()
+        assert rows(location, tables.kept) == []
+        with opened(location) as next_run:
+            assert standings(next_run, event(1), event(2)) == [None, Standing.DELIVERED]
     assert CANARY not in caplog.text
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 

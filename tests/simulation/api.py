@@ -18,7 +18,12 @@ FINAL = frozenset({400, 403, 404, 409, 413, 422})
 CONTENT = frozenset({400, 413, 422})
 REFUSALS_BORNE = 10
 """So many refusals stop a run at a capture that has accepted nothing, every time."""
-SETUP = frozenset({401, 403, 404})
+SETUP = frozenset({403, 404})
+QUIET = frozenset({401, 402, 423})
+"""Judge no event."""
+PERHAPS_DONE, AS_LOST = (500, 502, 503, 200), (408, 504)
+"""What a gateway may say of what has arrived, 200 with a page: the latter are held under `on_unknown: hold`."""
+PAGE = b"<html>"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,6 +45,10 @@ class Seen:
 
     statuses: Counter[int] = field(default_factory=Counter)
     pages: int = 0
+    quiet: int = 0
+    """Of the pages, and the statuses that judge no event."""
+    waits: int = 0
+    """Answers that asked to be left alone for an hour."""
     verdicts: list[float] = field(default_factory=list)
     """When the API said something final."""
 
@@ -66,6 +75,8 @@ class SimulatedApi:
         """Contents that were refused at some time."""
         self.posted: set[bytes] = set()
         """Contents of which a request began."""
+        self.misreported: set[bytes] = set()
+        """Contents that had arrived, while something said that they had perhaps not, and nobody holds them for that."""
         self.unauthorized: set[bytes] = set()
         """Contents that met a 401."""
         self.seen = Seen()
@@ -87,6 +98,10 @@ class SimulatedApi:
         serial = serial_of(body)
         is_known = self._says_conflict and serial in self.arrived
         return is_known or (serial in self._refusals and not self._is_mended(body))
+
+    @property
+    def _lifetime(self) -> float:
+        return float("inf") if self._is_healed else self._scenario.token_lifetime
 
     @property
     def weather(self) -> Weather:
@@ -126,8 +141,7 @@ class SimulatedApi:
     def issue(self) -> str:
         """A new token."""
         token = f"token-{len(self._issued) + 1}"
-        lifetime = float("inf") if self._is_healed else self._scenario.token_lifetime
-        self._issued[token] = _now() + lifetime
+        self._issued[token] = _now()
         return token
 
     def _arrive(self, request: Request) -> None:
@@ -145,8 +159,11 @@ class SimulatedApi:
         answer.set_result(reply)
         if isinstance(reply, Answer):
             self.seen.statuses[reply.status] += 1
-            self.seen.pages += reply.is_html
-            if reply.status == 201 or reply.status in FINAL:
+            is_page = reply.excerpt == PAGE
+            self.seen.pages += is_page
+            self.seen.quiet += is_page or reply.status in QUIET
+            self.seen.waits += reply.retry_after == "3600"
+            if not is_page and (reply.status == 201 or reply.status in FINAL):
                 self.seen.verdicts.append(_now())
 
     def _judge(self, request: Request) -> Reply:
@@ -154,15 +171,33 @@ class SimulatedApi:
         if episode == "down" or (episode == "brown-out" and self._chance.random() < 0.5):
             return Answer(status=503, retry_after=self._chance.choice([None, None, "1", "30"]))
         if episode == "web page":
-            return Answer(status=200, is_html=True)
-        if episode == "tokens refused" or self._issued[request.token] <= _now():
+            return Answer(status=self._chance.choice([200, 302, 403]), excerpt=PAGE)
+        if episode == "quiet":
+            return Answer(status=402)
+        weather = self.weather
+        is_good = self._is_good(request.token)
+        if episode == "tokens refused" or not is_good or self._chance.random() < weather.bad_node:
             self.unauthorized.add(request.body)
             return Answer(status=401)
-        if self._chance.random() < self.weather.throttled:
-            return Answer(status=429, retry_after=self._chance.choice([None, "1", "10"]))
-        if self._chance.random() < self.weather.failed:
-            return Answer(status=self._chance.choice([500, 502, 503, 408]))
-        return self._judge_event(request.body)
+        if self._chance.random() < weather.throttled:
+            return Answer(status=429, retry_after=self._chance.choice([None, "1", "10", *weather.long_waits]))
+        if self._chance.random() < weather.failed:
+            return self._fail(*PERHAPS_DONE, *AS_LOST, 403, 423)
+        reply = self._judge_event(request.body)
+        if reply == Answer(status=201) and self._chance.random() < weather.failed_after:
+            reply = self._fail(*PERHAPS_DONE, *AS_LOST)  # a gateway's word, while the event has arrived behind it
+            if reply.status in PERHAPS_DONE:
+                self.misreported.add(request.body)
+        return reply
+
+    def _fail(self, *statuses: int) -> Answer:
+        status = self._chance.choice(statuses)
+        is_page = status in {200, 403} or (status == 502 and self._chance.random() < 0.5)
+        return Answer(status=status, excerpt=PAGE if is_page else b"")
+
+    def _is_good(self, token: str) -> bool:
+        issued = self._issued[token]
+        return issued + self.weather.token_delay <= _now() < issued + self._lifetime
 
     def _judge_event(self, body: bytes) -> Reply:
         serial = serial_of(body)

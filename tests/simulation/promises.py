@@ -163,7 +163,8 @@ class Promises:
                 continue
             if accepted - 1 > lost:
                 yield f"{content!r} was accepted {accepted} times, and {lost} answers were counted as lost."
-            if accepted > 1 and self._scenario.holds_unknown and content not in self._ledger.told.replayed:
+            is_excused = content in self._ledger.told.replayed or content in self._api.misreported
+            if accepted > 1 and self._scenario.holds_unknown and not is_excused:
                 yield f"{content!r} was accepted {accepted} times, though unknowns are held."
 
     def _mixed_up(self) -> Iterator[str]:
@@ -215,7 +216,7 @@ class Promises:
                 yield f"Part {label} is delivered by the ledger, and the API never took it."
             case Standing.REFUSED if not self._may_be_refused(piece):
                 yield f"Part {label} is refused by the ledger, and the API never refused it."
-            case Standing.HELD_UNKNOWN if not (lost and self._scenario.holds_unknown):
+            case Standing.HELD_UNKNOWN if not lost:
                 yield f"Part {label} is held as unknown, and no answer was lost."
             case Standing.ANSWERED | Standing.INTENDED | Standing.UNKNOWN if label not in told.kept | told.changed:
                 yield f"Part {label} is open in the end: {standing}."

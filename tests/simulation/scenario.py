@@ -19,7 +19,7 @@ Kind = TypeVar("Kind")
 API = "simulation"
 LAST = float("inf")
 """As the number of a run: whatever changes from run to run has changed for the last time."""
-EPISODES = ("down", "unreachable", "brown-out", "web page", "no tokens", "tokens refused")
+EPISODES = ("down", "unreachable", "brown-out", "web page", "quiet", "no tokens", "tokens refused")
 """How the API can be for a while."""
 
 
@@ -139,6 +139,14 @@ class Weather:
     lost_before: float = 0.0
     lost_after: float = 0.0
     slow: float = 0.0
+    failed_after: float = 0.0
+    """An event arrives, and a gateway says something else."""
+    bad_node: float = 0.0
+    """A node that knows no token answers."""
+    token_delay: float = 0.0
+    """Seconds until a new token is good."""
+    long_waits: tuple[str, ...] = ()
+    """What a 429 may ask for, beside seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,6 +354,10 @@ def _weather(chance: random.Random) -> Weather:
         lost_before=likely(),
         lost_after=likely(),
         slow=likely() / 4,
+        failed_after=likely(),
+        bad_node=likely(),
+        token_delay=chance.choice([0.0, 0.0, 0.5, 2.0]),
+        long_waits=chance.choice([(), (), (), (), ("3600",)]),
     )
 
 

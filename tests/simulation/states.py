@@ -18,12 +18,11 @@ WAITING = {
     State.INTENT: "intents' queue",
     State.SLOT: "slots' queue",
     State.BACKING_OFF: "backoff",
-    State.DOUBTED: "doubts",
 }
 """Where an event stands in these states."""
-IN_HAND = {"capture's queue": "recall", "ledger's queue": "recall", "intents' queue": "intents", "doubts": "doubts"}
+IN_HAND = {"capture's queue": "recall", "ledger's queue": "recall", "intents' queue": "intents"}
 """The chore that may have taken it from there, to ask the ledger."""
-RULED = {State.RECORDING, State.DOUBTED, State.UNJUDGED}
+RULED = {State.RECORDING, State.UNJUDGED}
 """A refusal is told to its capture, committed, and waits then for its judgement."""
 
 Place = tuple[str, int]
@@ -57,7 +56,7 @@ def _left(pending: PendingEvent, stands: Standing | None) -> set[Standing | None
     """As far as this run has written it, and no commit is under way."""
     answer = Standing.UNKNOWN if pending.was_unknown else Standing.ANSWERED
     match LIFE[pending.state].at_kill, pending.state:
-        case _, State.RECORDING | State.DOUBTED | State.UNJUDGED:
+        case _, State.RECORDING | State.UNJUDGED:
             return {stands}  # the commit that ends it may be done
         case Kill.INTENT, _:
             return {Standing.INTENDED}
@@ -81,10 +80,9 @@ def _found(dispatcher: Dispatcher) -> Iterator[Place]:
     queues = {
         "capture's queue": [*intake._ready, *(pending for trial in trials for pending in trial.queue)],
         "ledger's queue": intake._unrecalled,
-        "intents' queue": intake._cleared,
+        "intents' queue": [*intake._cleared, *(pending for mute in intake._mute.values() for pending in mute.waiting)],
         "slots' queue": intake.sendable,
         "backoff": [sleeper[-1] for sleeper in dispatcher._backoff._heap],
-        "doubts": [pending for each in dispatcher._doubts._doubted.values() for pending in each],
         Holding.TURN.value: [trial.turn for trial in trials if trial.turn is not None],
         Holding.SLOT.value: [pending for task, pending in dispatcher._requests.items() if not task.done()],
     }
@@ -141,9 +139,11 @@ def _sums(dispatcher: Dispatcher) -> Iterator[str]:
     taken, requests = dispatcher._limiter._taken, len(dispatcher._requests)
     if taken != requests:
         yield f"{taken} slots are taken, and there are {requests} requests."
-    in_use, flying = sum(dispatcher._doubts._users.values()), states.count(State.IN_FLIGHT)
-    if in_use != flying and not dispatcher._is_stopping and not any(_failures(dispatcher)):
-        yield f"{in_use} requests use a token, and {flying} are in flight."
+    if dispatcher._failing != {pending for pending in dispatcher._unsettled if pending.failures}:
+        yield "Those that have failed are others than those that are said to fail."
+    for capture in dispatcher._intake._mute:
+        if [pending.event.capture for pending in dispatcher._intake._cleared].count(capture) > 1:
+            yield "More than one event of a capture that gives no verdicts may have its intent."
     if dispatcher._unjudged != states.count(State.UNJUDGED):
         yield f"{dispatcher._unjudged} are unjudged, and by their states {states.count(State.UNJUDGED)}."
     if any(pending.state not in RULED for pending in dispatcher._captures.unjudged()):

@@ -14,8 +14,8 @@ from tests.simulation.world import failing_seeds, tell
 
 SEEDS = 2_000
 GROUP = 250
-CONFLICTS = (994, 1_578)
-"""Seeds in which a 409 says that other content had arrived, which happens seldom."""
+RARE = (348, 468, 602)
+"""Seeds in which a 409 says that other content had arrived, or an answer asks for an hour: that happens seldom."""
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_a_story_that_holds_does_so_when_something_is_taken_away(seed: int) -> N
 
 def test_all_that_can_go_wrong_does_when_all_seeds_are_told() -> None:
     """A simulation in which nothing happens proves nothing."""
-    told = "\n".join(line for seed in (*range(300), *CONFLICTS) for line in tell(scenario(seed), seed=seed).trace.lines)
+    told = "\n".join(line for seed in (*range(300), *RARE) for line in tell(scenario(seed), seed=seed).trace.lines)
 
     for happening in (
         "status=201",
@@ -59,13 +59,16 @@ def test_all_that_can_go_wrong_does_when_all_seeds_are_told() -> None:
         "status=409",
         "status=429",
         "status=503",
-        "is_html=True",
+        "Form.PAGE",
         "NoAnswer.NOT_SENT",
         "NoAnswer.LOST",
         "ended NoneType True",
         "ended NoneType False True",
+        "ended AnswersLost",
         "ended ApiOutage",
+        "ended AskedToWait",
         "ended CaptureRefused",
+        "ended CaptureSilent",
         "ended LedgerUnavailable",
         "ended NotTheApi",
         "ended RejectsAboveLimit",

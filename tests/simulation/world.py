@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from target_driftrock.errors import (
+    AnswersLost,
     ApiOutage,
+    AskedToWait,
     CaptureRefused,
+    CaptureSilent,
     LedgerUnavailable,
     NotTheApi,
     RejectsAboveLimit,
@@ -221,26 +224,24 @@ class _World:
 
 def _needless(ending: Ending, mishap: Mishap, api: SimulatedApi, scenario: Scenario) -> Iterator[str]:
     """A run that ended without what would justify it."""
-    statuses = api.seen.statuses
-    match ending.error:
-        case None:
-            need = True
-        case ApiOutage():
-            need = _was_silent(api.seen.verdicts, ending.ended_at, scenario.max_outage)
-        case CaptureRefused():
-            need = sum(statuses[status] for status in SETUP) > 1
-        case TokenRejected():
-            need = statuses[401] > 1
-        case NotTheApi():
-            need = api.seen.pages > 0
-        case RejectsAboveLimit():
-            need = sum(statuses[status] for status in FINAL | {401}) > 0 or ending.opened == 0
-        case LedgerUnavailable():
-            need = mishap.ledger_fails_at is not None
-        case _:
-            need = False
-    if not need:
+    seen, statuses = api.seen, api.seen.statuses
+    needs: dict[type[BaseException], bool] = {
+        ApiOutage: _was_silent(seen.verdicts, ending.ended_at, scenario.max_outage),
+        AskedToWait: seen.waits > 0,
+        AnswersLost: scenario.holds_unknown,
+        CaptureRefused: sum(statuses[status] for status in SETUP) >= FEWEST_SETUP,
+        CaptureSilent: seen.quiet >= FEWEST_SILENT,
+        TokenRejected: statuses[401] >= FEWEST_SILENT,
+        NotTheApi: seen.pages >= FEWEST_SILENT,
+        RejectsAboveLimit: sum(statuses[status] for status in FINAL) > 0 or ending.opened == 0,
+        LedgerUnavailable: mishap.ledger_fails_at is not None,
+    }
+    if ending.error is not None and not needs.get(type(ending.error), False):
         yield f"The run ended without need: {ending.error!r}."
+
+
+FEWEST_SETUP, FEWEST_SILENT = 2, 3
+"""Answers by which a capture is judged."""
 
 
 def _was_silent(verdicts: list[float], ended_at: float, seconds: float) -> bool:
