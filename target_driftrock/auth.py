@@ -23,15 +23,16 @@ import requests
 from requests.adapters import HTTPAdapter
 from singer_sdk.authenticators import OAuthAuthenticator
 
-from target_driftrock.errors import CredentialsRejected, NoThread, NotTheApi
+from target_driftrock.errors import AskedToWait, CredentialsRejected, NoThread, NotTheApi
 from target_driftrock.network import CONNECT_TIMEOUT, basic_credentials, detached, user_agent
-from target_driftrock.retry import full_jitter, retry_after
+from target_driftrock.retry import Silence, full_jitter, retry_after
 from target_driftrock.settings import ApiKey
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Generator
 
+    from target_driftrock.errors import SetupRefused
     from target_driftrock.network import Network
     from target_driftrock.settings import ClientCredentials, Credentials
 
@@ -44,6 +45,7 @@ _DEFAULT_LIFETIME = 3600.0  # seconds: what the API documents for its tokens
 _EARLY = 60.0
 _WAIT_STATUSES = frozenset({408, 425, 429})  # beside 5xx: they judge the moment, not the credentials
 _REFUSALS = frozenset({"invalid_client", "invalid_grant", "unauthorized_client"})  # RFC 6749 section 5.2
+_MISUNDERSTOOD = frozenset({"invalid_request", "invalid_scope", "unsupported_grant_type"})
 _OK, _UNAUTHORIZED = 200, 401
 
 _REFUSED = (
@@ -59,6 +61,14 @@ class TokenUnavailable(Exception):
         self.reason = reason
         self.retry_after = retry_after
         super().__init__(reason)
+
+
+class NotAToken(TokenUnavailable):
+    """Something answers in the token endpoint's place: a firewall, a proxy. `stop` is what many of them mean."""
+
+    def __init__(self, reason: str, stop: SetupRefused) -> None:
+        super().__init__(reason)
+        self.stop = stop
 
 
 class Tokens(Protocol):
@@ -80,11 +90,11 @@ class Tokens(Protocol):
         """
 
 
-def tokens_for(credentials: Credentials, network: Network) -> Tokens:
-    """Where tokens come from under these credentials. Nothing is asked yet."""
+def tokens_for(credentials: Credentials, network: Network, *, patience: float = math.inf) -> Tokens:
+    """Where tokens come from under these credentials. Nothing is asked yet. `patience` is `max_outage_seconds`."""
     if isinstance(credentials, ApiKey):
         return ApiKeyTokens(key=credentials.key)
-    return DriftrockAuthenticator(credentials, network)
+    return DriftrockAuthenticator(credentials, network, patience=patience)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +135,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         clock: Callable[[], float] = time.monotonic,
         roll: Callable[[], float] = random.random,
         limit: float = _REQUEST_LIMIT,
+        patience: float = math.inf,
     ) -> None:
         super().__init__(
             auth_endpoint=network.token_url,
@@ -135,6 +146,8 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         self._network = network
         self._clock = clock
         self._limit = limit
+        self._patience = patience
+        self._silence = Silence()
         self._renew_at = -math.inf
         self._reissued: str | None = None
         self._has_warned = False
@@ -189,7 +202,10 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         """
         asked_at = self._clock()
         self.requests += 1
-        self._keep(self._request(), asked_at=asked_at)
+        try:
+            self._keep(self._request(), asked_at=asked_at)
+        except NotAToken as answer:
+            raise answer.stop from None
 
     def handle_error(self, *, content: str, status_code: int | None) -> None:
         """Log nothing: an answer's body may hold anything."""
@@ -207,13 +223,22 @@ class DriftrockAuthenticator(OAuthAuthenticator):
             failure = TokenUnavailable("no thread to ask it by: this machine's limit on processes is reached")
         except TokenUnavailable as unavailable:
             failure = unavailable
+            self._judge(unavailable)
         else:
             self._keep(grant, asked_at=asked_at)
             return grant.token
         self._warn(failure)
         raise failure
 
+    def _judge(self, failure: TokenUnavailable) -> None:
+        """Raises what ends the run where asking again is of no use."""
+        if failure.retry_after is not None and failure.retry_after > self._patience:
+            raise AskedToWait(until=time.time() + failure.retry_after, reason=f"token endpoint, {failure.reason}")
+        if isinstance(failure, NotAToken) and self._silence.note(self._clock(), is_known=self.access_token is not None):
+            raise failure.stop
+
     def _keep(self, grant: Grant, *, asked_at: float) -> None:
+        self._silence.end()
         self.access_token = grant.token
         self._renew_at = asked_at + renewal_age(grant.lifetime)
         self._has_warned = False
@@ -242,7 +267,8 @@ class DriftrockAuthenticator(OAuthAuthenticator):
                 body = _start(response)
         except requests.RequestException as error:
             raise TokenUnavailable(_reason(error)) from None  # the cause holds the request, header and all
-        wait = retry_after(response.headers.get("Retry-After"), now=time.time())
+        headers = response.headers
+        wait = retry_after(headers.get("Retry-After"), now=time.time(), date=headers.get("Date"))
         return grant_from(response.status_code, body, wait=wait)
 
 
@@ -259,18 +285,26 @@ def waits(roll: Callable[[], float]) -> Generator[float, TokenUnavailable, None]
 def grant_from(status: int, body: bytes, *, wait: float | None = None) -> Grant:
     """What a token endpoint's answer grants. `wait` is the `Retry-After` that came with it, in seconds.
 
-    Raises `CredentialsRejected`, `NotTheApi`, or `TokenUnavailable` where a later request may succeed.
+    Only OAuth's own errors (RFC 6749 section 5.2) judge credentials: anything else may be a gateway's.
+
+    Raises `CredentialsRejected`, `NotTheApi`, or `TokenUnavailable` where a later request may succeed: `NotAToken`
+    where something else seems to answer.
     """
     if status >= 500 or status in _WAIT_STATUSES:  # noqa: PLR2004 - RFC 9110 section 15.6
         raise TokenUnavailable(f"status {status}", retry_after=wait)
-    if status == _UNAUTHORIZED or (status in {400, 403} and _error(body) in _REFUSALS):
+    error = None if status == _OK else _error(body)
+    if error in _REFUSALS:
         raise CredentialsRejected(_REFUSED)
-    if status != _OK:
+    if error in _MISUNDERSTOOD:
         raise _not_the_api(f"status {status}")
+    if status != _OK:
+        stop = CredentialsRejected(_REFUSED) if status == _UNAUTHORIZED else _not_the_api(f"status {status}")
+        raise NotAToken(f"status {status}", stop)
     try:
         answer = msgspec.json.decode(body, type=_Granted)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _not_the_api("an answer without an access token") from None
+        reason = "an answer without an access token"
+        raise NotAToken(reason, _not_the_api(reason)) from None
     if not _is_sendable(answer.access_token):
         raise _not_the_api("an access token that no header can carry")
     if answer.token_type.casefold() != "bearer":  # RFC 6749 section 5.1: case does not count

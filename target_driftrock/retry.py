@@ -50,6 +50,30 @@ def full_jitter(attempt: int, *, base: float = 1.0, cap: float = 60.0, roll: flo
     return roll * min(cap, base * 2.0 ** min(attempt - 2, 32))
 
 
+class Silence:
+    """Replies in a row that judge nothing but, by their number, whoever gives them."""
+
+    _STRANGER = 3, 5.0
+    _KNOWN = 10, 10.0
+    """So many, over at least so many seconds: a firewall that answers for a moment ends no good run."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._since = 0.0
+
+    def note(self, now: float, *, is_known: bool) -> bool:
+        """One more: whether that is too many. `is_known`: there were good replies before the first of them."""
+        if not self.count:
+            self._since = now
+        self.count += 1
+        most, seconds = self._KNOWN if is_known else self._STRANGER
+        return self.count >= most and now - self._since >= seconds
+
+    def end(self) -> None:
+        """A good reply came."""
+        self.count = 0
+
+
 class Patience:
     """The outage clock: how long something may wait before a verdict comes on anything.
 

@@ -10,7 +10,9 @@ import logging
 import threading
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +25,7 @@ from target_driftrock.auth import (
     ApiKeyTokens,
     DriftrockAuthenticator,
     Grant,
+    NotAToken,
     TokenUnavailable,
     grant_from,
     lifetime,
@@ -30,7 +33,7 @@ from target_driftrock.auth import (
     tokens_for,
     waits,
 )
-from target_driftrock.errors import CredentialsRejected, NotTheApi, SetupRefused
+from target_driftrock.errors import AskedToWait, CredentialsRejected, NotTheApi, SetupRefused
 from target_driftrock.network import Network
 from target_driftrock.settings import Api, ApiKey, ClientCredentials, Environment
 from tests import certificates, threads
@@ -130,6 +133,11 @@ def network(url: str, environ: Mapping[str, str] | None = None) -> Network:
     return Network.from_environment(Api(environment=Environment.SANDBOX, url=url), environ or {})
 
 
+def ticking(seconds: float) -> Callable[[], float]:
+    """A clock that goes on by so much whenever somebody looks."""
+    return partial(next, count(0.0, seconds))
+
+
 def authenticator(endpoint: TokenEndpoint, **options: Any) -> DriftrockAuthenticator:
     """The authenticator for this endpoint; it never waits between two tries."""
     options = {"roll": lambda: 0.0} | options
@@ -195,24 +203,12 @@ def error(code: str) -> bytes:
     ("status", "body", "stop"),
     [
         pytest.param(401, error("invalid_grant"), CredentialsRejected, id="401-documented"),
-        pytest.param(401, b"", CredentialsRejected, id="401-empty"),
-        pytest.param(401, b"<html>", CredentialsRejected, id="401-html"),
         pytest.param(400, error("invalid_client"), CredentialsRejected, id="400-invalid_client"),
         pytest.param(400, error("invalid_grant"), CredentialsRejected, id="400-invalid_grant"),
         pytest.param(403, error("unauthorized_client"), CredentialsRejected, id="403-unauthorized_client"),
         pytest.param(400, error("invalid_request"), NotTheApi, id="400-our-request"),
-        pytest.param(400, b'{"error": 7}', NotTheApi, id="400-odd"),
-        pytest.param(403, b"<html>", NotTheApi, id="403-firewall"),
-        pytest.param(404, error("invalid_client"), NotTheApi, id="404"),
-        pytest.param(405, b"", NotTheApi, id="405"),
-        pytest.param(302, b"", NotTheApi, id="redirect"),
-        pytest.param(204, b"", NotTheApi, id="204"),
-        pytest.param(200, b"<html>canary</html>", NotTheApi, id="200-html"),
-        pytest.param(200, b"", NotTheApi, id="200-empty"),
-        pytest.param(200, b"\xff\xfe", NotTheApi, id="200-no-text"),
-        pytest.param(200, b"[]", NotTheApi, id="200-array"),
-        pytest.param(200, b'{"token_type": "Bearer"}', NotTheApi, id="200-no-token"),
-        pytest.param(200, b'{"access_token": null}', NotTheApi, id="200-null"),
+        pytest.param(404, error("invalid_client"), CredentialsRejected, id="404-invalid_client"),
+        pytest.param(400, error("invalid_scope"), NotTheApi, id="400-our-scope"),
         pytest.param(200, b'{"access_token": ""}', NotTheApi, id="200-empty-token"),
         pytest.param(200, b'{"access_token": "can\\r\\nary: 1"}', NotTheApi, id="200-line-break-in-token"),
         pytest.param(200, b'{"access_token": "can ary"}', NotTheApi, id="200-space-in-token"),
@@ -233,11 +229,70 @@ def test_an_answer_without_a_token_is_told_apart_when_it_comes(status: int, body
     assert "canary" not in "".join(traceback.format_exception(stopped.value))
 
 
+ODD = [
+    pytest.param(401, b"", CredentialsRejected, id="401-empty"),
+    pytest.param(401, b"<html>canary", CredentialsRejected, id="401-html"),
+    pytest.param(400, b'{"error": 7}', NotTheApi, id="400-odd"),
+    pytest.param(403, b"<html>canary", NotTheApi, id="403-firewall"),
+    pytest.param(404, b"", NotTheApi, id="404"),
+    pytest.param(405, b"", NotTheApi, id="405"),
+    pytest.param(302, b"", NotTheApi, id="redirect"),
+    pytest.param(204, b"", NotTheApi, id="204"),
+    pytest.param(200, b"<html>canary</html>", NotTheApi, id="200-html"),
+    pytest.param(200, b"", NotTheApi, id="200-empty"),
+    pytest.param(200, b"\xff\xfe", NotTheApi, id="200-no-text"),
+    pytest.param(200, b"[]", NotTheApi, id="200-array"),
+    pytest.param(200, b'{"token_type": "Bearer"}', NotTheApi, id="200-no-token"),
+    pytest.param(200, b'{"access_token": null}', NotTheApi, id="200-null"),
+]
+"""What no OAuth endpoint says: perhaps it is not spoken by one."""
+
+
+@pytest.mark.parametrize(("status", "body", "stop"), ODD)
+def test_nobody_is_judged_at_once_when_something_else_answers_for_the_endpoint(
+    status: int, body: bytes, stop: type[SetupRefused]
+) -> None:
+    """A later request may succeed; what many of them mean is told, and no body is shown."""
+    with pytest.raises(NotAToken) as odd:
+        grant_from(status, body)
+
+    assert isinstance(odd.value.stop, stop)
+    assert "canary" not in f"{odd.value.stop}" + "".join(traceback.format_exception(odd.value))
+
+
+@pytest.mark.parametrize(("status", "body", "stop"), ODD)
+def test_a_good_run_goes_on_when_something_else_answers_for_the_endpoint_for_a_while(
+    status: int, body: bytes, stop: type[SetupRefused]
+) -> None:
+    """Nine in a row, or ten in less than ten seconds, end nothing; the tenth after ten seconds does."""
+    odd = Scripted(status=status, body=body)
+
+    async def scenario(tokens: DriftrockAuthenticator) -> str:
+        await tokens.token()
+        return await tokens.token(refused="t1")
+
+    for seconds, times in ((10.0, 9), (0.1, 30)):
+        with TokenEndpoint(granting("t1"), *[odd] * times, granting("t2")).running() as endpoint:
+            assert asyncio.run(scenario(authenticator(endpoint, clock=ticking(seconds)))) == "t2"
+    with TokenEndpoint(granting("t1"), odd).running() as endpoint:
+        with pytest.raises(stop):
+            asyncio.run(scenario(authenticator(endpoint, clock=ticking(1.0))))
+        assert len(endpoint.heard) == 1 + 10
+
+
+def test_a_run_stops_soon_when_something_else_answers_from_the_start() -> None:
+    """There was never a token: three in a row over five seconds are enough."""
+    with TokenEndpoint(Scripted(status=404)).running() as endpoint:
+        with pytest.raises(NotTheApi, match="status 404"):
+            asyncio.run(authenticator(endpoint, clock=ticking(2.0)).token())
+        assert 3 <= len(endpoint.heard) <= 5
+
+
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
         (401, error("invalid_grant"), ["client_id", "client_secret", "environment"]),
-        (404, b"", ["api_url", "environment", "404"]),
+        (400, error("invalid_request"), ["api_url", "environment", "400"]),
         (200, b'{"access_token": "t", "token_type": "mac"}', ["api_url", "environment", "Bearer"]),
     ],
     ids=["credentials", "another-server", "another-type"],
@@ -480,6 +535,15 @@ def test_the_endpoint_is_waited_for_when_it_names_a_time_that_nobody_lives_to_se
     with TokenEndpoint(Scripted(status=503, headers={"Retry-After": retry_after})).running() as endpoint:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             assert runner.run(scenario(authenticator(endpoint), endpoint))
+        assert len(endpoint.heard) == 1
+
+
+def test_the_run_ends_at_once_when_the_endpoint_asks_for_longer_than_patience_lasts() -> None:
+    """Nobody waits in silence for what will not come: the moment to come back is told."""
+    refusal = Scripted(status=429, headers={"Retry-After": "3600"})
+    with TokenEndpoint(refusal).running() as endpoint:
+        with pytest.raises(AskedToWait, match="token endpoint, status 429"):
+            asyncio.run(authenticator(endpoint, patience=900.0).token())
         assert len(endpoint.heard) == 1
 
 

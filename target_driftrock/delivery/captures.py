@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from target_driftrock.retry import Silence
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,9 +29,6 @@ REFUSALS_UNPROVEN = 10
 SETUP_REFUSALS_UNPROVEN = 2
 SETUP_REFUSALS_PROVEN = 10
 REFUSALS_PROVEN = 100
-SILENCE_UNPROVEN = 3, 5.0
-SILENCE_PROVEN = 10, 10.0
-"""So many replies in a row that judge no event, over at least so many seconds, stop the run."""
 
 
 class Ruling(enum.Enum):
@@ -47,14 +46,6 @@ class _Record:
 
     refusals: int = 0
     setup_refusals: int = 0
-
-
-@dataclass(slots=True)
-class _Silence:
-    """Replies in a row that judge no event."""
-
-    since: float
-    count: int = 0
 
 
 @dataclass(slots=True)
@@ -88,7 +79,7 @@ class Captures(Generic[T]):
 
     def __init__(self) -> None:
         self._proven: dict[Capture, _Record] = {}
-        self._silences: dict[Capture, _Silence] = {}
+        self._silences: dict[Capture, Silence] = {}
         self._trials: dict[Capture, _Trial[T]] = {}
 
     def is_known(self, capture: Capture) -> bool:
@@ -179,10 +170,9 @@ class Captures(Generic[T]):
 
     def note_silence(self, capture: Capture, now: float) -> tuple[int, bool]:
         """A reply that judges no event: its number in a row, and whether so many judge the capture."""
-        silence = self._silences.setdefault(capture, _Silence(since=now))
-        silence.count += 1
-        most, seconds = SILENCE_PROVEN if capture in self._proven else SILENCE_UNPROVEN
-        return silence.count, silence.count >= most and now - silence.since >= seconds
+        silence = self._silences.setdefault(capture, Silence())
+        is_over = silence.note(now, is_known=capture in self._proven)
+        return silence.count, is_over
 
     def _hear(self, capture: Capture) -> None:
         if self._silences:

@@ -81,7 +81,7 @@ def resources_of(settings: Settings) -> Resources:
             holds_unknown=settings.keeping.on_unknown is OnUnknown.HOLD,
             bears_refusals=settings.keeping.bears_refusals,
         ),
-        tokens=tokens_for(settings.credentials, network),
+        tokens=tokens_for(settings.credentials, network, patience=settings.patience.max_outage),
         hold=exclusive(settings),
         open_transport=lambda: HttpTransport(network, read_timeout=settings.patience.read_timeout),
         in_thread=LedgerThread,
