@@ -25,7 +25,7 @@ class Access:
     def __init__(self, keys: Keys, *, clock: Callable[[], float]) -> None:
         self._keys = keys
         self._clock = clock
-        self._ends: dict[str, float] = {}
+        self._lives: dict[str, tuple[float, float]] = {}
         self._issued = 0
 
     def admits_client(self, authorization: str) -> bool:
@@ -40,21 +40,25 @@ class Access:
         token = contract.bearer_of(authorization)
         if token and token == self._keys.api_key:
             return True
-        return self._clock() < self._ends.get(token, 0.0)
+        begin, end = self._lives.get(token, _NEVER)
+        return begin <= self._clock() < end
 
     def issue(self, faults: Faults) -> str:
         """A new token, which lives as long as `faults` say. Dead ones are forgotten."""
         now = self._clock()
         life = min(faults.token_lifetime, faults.revoke_every or faults.token_lifetime)
-        self._ends = {token: end for token, end in self._ends.items() if end > now}
+        self._lives = {token: (begin, end) for token, (begin, end) in self._lives.items() if end > now}
         self._issued += 1
         token = f"sandbox.{self._issued}.{secrets.token_urlsafe(24)}"
-        self._ends[token] = now + life
+        self._lives[token] = now + faults.token_delay, now + life
         return token
 
     def revoke(self) -> int:
         """How many tokens lived until now; from now on none does."""
         now = self._clock()
-        living = sum(end > now for end in self._ends.values())
-        self._ends = {}
+        living = sum(end > now for _, end in self._lives.values())
+        self._lives = {}
         return living
+
+
+_NEVER = 0.0, 0.0

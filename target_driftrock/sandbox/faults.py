@@ -15,6 +15,7 @@ Share = Annotated[float, Meta(ge=0, le=1, title="share")]
 Rate = Annotated[int, Meta(ge=0, title="number")]
 Status5xx = Annotated[int, Meta(ge=500, le=599, title="status")]
 Status3xx4xx = Annotated[int, Meta(ge=300, le=499, title="status")]
+Status2xx5xx = Annotated[int, Meta(ge=200, le=599, title="status")]
 Names = Annotated[tuple[str, ...], Meta(title="name,name")]
 Text = Annotated[str, Meta(title="text")]
 Switch = Annotated[bool, Meta(title="true|false")]
@@ -36,6 +37,8 @@ class Faults:
 
     token_lifetime: Annotated[Seconds, "How long a token lives, as its expires_in says."] = 3600.0
     revoke_every: Annotated[Seconds, "A token is revoked at this age, whatever its expires_in says; 0 is never."] = 0.0
+    token_delay: Annotated[Seconds, "A token is good only so long after it was given."] = 0.0
+    unauthorized_share: Annotated[Share, "Share of events that get 401, whatever their token: one node is ill."] = 0.0
     token_down: Annotated[Switch, "The token endpoint answers 503."] = False
     token_latency: Annotated[Seconds, "A token waits so long for its answer, besides latency."] = 0.0
 
@@ -47,12 +50,15 @@ class Faults:
     error_status: Annotated[Status5xx, "The status that error_share answers with."] = 503
     error_retry_after: Annotated[RetryAfter, "Form of the Retry-After of error_share, down and token_down."] = "none"
     down: Annotated[Switch, "Every event gets 503, and is not accepted."] = False
-    html: Annotated[Switch, "Every event gets 200 with a page of HTML, and is not accepted."] = False
+    html: Annotated[Switch, "Every event gets html_status with a page of HTML, and is not accepted."] = False
+    html_status: Annotated[Status2xx5xx, "The status of the pages that html answers with."] = 200
 
     closed: Annotated[Switch, "Every token and event request has its connection reset instead of an answer."] = False
     reset_before_share: Annotated[Share, "Share of events whose connection is reset before they are accepted."] = 0.0
     reset_after_share: Annotated[Share, "Share of events accepted, whose connection is reset before any answer."] = 0.0
     silent_share: Annotated[Share, "Share of events accepted and never answered."] = 0.0
+    gateway_share: Annotated[Share, "Share of events accepted, for which a gateway answers gateway_status."] = 0.0
+    gateway_status: Annotated[Status2xx5xx, "The status, with a page of HTML, that gateway_share answers with."] = 504
 
     refuse_sources: Annotated[Names, "Captures (source_id) whose events are refused with refuse_status."] = ()
     refuse_status: Annotated[Status3xx4xx, "The status that refuse_sources answers with."] = 422

@@ -22,13 +22,14 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     ACCEPTED_RESET = "accepted_reset"
     ACCEPTED_SILENT = "accepted_silent"
+    ACCEPTED_GATEWAY = "accepted_gateway"
     REFUSED = "refused"
     FAILED = "failed"
     RESET = "reset"
     SILENT = "silent"
 
 
-ACCEPTANCES = frozenset({Outcome.ACCEPTED, Outcome.ACCEPTED_RESET, Outcome.ACCEPTED_SILENT})
+ACCEPTANCES = frozenset({Outcome.ACCEPTED, Outcome.ACCEPTED_RESET, Outcome.ACCEPTED_SILENT, Outcome.ACCEPTED_GATEWAY})
 RESETS = frozenset({Outcome.ACCEPTED_RESET, Outcome.RESET})
 
 
@@ -64,7 +65,7 @@ class Circumstances:
 
 
 ACCEPTED = Answer(status=201, body=b'{"status":"accepted"}')
-PAGE = Answer(status=200, body=b"<!doctype html><title>Sign in</title><h1>Sign in</h1>", content_type="text/html")
+_PAGE = b"<!doctype html><title>Sign in</title><h1>Sign in</h1>"
 _HEADERS: Mapping[int, Mapping[str, str]] = {
     302: {"Location": "/elsewhere"},
     401: {"Cache-Control": "no-store", "WWW-Authenticate": "Bearer"},
@@ -87,12 +88,19 @@ def judge(request: Request, faults: Faults, world: Circumstances) -> Verdict:
         return Verdict(outcome=Outcome.ACCEPTED_RESET, event=event)
     if _happens(faults.silent_share, "silent_share", world):
         return Verdict(outcome=Outcome.ACCEPTED_SILENT, event=event)
+    if _happens(faults.gateway_share, "gateway_share", world):
+        return Verdict(outcome=Outcome.ACCEPTED_GATEWAY, answer=page(faults.gateway_status), event=event)
     return Verdict(outcome=Outcome.ACCEPTED, answer=ACCEPTED, event=event)
 
 
 def delay(faults: Faults, world: Circumstances) -> float:
     """Seconds that the answer to one event waits."""
     return faults.latency + (faults.slow_seconds if _happens(faults.slow_share, "slow_share", world) else 0.0)
+
+
+def page(status: int) -> Answer:
+    """What a gateway, a firewall or a login says in the API's place."""
+    return Answer(status=status, body=_PAGE, content_type="text/html", headers=_HEADERS.get(status, {}))
 
 
 def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answer:
@@ -125,7 +133,7 @@ def _in_the_way(request: Request, faults: Faults, world: Circumstances) -> Verdi
     if faults.closed:
         return Verdict(outcome=Outcome.RESET)
     if faults.html:
-        return Verdict(outcome=Outcome.FAILED, answer=PAGE)
+        return Verdict(outcome=Outcome.FAILED, answer=page(faults.html_status))
     if faults.down:
         return _failure(503, form=faults.error_retry_after, faults=faults, world=world)
     if faults.rate_limit and not world.has_room(faults.rate_limit):
@@ -134,7 +142,8 @@ def _in_the_way(request: Request, faults: Faults, world: Circumstances) -> Verdi
         return _failure(faults.error_status, form=faults.error_retry_after, faults=faults, world=world)
     if _happens(faults.reset_before_share, "reset_before_share", world):
         return Verdict(outcome=Outcome.RESET)
-    if not world.admits_bearer(request.authorization):
+    is_ill = _happens(faults.unauthorized_share, "unauthorized_share", world)
+    if is_ill or not world.admits_bearer(request.authorization):
         return Verdict(outcome=Outcome.REFUSED, answer=refused(UNAUTHORIZED))
     if faults.poison_marker and faults.poison_marker.encode() in request.body:
         return _poisoned(faults, world)

@@ -50,7 +50,7 @@ def _throughout(
 
 def _answers_lost(trial: Trial) -> int:
     """Accepted events that the sandbox gave no answer for: each may come twice."""
-    return trial.count(outcome="accepted_silent") + trial.count(outcome="accepted_reset")
+    return sum(trial.count(outcome=f"accepted_{how}") for how in ("silent", "reset", "gateway"))
 
 
 def _revoked(stage: Stage) -> Iterator[Finding]:
@@ -146,6 +146,31 @@ def _silent_held(stage: Stage) -> Iterator[Finding]:
         yield trial.finding({"accepted, and not answered": silent}, codes=[0], most_kept=silent)
 
 
+def _gateway_held(stage: Stage) -> Iterator[Finding]:
+    with stage.trial(*LATENCY, "--gateway-share", "0.005", on_unknown="hold") as trial:
+        trial.deliver(trial.whole())
+        unanswered = trial.count(outcome="accepted_gateway")
+        yield trial.finding({"accepted, and a 504": unanswered}, codes=[0], most_kept=unanswered)
+
+
+def _firewall(stage: Stage) -> Iterator[Finding]:
+    """For a moment nothing is refused by it; for good it ends the run, and still refuses nothing."""
+    with stage.trial(*LATENCY) as trial:
+        with trial.run(trial.whole()) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 4)
+            trial.fault(html=True, html_status=403)
+            run.until(lambda: trial.count(status=403) >= SLOTS)
+            trial.fault(html=False)
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 2)
+            met = trial.count(status=403)
+            trial.fault(html=True)
+            trial.end(run)
+        trial.fault(html=False)
+        trial.deliver(trial.rest())
+        happened = {"403 for a moment": met, "403 until the end": trial.count(status=403) - met}
+        yield trial.finding(happened, codes=[3, 0])
+
+
 def _throttled(form: str) -> Play:
     return _throughout(
         *("--rate-limit", "150", "--retry-after", form), happened=lambda trial: {"429": trial.count(status=429)}
@@ -208,6 +233,54 @@ ROWS = [
             "--reset-after-share", "0.01", happened=lambda trial: {"resets": trial.count(outcome="accepted_reset")}
         ),
     ),
+    Row(
+        name="gateway",
+        fault="1 % of events are taken, and a gateway answers 504 for them",
+        play=_throughout(
+            *("--gateway-share", "0.01"),
+            happened=lambda trial: {"accepted, and a 504": trial.count(outcome="accepted_gateway")},
+        ),
+    ),
+    Row(
+        name="gateway-conflict",
+        fault="1 % of events are taken, and a gateway answers 502 for them; their repeats get 409",
+        play=_throughout(
+            *("--gateway-share", "0.01", "--gateway-status", "502", "--repeat-conflict"),
+            happened=lambda trial: {"502": trial.count(status=502), "409": trial.count(status=409)},
+            holds=lambda trial: {"nothing came twice": trial.wire.counts()["repeats"] == 0},
+        ),
+    ),
+    Row(name="gateway-hold", fault="0.5 % are taken, and get 504, with `on_unknown: hold`", play=_gateway_held),
+    Row(
+        name="gateway-page",
+        fault="1 % of events are taken, and a page with status 200 answers for them",
+        play=_throughout(
+            *("--gateway-share", "0.01", "--gateway-status", "200"),
+            happened=lambda trial: {"accepted, and a page": trial.count(outcome="accepted_gateway")},
+        ),
+    ),
+    Row(
+        name="node",
+        fault="one answer in ten is a 401, whatever the token",
+        play=_throughout(
+            *("--unauthorized-share", "0.1"),
+            happened=lambda trial: {"401": trial.count(status=401)},
+            holds=lambda trial: {
+                **_never_two(trial),
+                "few tokens asked for": trial.wire.counts()["token_requests"] < trial.count(status=401) / 2,
+            },
+        ),
+    ),
+    Row(
+        name="token-delay",
+        fault="a token is good half a second after it was given, and lives 10 s",
+        play=_throughout(
+            *("--token-delay", "0.5", "--token-lifetime", "10", "--latency", "0.1"),
+            happened=lambda trial: {"401": trial.count(status=401)},
+            holds=_never_two,
+        ),
+    ),
+    Row(name="firewall", fault="a firewall's 403 page for a moment, and later for good", play=_firewall),
     Row(
         name="down",
         fault="API answers 503 to everything for a minute",

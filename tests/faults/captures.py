@@ -15,6 +15,7 @@ from tests.faults.trial import SLOTS
 LATENCY = ("--latency", "0.02")
 MOST_REFUSALS = {422: 10, 404: 2}
 """How many events a capture that never took one may cost, by what it answers."""
+IN_A_ROW = 100
 WINDOW = 10_000
 """Records that may be open."""
 
@@ -28,6 +29,20 @@ def _deleted(stage: Stage) -> Iterator[Finding]:
         trial.fault(refuse_sources=[])
         trial.deliver(trial.rest())
         yield trial.finding({"404": trial.count(status=404)}, codes=[3, 0], most_kept=10 + SLOTS)
+
+
+def _turned(stage: Stage) -> Iterator[Finding]:
+    """From the middle on it refuses all, for a reason that is not the events': the hundredth in a row ends the run."""
+    with stage.trial(*LATENCY) as trial:
+        with trial.run(trial.whole(), max_reject_percent=99) as run:
+            run.until(lambda: trial.arrived() >= len(trial.entries) // 3)
+            trial.fault(refuse_sources=["capture-orders"], refuse_status=422)
+            trial.end(run)
+        refused = trial.count(status=422)
+        trial.fault(refuse_sources=[])
+        trial.deliver(trial.rest())
+        holds = {"it cost a hundred": IN_A_ROW <= refused < IN_A_ROW + SLOTS}
+        yield trial.finding({"422": refused}, codes=[6, 0], holds=holds, most_kept=IN_A_ROW + SLOTS)
 
 
 def _never_took_one(stage: Stage) -> Iterator[Finding]:
@@ -92,6 +107,7 @@ def _replay_killed(stage: Stage) -> Iterator[Finding]:
 
 ROWS = [
     Row(name="capture-deleted", fault="a capture deleted half way", play=_deleted),
+    Row(name="capture-turned", fault="a capture that took events refuses all from the middle on (422)", play=_turned),
     Row(
         name="capture-refusing",
         fault="a capture refuses everything from its first event on, with 422 and with 404",

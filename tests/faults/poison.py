@@ -16,6 +16,8 @@ PATIENCE = 3
 """Seconds for an answer, as in the rows of lost answers."""
 EARLY, MIDDLE = 30, 600
 """Places in the input."""
+FEW = 60
+"""Records of a small pipeline."""
 AT_ONCE = 3.0
 """Seconds, on a busy machine."""
 TRIES = 6
@@ -36,6 +38,14 @@ def _poisoned(mode: str, *, place: int = EARLY, latency: float = 0.05, **setting
             yield trial.finding({"tries of it": _tries(trial, place)}, codes=[0], holds=holds, most_kept=1)
 
     return play
+
+
+def _of_a_few(stage: Stage) -> Iterator[Finding]:
+    """All others are through before its second try."""
+    entries = _marked(stage.entries[:FEW], EARLY, persons=["person-0"])
+    with stage.trial("--latency", "0.05", "--poison-marker", POISON, entries=entries) as trial:
+        trial.deliver(trial.whole())
+        yield trial.finding({"tries of it": _tries(trial, EARLY)}, codes=[0], most_kept=1)
 
 
 def _as_many_as_slots(stage: Stage) -> Iterator[Finding]:
@@ -107,6 +117,7 @@ ROWS = [
         fault="one event is never answered",
         play=_poisoned("silence", latency=0.2, read_timeout=PATIENCE),
     ),
+    Row(name="poison-few", fault=f"one of {FEW} events, which are all there is, always gets 500", play=_of_a_few),
     Row(name="poison-many", fault=f"{SLOTS} events in a row always get 500", play=_as_many_as_slots),
     Row(name="spam-first", fault="a firewall refuses the first event of all (403)", play=_spam(0)),
     Row(name="spam", fault="a firewall refuses one event in the middle (403)", play=_spam(MIDDLE)),

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.faults.crowd import Entry
 
-ACCEPTED = frozenset({"accepted", "accepted_reset", "accepted_silent"})
+ACCEPTED = frozenset({"accepted", "accepted_reset", "accepted_silent", "accepted_gateway"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,10 @@ def test_the_page_in_docs_is_right_when_the_table_changes() -> None:
         pytest.param({"error_share": 1.0}, 503, "failed", id="error_share"),
         pytest.param({"error_share": 1.0, "error_status": 500}, 500, "failed", id="error_status"),
         pytest.param({"html": True}, 200, "failed", id="html"),
+        pytest.param({"html": True, "html_status": 403}, 403, "failed", id="html_status"),
+        pytest.param({"unauthorized_share": 1.0}, 401, "refused", id="unauthorized_share"),
+        pytest.param({"gateway_share": 1.0}, 504, "accepted_gateway", id="gateway_share"),
+        pytest.param({"gateway_share": 1.0, "gateway_status": 502}, 502, "accepted_gateway", id="gateway_status"),
         pytest.param({"refuse_sources": ("capture-1",)}, 422, "refused", id="refuse_sources"),
         pytest.param({"refuse_sources": ("capture-1",), "refuse_status": 302}, 302, "refused", id="refuse_status"),
         pytest.param({"refuse_share": 1.0}, 422, "refused", id="refuse_share"),
@@ -67,12 +71,28 @@ def test_an_event_meets_its_fate_when_a_fault_is_chosen(
     assert reply.status == status
     arrival = wire.arrivals()[0]
     assert (arrival["status"], arrival["outcome"]) == (status, outcome)
-    assert wire.counts()["accepted"] == (outcome == "accepted")
+    assert wire.counts()["accepted"] == outcome.startswith("accepted")
 
 
-def test_the_answer_is_a_page_when_html_is_chosen(start: Start) -> None:
-    """A success that is no JSON is told by its content type."""
-    assert start(html=True).event().headers["content-type"].startswith("text/html")
+@pytest.mark.parametrize("chosen", [{"html": True}, {"gateway_share": 1.0}], ids=["html", "gateway_share"])
+def test_the_answer_is_a_page_when_a_gateway_gives_it(start: Start, chosen: dict[str, Any]) -> None:
+    """As a login, a firewall or a proxy has it."""
+    reply = start(**chosen).event()
+
+    assert reply.headers["content-type"].startswith("text/html")
+    assert reply.body.startswith(b"<")
+
+
+def test_a_token_is_refused_at_first_when_token_delay_is_chosen(start: Start) -> None:
+    """And good once its time has come."""
+    clock = ManualClock()
+    wire = start(clock=clock, token_delay=0.5)
+    bearer = f"Bearer {wire.token().json['access_token']}"
+
+    early = wire.event(authorization=bearer).status
+    clock.now += 0.5
+
+    assert (early, wire.event(authorization=bearer).status) == (401, 201)
 
 
 @pytest.mark.parametrize(
