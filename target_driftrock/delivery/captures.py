@@ -3,8 +3,6 @@
 A capture is proven once it has accepted an event. Before that a refusal may mean that the mapping is wrong
 or the capture does not exist: so its events go one at a time, refusals stay unjudged, and a wrong mapping
 costs ten events at most.
-
-Beside that, replies that judge no event (a web page, a 401, a set-up status) judge a capture where they come in a row.
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ import enum
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
-
-from target_driftrock.retry import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +75,6 @@ class Captures(Generic[T]):
 
     def __init__(self) -> None:
         self._proven: dict[Capture, _Record] = {}
-        self._silences: dict[Capture, Silence] = {}
         self._trials: dict[Capture, _Trial[T]] = {}
 
     def is_known(self, capture: Capture) -> bool:
@@ -139,7 +134,6 @@ class Captures(Generic[T]):
             self._proven[capture] = _Record()
         elif record.refusals:
             record.refusals = record.setup_refusals = 0
-        self._hear(capture)
         trial = self._trials.pop(capture, None)
         if trial is None:
             return [], []
@@ -147,7 +141,6 @@ class Captures(Generic[T]):
 
     def refuse(self, item: T, capture: Capture) -> Ruling:
         """A refusal of content: 400, 409, 413, 415, 422 or another final 4xx."""
-        self._hear(capture)
         record = self._proven.get(capture)
         if record is not None:
             record.refusals += 1
@@ -157,7 +150,6 @@ class Captures(Generic[T]):
 
     def refuse_setup(self, item: T, capture: Capture) -> Ruling:
         """A refusal that may be the capture's fault: 403, 404, 405 or 3xx."""
-        self._hear(capture)
         record = self._proven.get(capture)
         if record is not None:
             record.refusals += 1
@@ -167,16 +159,6 @@ class Captures(Generic[T]):
         trial.setup_refusals += 1
         ruling = self._put_aside(item, trial)
         return Ruling.STOP_SETUP if trial.setup_refusals >= SETUP_REFUSALS_UNPROVEN else ruling
-
-    def note_silence(self, capture: Capture, now: float) -> tuple[int, bool]:
-        """A reply that judges no event: its number in a row, and whether so many judge the capture."""
-        silence = self._silences.setdefault(capture, Silence())
-        is_over = silence.note(now, is_known=capture in self._proven)
-        return silence.count, is_over
-
-    def _hear(self, capture: Capture) -> None:
-        if self._silences:
-            self._silences.pop(capture, None)
 
     def unjudged(self) -> Iterator[T]:
         """Events refused by captures that have accepted nothing."""

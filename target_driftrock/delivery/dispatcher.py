@@ -24,20 +24,18 @@ from target_driftrock.delivery.life import LIFE, Stop
 from target_driftrock.delivery.limiter import Limiter
 from target_driftrock.delivery.pending import Outlook, PendingEvent, Statistics
 from target_driftrock.delivery.renewal import Renewal
-from target_driftrock.delivery.verdict import CONFLICT, NOBODY_YET, UNAUTHORIZED, Step, Witnesses, is_poisoned, judge
+from target_driftrock.delivery.silence import Silences
+from target_driftrock.delivery.verdict import CONFLICT, NOBODY_YET, Step, Witnesses, is_poisoned, judge
 from target_driftrock.errors import (
     AnswersLost,
     ApiOutage,
     AskedToWait,
     CaptureRefused,
-    CaptureSilent,
     LedgerUnavailable,
-    NotTheApi,
     RejectsAboveLimit,
     RunStopped,
-    TokenRejected,
 )
-from target_driftrock.events.answer import Answer, Form, NoAnswer
+from target_driftrock.events.answer import Answer, NoAnswer
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
@@ -65,10 +63,6 @@ BACKOFF_CAP_AMONG_VERDICTS = 5.0
 
 LONGEST_ALONE = 60.0
 """Seconds that one event waits which is asked to for longer than patience lasts, while others get verdicts."""
-MUTE_AFTER = 10
-"""Replies in a row from a proven capture that judge no event."""
-REFUSALS_OF_A_KEY = 3
-PAGES_OF_A_STRANGER = 3
 POISONED = "it fails while others do well"
 
 
@@ -107,6 +101,7 @@ class Dispatcher:
         self._limiter = Limiter(config.max_concurrency, most_per_second=config.most_per_second)
         self._backoff: Backoff[PendingEvent] = Backoff()
         self._renewal = Renewal()
+        self._silences = Silences(has_key=not tokens.is_renewable)
         self._patience = Patience(config.max_outage)
 
         self._invalid_parts: list[InvalidPart] = []
@@ -118,8 +113,6 @@ class Dispatcher:
         self._witnesses = NOBODY_YET
         self._failing: set[PendingEvent] = set()
         self._held_since_verdict = 0
-        self._pages_in_a_row = 0
-        self._unauthorized_in_a_row = 0
         self._latest_verdict = float("-inf")
         self._latest_reply = float("-inf")
         self._latest_reason = "no answer yet"
@@ -374,7 +367,7 @@ class Dispatcher:
         capture = pending.event.capture
         is_first = not self._captures.is_proven(capture)
         freed, judged = self._captures.accept(capture)
-        self._note_verdict()
+        self._note_verdict(capture)
         self._intake.unmute(capture)
         await self._settle(
             [*((refused, _rejected(refused)) for refused in judged), (pending, Delivered(is_change=pending.is_change))],
@@ -385,7 +378,7 @@ class Dispatcher:
     async def _settle_rivals(self, pending: PendingEvent) -> None:
         """The API has this `event_id` already: so an earlier content arrived, whose answer was lost."""
         event = pending.event
-        self._note_verdict()
+        self._note_verdict(event.capture)
         arrived = [Arrived(event, each.row) for each in pending.rivals if each.standing in PERHAPS_ACCEPTED]
         outcome: Settled = Changed(cause=ChangeCause.CONFLICT, is_said=event.on_changed is not None)
         if event.on_changed is OnChanged.SEND:
@@ -395,7 +388,7 @@ class Dispatcher:
 
     async def _refuse(self, pending: PendingEvent, reply: Reply, step: Step) -> None:
         capture = pending.event.capture
-        self._note_verdict()
+        self._note_verdict(capture)
         judge_by = self._captures.refuse_setup if step is Step.REFUSE_SETUP else self._captures.refuse
         ruling = judge_by(pending, capture)
         if self._captures.is_proven(capture):
@@ -450,26 +443,13 @@ class Dispatcher:
         )
 
     def _judge_setup(self, capture: Capture, reply: Reply, meaning: Meaning) -> None:
-        """Raises `SetupRefused` where so many replies in a row judged no event that something else must be wrong."""
         if not (meaning.judges_setup and isinstance(reply, Answer)):
             return
-        self._pages_in_a_row = self._pages_in_a_row + 1 if reply.form is Form.PAGE else 0
-        self._unauthorized_in_a_row = self._unauthorized_in_a_row + 1 if reply.status == UNAUTHORIZED else 0
-        is_new = self._latest_verdict == float("-inf")
-        if self._unauthorized_in_a_row >= REFUSALS_OF_A_KEY and is_new and not self._tokens.is_renewable:
-            raise TokenRejected(_REFUSED_WITH_KEY)
-        if self._pages_in_a_row >= PAGES_OF_A_STRANGER and not self._captures.has_proven:
-            raise NotTheApi(_NOT_THE_API.format(reason=reply.told))
-        count, is_hopeless = self._captures.note_silence(capture, self._now())
-        if is_hopeless:
-            raise self._stop_by_silence(capture, reply)
-        if count >= MUTE_AFTER and self._captures.is_proven(capture):
+        is_proven = self._captures.is_proven(capture)
+        is_stranger = not self._captures.has_proven
+        self._silences.note(capture, reply, now=self._now(), is_proven=is_proven, is_stranger=is_stranger)
+        if is_proven and self._silences.is_long(capture):
             self._intake.mute(capture)
-
-    def _stop_by_silence(self, capture: Capture, reply: Answer) -> RunStopped:
-        if reply.status == UNAUTHORIZED:
-            return TokenRejected(_REFUSED_AS_A_WHOLE if self._tokens.is_renewable else _REFUSED_WITH_KEY)
-        return CaptureSilent(capture=capture.label, reason=reply.told)
 
     def _sleep(self, pending: PendingEvent, reply: Reply, step: Step, until: float | None) -> None:
         now = self._now()
@@ -537,12 +517,13 @@ class Dispatcher:
             self.statistics.decided += 1
             self._report(part, outcome)
 
-    def _note_verdict(self) -> None:
+    def _note_verdict(self, capture: Capture) -> None:
         now = self._now()
+        self._silences.end(capture)
         if now - self._latest_verdict >= BACKOFF_CAP_AMONG_VERDICTS:
             self._backoff.hasten(now + BACKOFF_CAP_AMONG_VERDICTS)
         self._latest_verdict = now
-        self._held_since_verdict = self._pages_in_a_row = self._unauthorized_in_a_row = 0
+        self._held_since_verdict = 0
         self._patience.verdict(now)
 
     # Judgement of what unproven captures refused.
@@ -641,9 +622,6 @@ def _reason(reply: Reply) -> str:
     return reply.told if isinstance(reply, Answer) else reply.value
 
 
-_NOT_THE_API = (
-    "What answers events is no API but {reason}: check environment, api_url, and any proxy or firewall in between."
-)
 _NOTHING_ACCEPTED = (
     "The capture of {capture} refused the first ten events it got (last: {reason}) and accepted none: check the "
     "mapping with `target-driftrock preview`. They stay open, and are sent by the next run."
@@ -653,11 +631,3 @@ _ALL_REFUSED = (
     "the mapping or the capture, and send them again. max_reject_percent: 100 lets a run go on."
 )
 _UNPROVEN_AT_END = "A capture that has never accepted an event refused some: check its mapping and its source_id."
-_REFUSED_AS_A_WHOLE = (
-    "Driftrock gives a token, but refuses events with it (status 401): check that client_id, client_secret and "
-    "environment belong together, and that these credentials may send events."
-)
-_REFUSED_WITH_KEY = (
-    "Driftrock refuses events with this API key (status 401): check api_key and environment, or make a new key at "
-    "Driftrock under Settings, Security."
-)

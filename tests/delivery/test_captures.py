@@ -146,26 +146,6 @@ def test_the_hundredth_refusal_in_a_row_stops_the_run_when_the_capture_is_proven
     assert rulings == [Ruling.REJECT] * 99 + [Ruling.STOP_REJECTS]
 
 
-@pytest.mark.parametrize(
-    ("is_proven", "most", "seconds"), [(False, 3, 5.0), (True, 10, 10.0)], ids=["unproven", "proven"]
-)
-def test_a_capture_is_judged_by_its_silence_when_it_lasts(most: int, seconds: float, *, is_proven: bool) -> None:
-    """So many replies in a row that judge no event, over so many seconds: neither alone is enough."""
-    captures: Captures[str] = Captures()
-    tried(captures, 1)
-    if is_proven:
-        captures.accept(HERE)
-
-    at_once = [captures.note_silence(HERE, 1.0) for _ in range(most)]
-    assert at_once == [(number, False) for number in range(1, most + 1)]
-    assert captures.note_silence(HERE, 1.0 + seconds - 0.01) == (most + 1, False)
-    assert captures.note_silence(HERE, 1.0 + seconds) == (most + 2, True)
-
-    captures.refuse(EVENTS[0], HERE)
-    assert captures.note_silence(HERE, 100.0) == (1, False)
-    assert captures.note_silence(HERE, 100.0 + seconds) == (2, False)
-
-
 def test_the_tenth_setup_refusal_in_a_row_stops_the_run_when_the_capture_is_proven() -> None:
     """A capture deleted half way costs ten events."""
     captures: Captures[str] = Captures()
