@@ -66,7 +66,7 @@ class _Profile:
 
 
 def measured(job: Job) -> Iterator[str]:
-    checkouts = {"before ": job.package, "after ": ROOT} if job.package else {"": ROOT}
+    checkouts = {"before": job.package, "after": ROOT} if job.package else {"this": ROOT}
     profiles = {name: _Profile(checkout) for name, checkout in checkouts.items()}
     events = round(EVENTS * job.scale)
     many, one = (job.course(inputs.leads(count), count, connections=CONNECTIONS) for count in (events, 1))
@@ -77,13 +77,13 @@ def measured(job: Job) -> Iterator[str]:
                 profile.run(url, many, one)
     yield _HOW.format(events=events)
     yield _table(profiles, events)
-    yield " ".join(f"{name or 'this '}is {profile.said()}".capitalize() for name, profile in profiles.items())
+    yield " ".join(f"{name.capitalize()} is {profile.said()}" for name, profile in profiles.items())
     yield _WHAT
 
 
 def _table(profiles: dict[str, _Profile], events: int) -> str:
     each = profiles.values()
-    head = " | ".join(["part", *(f"{name}share | {name}µs an event" for name in profiles)])
+    head = " | ".join(["part", *(f"{name}: share | µs an event" for name in profiles)])
     rows = [[part, *(cell for one in each for cell in one.cells(part, events))] for part in _OF_EVENTS]
     in_all = [cell for one in each for cell in ("", one.microseconds(events))]
     return page.table(head, [*rows, ["in all", *in_all]])

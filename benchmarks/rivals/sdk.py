@@ -1,4 +1,4 @@
-"""Targets made with the SDK, whose sinks post with requests."""
+"""Targets made with the SDK, whose sinks post with requests: `python -m benchmarks.rivals.sdk SINK URL`."""
 
 from __future__ import annotations
 
