@@ -41,10 +41,12 @@ def large(count: int) -> Iterator[Record]:
 
 def with_a_row_of_one(others: int, *, row: int, at: int) -> Iterator[Record]:
     """So many records of persons of their own, and after `at` of them `row` marked ones of one person."""
-    yield from leads(at)
-    for serial in range(others + 1, others + row + 1):
-        yield lead(serial, person="one", note=MARKER)
-    yield from (lead(serial) for serial in range(at + 1, others + 1))
+    ones = range(at + 1, at + row + 1)
+    return leads(
+        others + row,
+        person=lambda serial: "one" if serial in ones else f"person-{serial}",
+        note=lambda serial: MARKER if serial in ones else None,
+    )
 
 
 def typical() -> Record:
