@@ -36,9 +36,9 @@ PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
 def main(*, name: str, quick: bool, keep: bool, scale: float, package: Path | None) -> None:
     """Measure, and write docs/measurements/PAGE.md."""
     title, measured = PAGES[name]
-    command = (
-        "make bench" if name == "bench" else f"python -m benchmarks {name}" + (" --package PATH" if package else "")
-    )
+    command = f"python -m benchmarks {name}" + (" --package PATH" if package else "")
+    if name == "bench":
+        command = "make bench-quick" if quick else "make bench"
     is_kept = scale == 1 and (keep or not quick)
     with tempfile.TemporaryDirectory(prefix="target-driftrock-bench-") as folder:
         job = Job(folder=Path(folder), scale=scale, package=package, is_quick=quick, is_kept=is_kept)
