@@ -1,4 +1,4 @@
-"""A run of the target with its commits counted and timed: `python -m benchmarks.counted LEDGER SETTINGS`.
+"""A run of the target with its commits counted and timed: `python -m benchmarks.counted LEDGER OPTIONS`.
 
 Over the ledger `memory` it forgets with the process. Any other is the one of its settings.
 """
@@ -9,34 +9,28 @@ import sys
 import time
 from typing import Any
 
-from target_driftrock import redaction
+from target_driftrock import cli
 from target_driftrock.delivery import door
-from target_driftrock.given import load_target
-from target_driftrock.ledger.durable import DurableLedger, open_ledger
-from target_driftrock.settings import read_files
-from target_driftrock.signals import Signals
+from target_driftrock.ledger.durable import DurableLedger
 from tests.contract.memory import MemoryLedger
 
 
-def _main(ledger: str, config: str) -> int:
-    redaction.install(())
+def _main(ledger: str, options: list[str]) -> int:
     kind: Any = MemoryLedger if ledger == "memory" else DurableLedger
-    commit, spent = kind.commit, [0, 0.0]
+    commit, took = kind.commit, []
 
     def counted(self: Any, changes: Any) -> None:
         began = time.perf_counter()
         commit(self, changes)
-        spent[0] += 1
-        spent[1] += time.perf_counter() - began
+        took.append(time.perf_counter() - began)
 
     kind.commit = counted
-    opened: Any = (lambda _, **__: MemoryLedger()) if ledger == "memory" else open_ledger
-    setattr(door, "open_ledger", opened)  # noqa: B010 - on purpose
-    with Signals() as signals:
-        code = load_target()(config=read_files([config], {}), signals=signals).run(None)
-    sys.stderr.write(f"commits {spent[0]}, {spent[1]:.3f} seconds\n")
+    if kind is MemoryLedger:
+        setattr(door, "open_ledger", lambda _, **__: MemoryLedger())  # noqa: B010 - on purpose
+    code = cli.run(options)
+    sys.stderr.write(f"commits {len(took)}, {sum(took):.3f} seconds\n")
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], sys.argv[2]))
+    sys.exit(_main(sys.argv[1], sys.argv[2:]))

@@ -1,18 +1,19 @@
 """The API's double for benchmarks: tokens, events answered after a latency, and counts on a side path.
 
-It runs in `.venvs/bench` as a process of its own, and must never be the limit: so it looks at no header and checks
-nothing of an event, which is the sandbox's work. POST /reset begins the counts anew, GET /counts shows them.
+It is a process of its own, `python -m benchmarks.double BEHAVIOUR`, in JSON, and must never be the limit: so it looks
+at no header and checks nothing of an event, which is the sandbox's work. POST /reset begins the counts anew, GET
+/counts shows them.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import ctypes
 import heapq
 import json
 import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,16 +23,29 @@ from typing import Any, cast
 import httptools
 import uvloop
 
-_EVENTS = frozenset({b"/v2/event", b"/v2/affiliate_event"})
 _ACCEPTED = 201
 _UNAVAILABLE = 503
 _CLOCK_MONOTONIC = 1
 _ABSOLUTE = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Behaviour:
-    """How events are answered. Durations are seconds, shares lie between 0 and 1.
+@dataclass(slots=True)
+class Counts:
+    """What came and what was answered. Moments are of the machine's monotonic clock, 0 before there is one."""
+
+    requests: int = 0
+    accepted: int = 0
+    failed: int = 0
+    marked: int = 0
+    slow: int = 0
+    first_request: float = 0.0
+    last_answer: float = 0.0
+    last_unmarked: float = 0.0
+
+
+@dataclass(kw_only=True)
+class _Double:
+    """Answers events. Durations are seconds, shares lie between 0 and 1.
 
     The `outage` begins so many events after the first one, and lasts `outage_seconds`. An event whose body has
     `marker` in it is answered with `marked_status`, and counted apart. The answer to request number `lost` never
@@ -48,27 +62,8 @@ class _Behaviour:
     marked_status: int = _ACCEPTED
     lost: int = 0
 
-
-@dataclass(slots=True)
-class Counts:
-    """What came and what was answered. Moments are of the machine's monotonic clock, 0 before there is one."""
-
-    tokens: int = 0
-    requests: int = 0
-    accepted: int = 0
-    failed: int = 0
-    marked: int = 0
-    slow: int = 0
-    body_bytes: int = 0
-    first_request: float = 0.0
-    last_answer: float = 0.0
-    last_unmarked: float = 0.0
-
-
-class _Double:
-    def __init__(self, behaviour: _Behaviour) -> None:
-        self._behaviour = behaviour
-        self._marker = behaviour.marker.encode()
+    def __post_init__(self) -> None:
+        self._marker = self.marker.encode()
         self._timer = _Timer()
         self.reset()
 
@@ -80,10 +75,9 @@ class _Double:
     def event(self, connection: _Connection, body: bytes) -> None:
         counts, now = self.counts, time.monotonic()
         counts.requests += 1
-        counts.body_bytes += len(body)
         counts.first_request = counts.first_request or now
         is_marked = bool(self._marker) and self._marker in body
-        status = None if counts.requests == self._behaviour.lost else self._status(now, is_marked=is_marked)
+        status = None if counts.requests == self.lost else self._status(now, is_marked=is_marked)
         wait = self._wait()
         if wait:
             self._timer.add(now + wait, lambda: self._answer(connection, status, is_marked=is_marked))
@@ -108,19 +102,18 @@ class _Double:
             counts.last_unmarked = counts.last_answer
 
     def _status(self, now: float, *, is_marked: bool) -> int:
-        behaviour = self._behaviour
         if is_marked:
-            return behaviour.marked_status
-        if behaviour.outage and self.counts.requests >= behaviour.outage:
-            self._outage_ends = self._outage_ends or now + behaviour.outage_seconds
-        is_down = now < self._outage_ends or (behaviour.error_share and self._chance.random() < behaviour.error_share)
+            return self.marked_status
+        if self.outage and self.counts.requests >= self.outage:
+            self._outage_ends = self._outage_ends or now + self.outage_seconds
+        is_down = now < self._outage_ends or (self.error_share and self._chance.random() < self.error_share)
         return _UNAVAILABLE if is_down else _ACCEPTED
 
     def _wait(self) -> float:
-        if self._behaviour.slow_share and self._chance.random() < self._behaviour.slow_share:
+        if self.slow_share and self._chance.random() < self.slow_share:
             self.counts.slow += 1
-            return self._behaviour.slow_seconds
-        return self._behaviour.latency
+            return self.slow_seconds
+        return self.latency
 
 
 class _Connection(asyncio.Protocol):
@@ -146,18 +139,14 @@ class _Connection(asyncio.Protocol):
         self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
-        if self._path in _EVENTS:
+        if self._path == b"/v2/event":
             self._double.event(self, self._body)
+        elif self._path == b"/oauth2/token":
+            self.transport.write(_TOKEN)
         else:
-            self.transport.write(self._aside())
-
-    def _aside(self) -> bytes:
-        if self._path == b"/oauth2/token":
-            self._double.counts.tokens += 1
-            return _TOKEN
-        if self._path == b"/reset":
-            self._double.reset()
-        return _response("200 OK", asdict(self._double.counts))
+            if self._path == b"/reset":
+                self._double.reset()
+            self.transport.write(_response("200 OK", asdict(self._double.counts)))
 
 
 class _Timer:
@@ -204,15 +193,12 @@ _ANSWERS = {
 }
 
 
-async def _serve(behaviour: _Behaviour) -> None:
-    double = _Double(behaviour)
+async def _serve(**behaviour: Any) -> None:
+    double = _Double(**behaviour)
     server = await asyncio.get_running_loop().create_server(lambda: _Connection(double), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in asdict(_Behaviour()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    uvloop.run(_serve(_Behaviour(**vars(parser.parse_args()))))
+    uvloop.run(_serve(**json.loads(sys.argv[1])))

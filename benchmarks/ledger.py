@@ -1,28 +1,27 @@
-"""What a ledger costs: in runs of the target, and by itself: commits, look-ups, room on the disk.
-
-`python -m benchmarks.ledger` writes docs/measurements/ledger.md; a number behind it scales the counts.
-"""
+"""What a ledger costs: in runs of the target, and by itself: commits, look-ups, room on the disk."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from benchmarks import inputs, page
-from benchmarks.contestants import LEDGERS, SERVER, Target, new_schema
-from benchmarks.track import Course, laid
-from target_driftrock.events.event import Capture, Endpoint, Event, Origin
-from target_driftrock.events.identity import Way, Who, digest, identity
+from benchmarks.contestants import LEDGERS, MEMORY, POSTGRESQL, SQLITE, counted, database, in_database
+from benchmarks.page import Row
+from benchmarks.track import Job, race
+from target_driftrock.events.event import Event
+from target_driftrock.events.identity import Way, Who
 from target_driftrock.events.outcome import Delivered
-from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from target_driftrock.ledger.interface import Concluded, Intent, Ledger
 from tests.contract.memory import MemoryLedger
+from tests.contract.places import opened
+from tests.delivery import examples
 
 LATENCIES = (0.0, 0.02, 0.1)
 CONNECTIONS = 16
@@ -36,77 +35,53 @@ FILL_GROUP = 5_000
 ASKED = 500
 LOOK_UPS = 40
 BODY = b'{"event_type": "lead", "fields": {"email": "%d@example.com", "note": "' + b"x" * 300 + b'"}}'
-CAPTURE = Capture(endpoint=Endpoint.WEBHOOK, source_id="capture", label="capture")
 WAY = Way("leads", '{"event_id": ["id"]}')
 
 
-def _measured(folder: Path, scale: float) -> list[str]:
-    runs = _runs(folder, scale)
-    with new_schema() as schema:
-        places = {"SQLite": str(folder / "ledger"), "PostgreSQL": f"{SERVER}?schema={schema}"}
-        commits = _commits(places, round(COMMITS * scale))
-        return [runs, commits, _look_ups(places, round(REMEMBERED * scale)), _room(folder / "ledger", schema)]
+def measured(job: Job) -> Iterator[str]:
+    remembered = round(REMEMBERED * job.scale)
+    with database():
+        places = {SQLITE: str(job.folder / "ledger"), POSTGRESQL: in_database("ledger")}
+        yield page.section("In a run", _IN_A_RUN, _RUNS, _runs(job))
+        yield page.section("Commits", _LIFECYCLE, _COMMITS, _commits(places, round(COMMITS * job.scale)))
+        yield page.section("Look-ups", _ASKED.format(remembered), _LOOK_UPS, _look_ups(places, remembered))
+        yield page.section("Room", "For each delivered event, indexes included.", _ROOM, _room(job.folder / "ledger"))
 
 
-def _runs(folder: Path, scale: float) -> str:
-    rows = []
+def _runs(job: Job) -> Iterator[Row]:
     for latency in LATENCIES:
-        events = round(min(AT_MOST, CONNECTIONS / latency if latency else AT_MOST) * SECONDS * scale)
-        source = inputs.write(folder / "leads.singer", inputs.messages(inputs.leads(events)))
-        with laid(latency=latency) as track:
-            for ledger in LEDGERS:
-                course = Course(url=track.url, connections=CONNECTIONS, events=events, source=source)
-                heat = track.heat(Target(name=ledger, ledger=ledger, is_counted=True), course)
-                count, seconds = heat.ended.commits
-                rows.append(
-                    [
-                        f"{latency * 1000:g} ms",
-                        ledger,
-                        events,
-                        f"{heat.rate:.0f}",
-                        f"{heat.ended.processor_seconds * 1e6 / events:.0f}",
-                        f"{heat.ended.peak_mib:.0f}",
-                        f"{count / events:.2f}",
-                        f"{seconds * 1000 / max(1, count):.2f}",
-                    ]
-                )
-    head = ["latency", "ledger", "events", "events/s", "CPU µs an event", "peak MiB", "commits an event", "ms a commit"]
-    return f"## In a run\n\n{CONNECTIONS} connections, one run each, slow start included.\n\n" + page.table(head, rows)
+        events = round(min(AT_MOST, CONNECTIONS / latency if latency else AT_MOST) * SECONDS * job.scale)
+        course = job.course(inputs.leads(events), events, connections=CONNECTIONS)
+        for contestant, (heat,) in race({counted(each, each): course for each in LEDGERS}, latency=latency).items():
+            count, seconds = heat.commits
+            processor = heat.processor_seconds * 1e6 / events
+            costs = [processor, heat.peak_mib, count / events, seconds * 1000 / max(1, count)]
+            yield [latency * 1000, contestant.name, events, heat.rate, *costs]
 
 
-def _commits(places: dict[str, str], commits: int) -> str:
-    rows = []
+def _commits(places: Mapping[str, str], commits: int) -> Iterator[Row]:
     for name, location in places.items():
         with opened(location) as ledger:
-            rows += [[name, *_lifecycles(ledger, group, commits)] for group in GROUPS]
-    rows += [["memory", *_lifecycles(MemoryLedger(), group, commits)] for group in GROUPS]
-    head = ["ledger", "events a commit", "lifecycles/s", "median ms a commit", "99th percentile", "CPU µs an event"]
-    return "## Commits\n\nA lifecycle is an intent and an outcome, each in a commit.\n\n" + page.table(head, rows)
+            yield from ([name, group, *_lifecycles(ledger, group, commits)] for group in GROUPS)
+    memory = MemoryLedger()
+    yield from ([MEMORY, group, *_lifecycles(memory, group, commits)] for group in GROUPS)
 
 
-def _lifecycles(ledger: Ledger, group: int, commits: int) -> list[str]:
+def _lifecycles(ledger: Ledger, group: int, commits: int) -> list[float]:
     took: list[float] = []
     processor = time.process_time()
     for number in range(commits):
         events = [event(f"{group}:{number}:{each}", each) for each in range(group)]
         intents = [Intent(event) for event in events]
-        for changes in (intents, _delivered(events)):
-            begin = time.perf_counter()
-            ledger.commit(changes)
-            took.append(time.perf_counter() - begin)
+        took += [_timed(ledger.commit, changes) for changes in (intents, _delivered(events))]
     processor = time.process_time() - processor
     centiles = statistics.quantiles(took, n=100)
-    return [
-        str(group),
-        f"{commits * group / sum(took):,.0f}",
-        f"{centiles[49] * 1000:.2f}",
-        f"{centiles[98] * 1000:.2f}",
-        f"{processor / commits / group * 1e6:.0f}",
-    ]
+    each = processor / commits / group
+    return [commits * group / sum(took), centiles[49] * 1000, centiles[98] * 1000, each * 1e6]
 
 
-def _look_ups(places: dict[str, str], remembered: int) -> str:
-    rows, step = [], max(1, remembered // ASKED)
+def _look_ups(places: Mapping[str, str], remembered: int) -> Iterator[Row]:
+    step = max(1, remembered // ASKED)
     unknown = [[event(f"new {number}:{each}", each) for each in range(ASKED)] for number in range(LOOK_UPS)]
     spread = (range(first, remembered, step)[:ASKED] for first in range(LOOK_UPS))
     known = [[event(f"old:{number}", number) for number in numbers] for numbers in spread]
@@ -115,45 +90,32 @@ def _look_ups(places: dict[str, str], remembered: int) -> str:
             few = _recall(ledger, unknown)
             fill(ledger, (event(f"old:{number}", number) for number in range(remembered)))
             many = _recall(ledger, known)
-        rows.append([name, f"{few:.1f}", f"{many:.1f}", f"{ASKED / many * 1000:,.0f}"])
-    head = ["ledger", "ms, nothing found", f"ms, all found of {remembered:,}", "events checked/s"]
-    return f"## Look-ups\n\n{ASKED} events at once; the median of {LOOK_UPS} times.\n\n" + page.table(head, rows)
+        yield [name, few * 1000, many * 1000, ASKED / many]
 
 
-def _recall(ledger: Ledger, groups: list[list[Event]]) -> float:
-    took = []
-    for events in groups:
-        begin = time.perf_counter()
-        ledger.recall(events)
-        took.append(time.perf_counter() - begin)
-    return statistics.median(took) * 1000
+def _recall(ledger: Ledger, groups: Iterable[Sequence[Event]]) -> float:
+    """The median of their seconds."""
+    return statistics.median([_timed(ledger.recall, events) for events in groups])
 
 
-def _room(ledger: Path, schema: str) -> str:
-    files = sum(path.stat().st_size for path in ledger.iterdir())
-    with psycopg.connect(SERVER) as server:
-        ask = sql.SQL("SELECT pg_total_relation_size({}), count(*) FROM {}").format(
-            sql.Literal(f"{schema}.deliveries"), sql.Identifier(schema, "deliveries")
-        )
-        size, count = server.execute(ask).fetchall()[0]
-    rows = [["SQLite", f"{files / count:.0f}"], ["PostgreSQL", f"{size / count:.0f}"]]
-    heading = f"## Room\n\nFor each delivered event, of {count:,}, indexes included.\n\n"
-    return heading + page.table(["ledger", "bytes"], rows)
+def _timed(call: Callable[[Any], object], argument: object) -> float:
+    began = time.perf_counter()
+    call(argument)
+    return time.perf_counter() - began
 
 
-@contextmanager
-def opened(location: str, *, api: str = "sandbox") -> Iterator[DurableLedger]:
-    """A run's hold on the ledger there."""
-    ledger = open_ledger(location, api=api, wait=0, is_stopped=lambda: False)
-    assert ledger is not None
-    with closing(ledger):
-        yield ledger
+def _room(ledger: Path) -> Iterator[Row]:
+    with psycopg.connect(in_database()) as server:
+        ask = "SELECT count(*), pg_total_relation_size('ledger.deliveries') FROM ledger.deliveries"
+        count, size = server.execute(ask).fetchall()[0]
+    yield [SQLITE, count, sum(path.stat().st_size for path in ledger.iterdir()) / count]
+    yield [POSTGRESQL, count, size / count]
 
 
 def fill(ledger: Ledger, events: Iterable[Event]) -> None:
     """Let it remember these events as delivered."""
     events = iter(events)
-    while group := [event for event, _ in zip(events, range(FILL_GROUP), strict=False)]:
+    while group := list(islice(events, FILL_GROUP)):
         ledger.commit(_delivered(group))
 
 
@@ -163,23 +125,14 @@ def _delivered(events: Iterable[Event]) -> list[Concluded]:
 
 def event(event_id: str, number: int, *, way: Way | None = WAY) -> Event:
     """An event of 370 bytes; `number` makes its content and its person."""
-    body = BODY % number
-    return Event(
-        origin=Origin(
-            position=number, stream="leads", record=b"{}", schema=b"{}", key=f"leads:{number}", digest=digest(body)
-        ),
-        mapping="streams[0] (leads)",
-        capture=CAPTURE,
-        event_type="lead",
-        event_name="leads",
-        event_id=event_id,
-        body=body,
-        identity=identity(CAPTURE, event_type="lead", event_name="leads", event_id=event_id),
-        content=digest(body),
-        who=Who(email=f"{number}@example.com"),
-        way=way,
-    )
+    who = Who(email=f"{number}@example.com")
+    return examples.event(number, event_id=event_id, who=who, body=BODY % number, way=way)
 
 
-if __name__ == "__main__":
-    page.main("ledger", "What a ledger costs", _measured)
+_IN_A_RUN = f"{CONNECTIONS} connections, one run each, slow start included."
+_RUNS = "latency, ms | ledger | events | events/s | CPU µs an event | peak MiB | commits an event | ms a commit"
+_LIFECYCLE = "A lifecycle is an intent and an outcome, each in a commit."
+_COMMITS = "ledger | events a commit | lifecycles/s | median ms a commit | 99th percentile | CPU µs an event"
+_ASKED = f"{ASKED} events at once, none of them known, and all known among {{:,}}; the median of {LOOK_UPS} times."
+_LOOK_UPS = "ledger | ms, nothing found | ms, all found | events checked/s"
+_ROOM = "ledger | events | bytes"

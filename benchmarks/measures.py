@@ -1,300 +1,243 @@
-"""What is measured of speed: a function each, and beside it its bars. `MEASURES` is the order."""
+"""What is measured of speed: a function each, which gives figures and has their bars. `MEASURES` is the order."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import contestants, inputs
-from benchmarks.contestants import (
-    AIOHTTP,
-    AIOHTTP_ASYNCIO,
-    DLT,
-    IN_MEMORY,
-    IN_POSTGRESQL,
-    ONE_BY_ONE,
-    TARGET,
-    THREADS,
-    UNVALIDATED,
-    WRK,
-)
-from benchmarks.results import Figure, Rate, Unit, ideal, ratios
-from benchmarks.track import Contestant, Course, Heat, Track, laid, race, say
+from benchmarks import inputs
+from benchmarks.contestants import AIOHTTP, AIOHTTP_ASYNCIO, DLT, IN_MEMORY, RIVALS, TARGET, THREADS, UNVALIDATED, WRK
+from benchmarks.page import Row
+from benchmarks.results import Figure, Unit, ideal, ratios
+from benchmarks.track import Contestant, Course, Ended, Job, race
 
-HARDEST = (16, 0.02)
-BARS: Mapping[tuple[int, float], tuple[float | None, float | None]] = {
+Heats = Mapping[Contestant, list[Ended]]
+
+
+class Spot(NamedTuple):
+    """How many connections, and how many seconds the double takes for an answer."""
+
+    connections: int
+    latency: float
+
+    def __str__(self) -> str:
+        return f"{self.connections} connections at {self.latency * 1000:.0f} ms"
+
+
+FASTEST = Spot(16, 0.0)
+HARDEST = Spot(16, 0.02)
+USUAL = Spot(16, 0.05)
+SLOWEST = Spot(16, 0.1)
+BARS: Mapping[Spot, tuple[float | None, float | None]] = {
     HARDEST: (0.93, None),
-    (64, 0.02): (None, 2_500),
-    (16, 0.05): (0.95, None),
-    (32, 0.05): (0.95, None),
-    (64, 0.05): (0.95, None),
-    (16, 0.1): (0.95, None),
-    (32, 0.1): (0.95, None),
-    (64, 0.1): (0.95, None),
-    (256, 0.1): (None, 2_300),
+    Spot(64, 0.02): (None, 2_500),
+    USUAL: (0.95, None),
+    Spot(32, 0.05): (0.95, None),
+    Spot(64, 0.05): (0.95, None),
+    SLOWEST: (0.95, None),
+    Spot(32, 0.1): (0.95, None),
+    Spot(64, 0.1): (0.95, None),
+    Spot(256, 0.1): (None, 2_300),
 }
-"""By connections and latency: the least share of wrk's rate, and the least events a second."""
-MIX = {"slow_share": 0.01, "slow_seconds": 2.0, "error_share": 0.01}
+"""The least share of wrk's rate, and the least events a second. The quick form has the first three."""
+MIX: Mapping[str, Any] = {"slow_share": 0.01, "slow_seconds": 2.0, "error_share": 0.01}
 MIX_LONGER = 3.0
 """The last slow answer leaves all other connections idle for up to two seconds: of a minute, a thirtieth."""
-EVERYBODY: Mapping[Contestant, tuple[float, bool, bool]] = {
-    WRK: (0.2, True, False),
-    IN_MEMORY: (1, True, True),
-    TARGET: (1, True, False),
-    UNVALIDATED: (1, False, False),
-    AIOHTTP: (0.4, True, False),
-    AIOHTTP_ASYNCIO: (0.2, False, False),
-    ONE_BY_ONE: (0.2, False, False),
-    THREADS: (0.4, True, True),
-    DLT: (0.3, False, True),
-    IN_POSTGRESQL: (0.3, False, True),
-}
-"""The share of a run's time, for what needs no slow start is known sooner; whether the quick form has them; whether
-they come to the hardest spot, too, where the target and wrk always are."""
 TRIAL_EVENTS = 2_000
 LONGER = 1.3
 """A trial is short, and so slower than what it is to foretell."""
 FEW_PERSONS = 8
 ROW = 1_000
-EARLY = 20
-"""A trouble comes to one event in so many of the input, in its first half by far."""
+EARLY = 16
+"""A trouble comes after one event in so many of the input, in its first half by far."""
 STARTS = 5
-
-
-class Form(NamedTuple):
-    """How long and how often each rate is measured; and whether everything is, or a part."""
-
-    name: str
-    seconds: float
-    runs: int
-    is_full: bool
-
-
-FULL = Form("full", 20, 3, is_full=True)
-QUICK = Form("quick", 3, 3, is_full=False)
 
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """One measurement: where its inputs lie, and what it has found so far."""
+    """One measurement, and what it has found so far. A rate is a row of the page's table."""
 
-    form: Form
-    folder: Path
-    figures: list[Figure] = field(default_factory=list)
-    rates: list[Rate] = field(default_factory=list)
-    top: float = 0.0
-    """What the target reaches without latency, in events a second."""
-    usual: dict[tuple[int, float], list[Heat]] = field(default_factory=dict)
-    """The target's heats on the grid."""
+    job: Job
+    seconds: float
+    runs: int
+    everybody: list[Contestant]
+    rates: list[Row] = field(default_factory=list)
+    heats: dict[Spot, Heats] = field(default_factory=dict)
 
-    def course(self, track: Track, contestant: Contestant, connections: int, *, rate: float) -> Course:
+    @property
+    def top(self) -> float:
+        """What the target reaches without latency, in events a second."""
+        return _median_rate(self.heats[FASTEST][TARGET])
+
+    def course(self, contestant: Contestant, connections: int, *, rate: float) -> Course:
         """As long as the form says for this contestant, who is taken to reach `rate`."""
-        seconds = self.form.seconds * EVERYBODY[contestant][0]
+        seconds = self.seconds * contestant.share
         events = 0 if contestant == WRK else max(1, round(rate * seconds))
-        return self.of(track, inputs.leads(events), events, connections, seconds=seconds)
+        return self.job.course(inputs.leads(events), events, connections=connections, seconds=seconds)
 
-    def of(
-        self, track: Track, records: Iterable[Any], events: int, connections: int = 16, *, seconds: float = 1
-    ) -> Course:
-        """A course of these records, of which so many are to arrive."""
-        path = inputs.write(self.folder / f"{len(list(self.folder.iterdir()))}.singer", inputs.messages(records))
-        return Course(url=track.url, connections=connections, events=events, seconds=seconds, source=path)
-
-    def race(self, entries: Mapping[Contestant, Course], track: Track) -> dict[str, list[Heat]]:
+    def race(self, entries: Mapping[Contestant, Course], **behaviour: Any) -> Heats:
         """So many rounds as the form says."""
-        return race(track, entries, runs=self.form.runs)
+        return race(entries, runs=self.runs, **behaviour)
 
-    def found(self, measure: str, values: Sequence[float], **bars: Any) -> None:
-        """Take a figure down."""
-        figure = Figure(measure=measure, values=values, **bars)
-        say(" ".join(figure.row()))
-        self.figures.append(figure)
-
-    def note(
-        self, spot: tuple[int, float], heats: Mapping[str, list[Heat]], processor: Mapping[str, list[float]]
-    ) -> None:
-        """Take the rates of a race down."""
-        for name, run in heats.items():
-            spent, commits = processor.get(name), [heat.ended.commits for heat in run]
-            each = [seconds / count * 1000 for count, seconds in commits if count]
+    def note(self, spot: Spot, heats: Heats, processor: Mapping[Contestant, list[float]]) -> None:
+        """Take the heats of a spot down."""
+        self.heats[spot] = heats
+        best = ideal(*spot)
+        for contestant, run in heats.items():
+            values, median = rates(run), _median_rate(run)
+            commits = [seconds / count * 1000 for count, seconds in (heat.commits for heat in run) if count]
             self.rates.append(
-                Rate(
-                    contestant=name,
-                    latency=spot[1],
-                    connections=spot[0],
-                    values=rates(run),
-                    processor_microseconds=None if spent is None else statistics.median(spent) * 1e6,
-                    commit_milliseconds=statistics.median(each) if each else None,
-                )
+                [
+                    *(spot.latency * 1000, spot.connections, contestant.name),
+                    *(median, min(values), max(values)),
+                    100 * median / best if best else None,
+                    statistics.median(processor[contestant]) * 1e6 if contestant in processor else None,
+                    statistics.median(commits) if commits else None,
+                ]
             )
 
 
-def no_latency(bench: Bench) -> None:
+def no_latency(bench: Bench) -> Iterator[Figure]:
     """Everybody at full speed, and the processor time that it takes."""
-    everybody = [each for each, (_, is_quick, _) in EVERYBODY.items() if is_quick or _is_there(bench, each)]
-    with laid() as track:
-        trial, one = (bench.of(track, inputs.leads(count), count) for count in (TRIAL_EVENTS, 1))
-        trials = {each: 0 if each == WRK else track.heat(each, trial).rate * LONGER for each in everybody}
-        heats = bench.race({each: bench.course(track, each, 16, rate=rate) for each, rate in trials.items()}, track)
-        frugal = [each for each in everybody if each in {TARGET, AIOHTTP, AIOHTTP_ASYNCIO}]
-        idle = {each.name: [track.heat(each, one) for _ in range(bench.form.runs)] for each in frugal}
-    processor = {name: list(map(_processor, heats[name], run)) for name, run in idle.items()}
-    bench.note((16, 0.0), heats, processor)
-    ours = rates(heats[TARGET.name])
-    bench.top = statistics.median(ours)
-    best = max((rates(heats[each.name]) for each in (ONE_BY_ONE, THREADS, DLT) if each.name in heats), key=_median)
-    bench.found("no latency, against the best rival", ratios(ours, best), unit=Unit.MULTIPLE, at_least=4.0)
-    for other, what, bar in (
-        (IN_MEMORY, "SQLite against the in-memory ledger", 0.6),
-        (UNVALIDATED, "validation on against off", 0.95),
-    ):
-        if other.name in heats:
-            bench.found(f"no latency, {what}", ratios(ours, rates(heats[other.name])), at_least=bar)
-    for each in frugal:
-        if each != TARGET:
-            values = ratios(processor[TARGET.name], processor[each.name])
-            measure = f"processor time an event, against {each.name}"
-            bench.found(measure, values, unit=Unit.MULTIPLE, at_most=1.7)
+    trial, one = (bench.job.course(inputs.leads(events), events) for events in (TRIAL_EVENTS, 1))
+    trials = race(dict.fromkeys(bench.everybody, trial))
+    entries = {each: bench.course(each, 16, rate=heat.rate * LONGER) for each, (heat,) in trials.items()}
+    heats = bench.race(entries)
+    frugal = [each for each in bench.everybody if each in {TARGET, AIOHTTP, AIOHTTP_ASYNCIO}]
+    idle = bench.race(dict.fromkeys(frugal, one))
+    processor = {each: list(map(_processor, heats[each], idle[each])) for each in frugal}
+    bench.note(FASTEST, heats, processor)
+    best = max((each for each in RIVALS if each in heats), key=lambda rival: _median_rate(heats[rival]))
+    yield Figure("no latency, against the best rival", _against(best, heats), Unit.MULTIPLE, at_least=4.0)
+    yield Figure("no latency, SQLite against the in-memory ledger", _against(IN_MEMORY, heats), at_least=0.6)
+    if UNVALIDATED in heats:
+        yield Figure("no latency, validation on against off", _against(UNVALIDATED, heats), at_least=0.95)
+    for other in frugal:
+        if other != TARGET:
+            values = ratios(processor[TARGET], processor[other])
+            yield Figure(f"processor time an event, against {other.name}", values, Unit.MULTIPLE, at_most=1.7)
 
 
-def grid(bench: Bench) -> None:
-    """The target against wrk, for each number of connections and each latency."""
-    for spot in BARS if bench.form.is_full else tuple(BARS)[:3]:
-        connections, latency = spot
-        reach = min(ideal(connections, latency) or bench.top, bench.top)
-        everybody: list[Contestant] = [TARGET, WRK]
-        if spot == HARDEST:
-            everybody += [each for each, (*_, is_hard) in EVERYBODY.items() if is_hard and _is_there(bench, each)]
-        with laid(latency=latency) as track:
-            entries = {
-                each: bench.course(track, each, connections, rate=reach * (0.8 if each in {THREADS, DLT} else 1))
-                for each in everybody
-            }
-            heats = bench.race(entries, track)
-        bench.usual[spot] = heats[TARGET.name]
+def grid(bench: Bench) -> Iterator[Figure]:
+    """The target against wrk, for each number of connections and each latency; at the hardest spot, others too."""
+    for spot in tuple(BARS)[:3] if bench.job.is_quick else BARS:
+        reach = min(ideal(*spot) or bench.top, bench.top)
+        others = [each for each in bench.everybody if each.is_hard and spot == HARDEST and not bench.job.is_quick]
+        likely = {each: reach * (0.8 if each in {THREADS, DLT} else 1) for each in (TARGET, WRK, *others)}
+        entries = {each: bench.course(each, spot.connections, rate=rate) for each, rate in likely.items()}
+        heats = bench.race(entries, latency=spot.latency)
         bench.note(spot, heats, {})
-        ours, (share, rate) = rates(heats[TARGET.name]), BARS[spot]
-        bench.found(f"{_at(spot)}, against wrk", ratios(ours, rates(heats[WRK.name])), at_least=share)
+        share, rate = BARS[spot]
+        yield Figure(f"{spot}, against wrk", _against(WRK, heats), at_least=share)
         if rate is not None:
-            bench.found(_at(spot), ours, unit=Unit.RATE, at_least=rate)
-        if IN_MEMORY.name in heats:
-            values = ratios(ours, rates(heats[IN_MEMORY.name]))
-            bench.found(f"{_at(spot)}, SQLite against the in-memory ledger", values, at_least=0.95)
+            yield Figure(f"{spot}", rates(heats[TARGET]), Unit.RATE, at_least=rate)
+        if IN_MEMORY in heats:
+            yield Figure(f"{spot}, SQLite against the in-memory ledger", _against(IN_MEMORY, heats), at_least=0.95)
 
 
-def mixes(bench: Bench) -> None:
+def mixes(bench: Bench) -> Iterator[Figure]:
     """The target where one answer in a hundred is slow and one a failure, against what arithmetic allows."""
-    for spot in (HARDEST, (32, 0.05), (64, 0.05)):
-        best = ideal(spot[0], spot[1], **MIX) or bench.top
-        with laid(latency=spot[1], **MIX) as track:
-            heats = bench.race({TARGET: bench.course(track, TARGET, spot[0], rate=MIX_LONGER * best)}, track)
-        values = [heat.rate / _ideal_of(heat, spot) for heat in heats[TARGET.name]]
-        measure = f"{_at(spot)}, 1 % taking 2 s and 1 % 503, against the ideal for what came"
-        bench.found(measure, values, at_least=0.9)
+    for spot in (HARDEST, Spot(32, 0.05), Spot(64, 0.05)):
+        best = ideal(*spot, **MIX) or bench.top
+        course = bench.course(TARGET, spot.connections, rate=MIX_LONGER * best)
+        heats = bench.race({TARGET: course}, latency=spot.latency, **MIX)[TARGET]
+        measure = f"{spot}, 1 % taking 2 s and 1 % 503, against the ideal for what came"
+        yield Figure(measure, [heat.rate / _ideal_of(heat, spot) for heat in heats], at_least=0.9)
 
 
-def troubles(bench: Bench) -> None:
+def troubles(bench: Bench) -> Iterator[Figure]:
     """One poisoned payload, and one lost answer: how much longer the run takes."""
-    spot = (16, 0.05)
-    usual = bench.usual[spot]
-    events = usual[0].counts.accepted
+    usual = bench.heats[USUAL][TARGET]
+    events = usual[0].accepted
     early = max(1, events // EARLY)
-    poisoned = {"marker": inputs.MARKER, "marked_status": 503}
-    for trouble, behaviour, records, arriving in (
-        ("one poisoned payload", poisoned, inputs.with_one_marked(events, at=early), events - 1),
-        ("one lost answer", {"lost": early}, inputs.leads(events), events),
+    marked = inputs.leads(events, note=lambda serial: inputs.MARKER if serial == early else None)
+    poison = {"marker": inputs.MARKER, "marked_status": 503}
+    for trouble, records, arriving, behaviour in (
+        ("one poisoned payload", marked, events - 1, poison),
+        ("one lost answer", inputs.leads(events), events, {"lost": early}),
     ):
-        with laid(latency=spot[1], **behaviour) as track:
-            heats = bench.race({TARGET: bench.of(track, records, arriving)}, track)[TARGET.name]
-        values = [with_it.seconds / without.seconds for with_it, without in zip(heats, usual, strict=True)]
-        bench.found(f"{_at(spot)}, {trouble}: the run's time against the usual", values, at_most=1.02)
+        heats = bench.race({TARGET: bench.job.course(records, arriving)}, latency=USUAL.latency, **behaviour)[TARGET]
+        values = ratios([heat.seconds for heat in heats], [heat.seconds for heat in usual])
+        yield Figure(f"{USUAL}, {trouble}: the run's time against the usual", values, at_most=1.02)
 
 
-def few_persons(bench: Bench) -> None:
+def few_persons(bench: Bench) -> Iterator[Figure]:
     """Few persons with many events each."""
-    best = FEW_PERSONS / 0.05
-    events = round(best * bench.form.seconds)
-    with laid(latency=0.05) as track:
-        course = bench.of(track, inputs.of_persons(events, persons=FEW_PERSONS), events)
-        heats = bench.race({TARGET: course, WRK: bench.course(track, WRK, FEW_PERSONS, rate=best)}, track)
-    ours, name = rates(heats[TARGET.name]), f"{FEW_PERSONS} persons, {_at((16, 0.05))}, against"
-    bench.found(f"{name} persons ÷ latency", [rate / best for rate in ours])
-    theirs = rates(heats[WRK.name])
-    bench.found(f"{name} wrk with {FEW_PERSONS} connections", ratios(ours, theirs), at_least=0.95)
+    best = FEW_PERSONS / USUAL.latency
+    events = round(best * bench.seconds)
+    course = bench.job.course(inputs.leads(events, person=lambda serial: f"person-{serial % FEW_PERSONS}"), events)
+    heats = bench.race({TARGET: course, WRK: bench.course(WRK, FEW_PERSONS, rate=best)}, latency=USUAL.latency)
+    name = f"{FEW_PERSONS} persons, {USUAL}, against"
+    yield Figure(f"{name} persons ÷ latency", [rate / best for rate in rates(heats[TARGET])])
+    yield Figure(f"{name} wrk with {FEW_PERSONS} connections", _against(WRK, heats), at_least=0.95)
 
 
-def one_person(bench: Bench) -> None:
+def one_person(bench: Bench) -> Iterator[Figure]:
     """One person's many events in a row among those of others."""
-    usual = bench.usual[16, 0.1][0]
-    others = usual.counts.accepted
+    usual = bench.heats[SLOWEST][TARGET][0]
+    others = usual.accepted
     row = min(ROW, others)
-    with laid(latency=0.1, marker=inputs.MARKER) as track:
-        records = inputs.with_a_row_of_one(others, row=row, at=others // EARLY)
-        counts = track.heat(TARGET, bench.of(track, records, others + row)).counts
+    course = bench.job.course(inputs.with_a_row_of_one(others, row=row, at=others // EARLY), others + row)
+    counts = race({TARGET: course}, latency=SLOWEST.latency, marker=inputs.MARKER)[TARGET][0].counts
     rate = counts.accepted / (counts.last_unmarked - counts.first_request)
     name = f"{row:,} events of one person in a row among {others:,} others: the others' rate, against theirs alone"
-    bench.found(name, [rate / usual.rate], at_least=0.9)
+    yield Figure(name, [rate / usual.rate], at_least=0.9)
 
 
-def starts(bench: Bench) -> None:
+def starts(bench: Bench) -> Iterator[Figure]:
     """How long until the first request, and until the end of nothing."""
-    with laid() as track:
-        one, none = (bench.of(track, inputs.leads(events), events) for events in (1, 0))
-        heats = [track.heat(TARGET, one) for _ in range(STARTS)]
-        empty = [track.heat(TARGET, none).ended.seconds for _ in range(STARTS)]
-    first = [heat.counts.first_request - heat.ended.began for heat in heats]
-    bench.found("from the start of the process to the first event's request", first, unit=Unit.SECONDS, at_most=1.5)
-    bench.found("a run over an input without records", empty, unit=Unit.SECONDS, at_most=1.0)
+    one, none = (bench.job.course(inputs.leads(events), events) for events in (1, 0))
+    first = [heat.counts.first_request - heat.began for heat in race({TARGET: one}, runs=STARTS)[TARGET]]
+    yield Figure("from the start of the process to the first event's request", first, Unit.SECONDS, at_most=1.5)
+    empty = [heat.process_seconds for heat in race({TARGET: none}, runs=STARTS)[TARGET]]
+    yield Figure("a run over an input without records", empty, Unit.SECONDS, at_most=1.0)
 
 
-def double(bench: Bench) -> None:
+def double(bench: Bench) -> Iterator[Figure]:
     """Whether the double was the limit: what wrk reached on it, against the target's best."""
-    best = max(_median(rate.values) for rate in bench.rates if rate.contestant in {TARGET.name, IN_MEMORY.name})
-    reached = next(rate.values for rate in bench.rates if rate.contestant == WRK.name and not rate.latency)
-    bench.found(DOUBLE, [rate / best for rate in reached], unit=Unit.MULTIPLE, at_least=3.0, is_of_target=False)
+    ours = [heats[each] for heats in bench.heats.values() for each in (TARGET, IN_MEMORY) if each in heats]
+    best = max(map(_median_rate, ours))
+    values = [rate / best for rate in rates(bench.heats[FASTEST][WRK])]
+    name = "the double is not the limit: wrk on it without latency, against the target's best rate anywhere"
+    yield Figure(name, values, Unit.MULTIPLE, at_least=3.0, is_of_target=False)
 
 
-DOUBLE = "the double is not the limit: wrk on it without latency, against the target's best rate anywhere"
-MEASURES: Mapping[str, tuple[Callable[[Bench], None], bool]] = {
-    "no latency": (no_latency, True),
-    "connections and latencies": (grid, True),
-    "1 % slow and 1 % failures": (mixes, False),
-    "one poisoned payload, one lost answer": (troubles, False),
-    "few persons": (few_persons, False),
-    "many events of one person": (one_person, False),
-    "start": (starts, True),
-    "the double": (double, True),
+MEASURES: Mapping[Callable[[Bench], Iterator[Figure]], bool] = {
+    no_latency: True,
+    grid: True,
+    mixes: False,
+    troubles: False,
+    few_persons: False,
+    one_person: False,
+    starts: True,
+    double: True,
 }
-"""By name: what measures it, and whether the quick form does, too."""
+"""Whether the quick form measures it, too."""
 
 
-def rates(heats: Iterable[Heat]) -> list[float]:
+def rates(heats: Iterable[Ended]) -> list[float]:
     """Events a second of each run."""
     return [heat.rate for heat in heats]
 
 
-def _median(values: Iterable[float]) -> float:
-    return statistics.median(values)
+def _median_rate(heats: Iterable[Ended]) -> float:
+    return statistics.median(rates(heats))
 
 
-def _processor(heat: Heat, idle: Heat) -> float:
+def _against(other: Contestant, heats: Heats) -> list[float]:
+    """The target's rates in parts of another one's, round by round."""
+    return ratios(rates(heats[TARGET]), rates(heats[other]))
+
+
+def _processor(heat: Ended, idle: Ended) -> float:
     """Seconds an event, start-up apart."""
-    return (heat.ended.processor_seconds - idle.ended.processor_seconds) / max(1, heat.counts.accepted - 1)
+    return (heat.processor_seconds - idle.processor_seconds) / max(1, heat.accepted - 1)
 
 
-def _is_there(bench: Bench, contestant: Contestant) -> bool:
-    return bench.form.is_full and (contestant != IN_POSTGRESQL or contestants.has_postgresql())
-
-
-def _ideal_of(heat: Heat, spot: tuple[int, float]) -> float:
+def _ideal_of(heat: Ended, spot: Spot) -> float:
     """The ideal for the answers that the double gave: its dice give a tenth more slow ones, or fewer, in one run."""
     counts = heat.counts
     shares = {"slow_share": counts.slow / counts.requests, "error_share": counts.failed / counts.requests}
-    return ideal(spot[0], spot[1], slow_seconds=MIX["slow_seconds"], **shares) or 0.0
-
-
-def _at(spot: tuple[int, float]) -> str:
-    return f"{spot[0]} connections at {spot[1] * 1000:.0f} ms"
+    return ideal(*spot, **{**MIX, **shares}) or 0.0

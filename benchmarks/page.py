@@ -5,38 +5,38 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MEASUREMENTS = ROOT / "docs/measurements"
+Row = Sequence[object]
+_GREAT = 100
 
 
-def main(name: str, title: str, measured: Callable[[Path, float], Sequence[str]]) -> None:
-    """Measure in a folder that goes afterwards, and write the page. A number on the command line scales the counts."""
-    scale = float(sys.argv[1]) if sys.argv[1:] else 1.0
-    with tempfile.TemporaryDirectory(prefix="target-driftrock-bench-") as folder:
-        parts = measured(Path(folder), scale)
-    command = f"python -m benchmarks.{name.replace('-', '_')}" + ("" if scale == 1 else f" {scale:g}")
-    sys.stdout.write(write(name, title=title, command=command, parts=parts).read_text(encoding="utf-8"))
-
-
-def write(name: str, *, title: str, command: str, parts: Sequence[str]) -> Path:
-    """Write `docs/measurements/<name>.md`, and give its path."""
-    MEASUREMENTS.mkdir(exist_ok=True)
-    page = MEASUREMENTS / f"{name}.md"
+def text(title: str, *, command: str, parts: Iterable[str]) -> str:
+    """All of a page that `command` writes."""
     heading = f"# {title}\n\nWritten by `{command}` on {today()}, of commit {commit()}, on {machine()}."
-    page.write_text("\n\n".join([heading, *parts]) + "\n", encoding="utf-8")
-    return page
+    return "\n\n".join([heading, *parts]) + "\n"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+def section(title: str, how: str, head: str, rows: Iterable[Row]) -> str:
+    """A table under its own heading, and how its figures were found."""
+    return f"## {title}\n\n{how}\n\n{table(head, rows)}"
+
+
+def table(head: str, rows: Iterable[Row]) -> str:
+    """A table in Markdown, whose `head` has the names of the columns with bars between them."""
+    rule = " | ".join(["---"] * len(head.split(" | ")))
+    return "\n".join(f"| {line} |" for line in [head, rule, *(" | ".join(map(_cell, row)) for row in rows)])
+
+
+def _cell(value: object) -> str:
+    """What a table shows: of a fraction three digits, of a great number all before the point, of None nothing."""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < _GREAT else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str("" if value is None else value)
 
 
 def today() -> str:

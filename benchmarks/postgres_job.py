@@ -1,13 +1,13 @@
 """Rows of a PostgreSQL table through the real Meltano into a sandbox, every field compared; then a Singer file.
 
-`python -m benchmarks.postgres_job` writes docs/measurements/postgres-job.md; a number behind it scales the counts. It
-needs `make meltano`, and PostgreSQL on 127.0.0.1:5432 that trusts the user postgres.
+It needs `make meltano`, and PostgreSQL on 127.0.0.1:5432 that trusts the user postgres.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -15,16 +15,16 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import click
 import psycopg
 
-from benchmarks import inputs, page, track
-from benchmarks.contestants import COMMAND, SERVER, sandbox
-from benchmarks.page import ROOT
+from benchmarks import inputs, page
+from benchmarks.contestants import DATABASE, database, in_database
+from benchmarks.page import ROOT, Row
+from benchmarks.track import Job, told
 from tests.acceptance import leads, meltano
-from tests.sandbox.wire import Wire
+from tests.program import PROGRAM, sandbox
 
 ROWS = 100_000
 LATENCY = 0.02
@@ -48,84 +48,67 @@ FROM generate_series(1, {rows}) AS n
 """
 
 
-def _measured(folder: Path, scale: float) -> list[str]:
-    load, rows = os.getloadavg()[0], round(ROWS * scale)
-    source = inputs.write(folder / "leads.singer", inputs.messages(inputs.leads(rows), state_every=STATE_EVERY))
-    from_table = _table(folder, rows)
-    from_file = _run(folder / "file", rows, "file-to-sandbox", TAP_SINGER_FILE_PATH=str(source))
-    return [
-        _JOBS.format(every=STATE_EVERY, latency=LATENCY * 1000, load=load),
-        page.table(_HEAD, [["table", *from_table], ["file", *from_file]]),
-        _FOUND.format(rows=rows),
-    ]
+def measured(job: Job) -> Iterator[str]:
+    load, rows = os.getloadavg()[0], round(ROWS * job.scale)
+    source = job.course(inputs.leads(rows), rows, state_every=STATE_EVERY).source
+    from_table = _table(job.folder, rows)
+    from_file = _run(job.folder / "file", rows, "file-to-sandbox", TAP_SINGER_FILE_PATH=str(source))
+    yield _JOBS.format(every=STATE_EVERY, latency=LATENCY * 1000, load=load)
+    yield page.table(_HEAD, [["table", *from_table], ["file", *from_file]])
+    yield _FOUND.format(rows=rows)
 
 
-def _table(folder: Path, rows: int) -> list[str]:
-    name = f"driftrock_bench_{uuid4().hex}"
-    with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"'.encode())
-        try:
-            with psycopg.connect(SERVER, dbname=name, autocommit=True) as connection:
-                connection.execute(leads.CREATE)
-                connection.execute(FILL.format(rows=rows).encode())
-                took = _run(folder / "table", rows, "postgres-to-sandbox", TAP_POSTGRES_DATABASE=name)
-                equal = _equal(folder / "table.jsonl", leads.rows(connection))
-        finally:
-            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-    if equal != rows:
-        raise click.ClickException(f"{rows - equal} of {rows} rows did not arrive once, as the table has them.")
+def _table(folder: Path, rows: int) -> Row:
+    with database(), psycopg.connect(in_database(), autocommit=True) as connection:
+        connection.execute(leads.CREATE)
+        connection.execute(FILL.format(rows=rows).encode())
+        took = _run(folder / "table", rows, "postgres-to-sandbox", TAP_POSTGRES_DATABASE=DATABASE)
+        expected = [(row, leads.utc(row["created_at"])) for row in leads.rows(connection)]
+    if _arrived(folder / "table.jsonl") != expected:
+        raise click.ClickException(f"Not all of {rows} rows arrived once, as the table has them.")
     return took
 
 
-def _equal(record: Path, rows: Iterator[dict[str, Any]]) -> int:
-    """How many rows arrived once and as they are."""
-    arrived: dict[int, list[dict[str, Any]]] = {}
+def _arrived(record: Path) -> list[tuple[dict[str, Any], str]]:
+    """Row and moment of each event, in the order of the table."""
     with record.open(encoding="utf-8") as lines:
-        for line in lines:
-            event = json.loads(line, parse_float=Decimal)["event"]
-            arrived.setdefault(event["fields"]["id"], []).append(event)
-    return sum(
-        [leads.as_in_the_table(event["fields"]) for event in arrived.get(row["id"], [])] == [row]
-        and arrived[row["id"]][0]["created_at"] == leads.utc(row["created_at"])
-        for row in rows
-    )
+        events = [json.loads(line, parse_float=Decimal)["event"] for line in lines]
+    events.sort(key=lambda event: event["fields"]["id"])
+    return [(leads.as_in_the_table(event["fields"]), event["created_at"]) for event in events]
 
 
-def _run(root: Path, count: int, name: str, **variables: str) -> list[str]:
+def _run(root: Path, count: int, name: str, **variables: str) -> Row:
     """One job of meltano.yml, its target watched: a row of the table."""
     watched = root.with_suffix(".json")
-    with sandbox("--record", str(root.with_suffix(".jsonl")), "--latency", str(LATENCY)) as url:
-        project = meltano.project(root, Wire(url), streams=[leads.MAPPING, inputs.MAPPING], **variables)
-        command = f'exec "{sys.executable}" -m benchmarks.postgres_job watch "{watched}" "{COMMAND}" "$@"'
+    with sandbox("--record", str(root.with_suffix(".jsonl")), "--latency", str(LATENCY)) as wire:
+        project = meltano.project(root, wire, streams=[leads.MAPPING, inputs.MAPPING], **variables)
+        command = f'exec "{sys.executable}" -m benchmarks.postgres_job "{watched}" "{PROGRAM}" "$@"'
         (root / "target-driftrock").write_text(f'#!/bin/sh\nexport PYTHONPATH="{ROOT}"\n{command}\n')
         began = time.monotonic()
         code = project.start("run", name).wait()
         seconds = time.monotonic() - began
-    rate = track.told(project.log)
+    rate = told(project.log)
     if code or rate is None:
         raise click.ClickException(f"The job {name} failed:\n{project.log}")
     processor, peak_mib, states = json.loads(watched.read_text(encoding="utf-8"))
-    each = f"{processor / count * 1e6:.0f}"
-    return [f"{count:,}", f"{rate[0]:,}", f"{seconds:.0f}", each, f"{peak_mib:.0f}", str(states)]
+    return [count, rate[0], seconds, processor / count * 1e6, peak_mib, states]
 
 
-def _watch(watched: str, command: Sequence[str]) -> int:
+def _watch(watched: Path, command: Sequence[str]) -> int:
     """Run the target, pass its STATE on, and write what it took: processor seconds, MiB, STATE but for the last."""
     lines = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines += 1
+        for lines, line in enumerate(process.stdout, start=1):  # noqa: B007 - how many is asked for
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     took = [usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, max(0, lines - 1)]
-    Path(watched).write_text(json.dumps(took), encoding="utf-8")
+    watched.write_text(json.dumps(took), encoding="utf-8")
     return process.returncode
 
 
-_HEAD = ("job", "events", "events a second", "seconds in all", "processor µs an event", "peak MiB", "STATE lines")
+_HEAD = "job | events | events a second | seconds in all | processor µs an event | peak MiB | STATE lines"
 _JOBS = (
     "`meltano run` with meltanolabs-tap-postgres, and with a Singer file that has a STATE every {every:,} "
     "records, into a sandbox whose answers take {latency:g} ms, by the default `max_concurrency` and an SQLite "
@@ -141,6 +124,4 @@ _FOUND = (
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["watch"]:
-        sys.exit(_watch(sys.argv[2], sys.argv[3:]))
-    page.main("postgres-job", "PostgreSQL through Meltano", _measured)
+    sys.exit(_watch(Path(sys.argv[1]), sys.argv[2:]))

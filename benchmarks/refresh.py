@@ -1,76 +1,56 @@
-"""A full refresh over what was delivered; tokens that live two seconds.
-
-`python -m benchmarks.refresh` writes docs/measurements/refresh.md; a number behind it scales the counts.
-"""
+"""A full refresh over what was delivered; tokens that live two seconds."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
-import requests
+from benchmarks import inputs, page
+from benchmarks.contestants import TARGET, target
+from benchmarks.ledger import event, fill
+from benchmarks.page import Row
+from benchmarks.track import Job, heat, laid, run, told
+from tests.contract.places import opened
+from tests.program import sandbox
 
-from benchmarks import inputs, page, track
-from benchmarks.contestants import Target, sandbox
-from benchmarks.ledger import event, fill, opened
-from benchmarks.track import Course
+EVENTS = 100_000
+OLDER = (0, 2_000_000)
+TOKEN_EVENTS = 9_600
 
 
-def _measured(folder: Path, scale: float) -> list[str]:
-    return [_refresh(folder, scale), _tokens(folder, scale)]
+def measured(job: Job) -> Iterator[str]:
+    refreshes = (_refreshed(job, round(EVENTS * job.scale), round(older * job.scale)) for older in OLDER)
+    yield page.section("A full refresh", "SQLite, everything delivered before.", _REFRESH, refreshes)
+    tokens = [_renewed(job, round(TOKEN_EVENTS * job.scale))]
+    yield page.section("Tokens that live 2 s", "100 ms latency, 16 connections.", _TOKENS, tokens)
 
 
-def _refresh(folder: Path, scale: float) -> str:
+def _refreshed(job: Job, events: int, older: int) -> Row:
     """The same input once more: nothing is sent, and so many events are looked up a second."""
-    events = round(100_000 * scale)
-    source = inputs.write(folder / "refresh.singer", inputs.messages(inputs.leads(events)))
-    rows = [_refreshed(folder, source, events, older=older) for older in (0, round(2_000_000 * scale))]
-    head = [
-        "events",
-        "older events in the ledger",
-        "sent again",
-        "seconds, start-up included",
-        "events checked/s",
-        "peak MiB",
-        "bytes on disk/event",
-    ]
-    return "## A full refresh\n\nSQLite, everything delivered before.\n\n" + page.table(head, rows)
-
-
-def _refreshed(folder: Path, source: Path, events: int, *, older: int) -> list[object]:
-    place = folder / f"refresh-{older}"
-    with opened(str(place), api="another") as ledger:
+    place = job.folder / f"refresh-{older}"
+    course, contestant = job.course(inputs.leads(events), events), target(place=place)
+    with opened(str(place)) as ledger:
         fill(ledger, (event(f"older:{serial}", serial, way=None) for serial in range(older)))
-    target = Target(place=str(place))
-    with sandbox() as url:
-        course = Course(url=url, events=events, source=source)
-        target.run(course)
-        first = _counts(url)["accepted"]
-        again = target.run(course)
-        sent = _counts(url)["accepted"] - first
-    size = sum(file.stat().st_size for file in place.iterdir()) / (events + older)
-    speed = f"{events / again.seconds:.0f}"
-    return [f"{events:,}", f"{older:,}", sent, f"{again.seconds:.1f}", speed, f"{again.peak_mib:.0f}", f"{size:.0f}"]
+    with laid() as url:
+        heat(url, contestant, course)
+        again = heat(url, contestant, replace(course, events=0))
+    size = sum(file.stat().st_size for file in place.iterdir())
+    seconds, room = again.process_seconds, size / (events + older)
+    return [events, older, again.counts.requests, seconds, events / seconds, again.peak_mib, room]
 
 
-def _tokens(folder: Path, scale: float) -> str:
+def _renewed(job: Job, events: int) -> Row:
     """Tokens that live two seconds are renewed at half of their life: one request a second is due."""
-    events = round(9_600 * scale)
-    source = inputs.write(folder / "tokens.singer", inputs.messages(inputs.leads(events)))
-    with sandbox("--latency", "0.1", "--token-lifetime", "2") as url:
-        took = Target().run(Course(url=url, events=events, source=source))
-        counts = _counts(url)
-    _, seconds = track.told(took.log) or (0, 0.0)
-    told = [counts[name] for name in ("token_requests", "max_concurrent_token_requests", "unauthorized")]
-    head = ["seconds", "token requests", "at once", "events answered 401", "exit"]
-    table = page.table(head, [[f"{seconds:.1f}", *told, took.exit_code]])
-    return "## Tokens that live 2 s\n\n100 ms latency, 16 connections.\n\n" + table
+    with sandbox("--latency", "0.1", "--token-lifetime", "2") as wire:
+        course = job.course(inputs.leads(events), events)
+        ended = run(TARGET.command(wire.url, course), source=course.source)
+        counts = wire.counts()
+    counted = [counts[name] for name in ("token_requests", "max_concurrent_token_requests", "unauthorized")]
+    return [(told(ended.log) or (0, 0.0))[1], *counted, ended.exit_code]
 
 
-def _counts(url: str) -> dict[str, Any]:
-    counted: dict[str, Any] = requests.get(f"{url}/_sandbox/counts", timeout=30).json()
-    return counted
-
-
-if __name__ == "__main__":
-    page.main("refresh", "A full refresh, and short-lived tokens", _measured)
+_REFRESH = (
+    "events | older events in the ledger | sent again | seconds, start-up included | events checked/s | peak MiB "
+    "| bytes on disk/event"
+)
+_TOKENS = "seconds | token requests | at once | events answered 401 | exit"

@@ -1,14 +1,17 @@
-"""What a measurement found: figures beside their bars, rates, and what got slower since the last kept result. Pure."""
+"""What a measurement found: figures beside their bars, and what got slower since the last kept result. Pure."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
+
+from benchmarks import page
+from benchmarks.page import Row
 
 LEAST_NOISE = 0.02
 """Share of a figure below which nothing counts as slower, however little its runs lay apart."""
@@ -29,16 +32,13 @@ class Unit(StrEnum):
             return f"{value * 100:.1f} %"
         return f"{value:.2f} {self}" if self in {Unit.MULTIPLE, Unit.SECONDS} else f"{value:,.0f} {self}"
 
-
-class Verdict(StrEnum):
-    """A figure beside its bar."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    SHORT = "**short of**"
-    NO_BAR = ""
+    def spread(self, values: Sequence[float]) -> str:
+        """The median, and between which values it lies."""
+        median = self.shown(statistics.median(values))
+        return median if len(values) == 1 else f"{median} ({self.shown(min(values))} to {self.shown(max(values))})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A measure, with a value of each run. The bar is what it must reach, or may not exceed.
 
@@ -62,117 +62,55 @@ class Figure:
         return statistics.median(self.values)
 
     @property
-    def spread(self) -> float:
-        return max(self.values) - min(self.values)
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether the median is on the right side of the bar."""
-        if self.at_least is None and self.at_most is None:
-            return Verdict.NO_BAR
+    def is_short(self) -> bool:
+        """Whether the median is on the wrong side of the bar."""
         low = self.at_least is not None and self.median < self.at_least
-        high = self.at_most is not None and self.median > self.at_most
-        return Verdict.SHORT if low or high else Verdict.PASS
+        return low or (self.at_most is not None and self.median > self.at_most)
 
-    @property
-    def bar(self) -> str:
-        if self.at_least is not None:
-            return f"at least {self.unit.shown(self.at_least)}"
-        return "" if self.at_most is None else f"at most {self.unit.shown(self.at_most)}"
-
-    def row(self) -> list[str]:
+    def row(self) -> Row:
         """A line of the table."""
-        return [self.measure, shown(self.values, self.unit), self.bar, self.verdict]
-
-
-FIGURES_HEAD = ("measure", "median (least to most)", "bar", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """Events a second of one contestant, a value of each run; latency in seconds, processor time of all its threads."""
-
-    contestant: str
-    latency: float
-    connections: int
-    values: Sequence[float]
-    processor_microseconds: float | None = None
-    commit_milliseconds: float | None = None
-
-    def row(self) -> list[str]:
-        """A line of the table."""
-        best = ideal(self.connections, self.latency)
-        return [
-            f"{self.latency * 1000:.0f} ms",
-            str(self.connections),
-            self.contestant,
-            shown(self.values, Unit.RATE).replace(f" {Unit.RATE}", ""),
-            "" if best is None else Unit.SHARE.shown(statistics.median(self.values) / best),
-            "" if self.processor_microseconds is None else f"{self.processor_microseconds:.0f}",
-            "" if self.commit_milliseconds is None else f"{self.commit_milliseconds:.2f}",
-        ]
-
-
-RATES_HEAD = (
-    "latency",
-    "connections",
-    "who",
-    "events a second (least to most)",
-    "of connections ÷ latency",
-    "processor µs an event",
-    "ms a commit",
-)
+        bars = {"at least": self.at_least, "at most": self.at_most}
+        bar = "".join(f"{word} {self.unit.shown(value)}" for word, value in bars.items() if value is not None)
+        return [self.measure, self.unit.spread(self.values), bar, bar and ("**short of**" if self.is_short else "pass")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """All that one measurement found, with where and when; `load` is the machine's before it began."""
+    """All that one measurement found, with where and when. A rate is a row of a table."""
 
-    form: str
     commit: str
     date: str
     machine: str
-    load: float
     seconds: float
-    runs: int
-    minutes: float
     figures: Sequence[Figure]
-    rates: Sequence[Rate] = ()
+    rates: Sequence[Row] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Slower:
-    """A ratio that is worse than it was, by more than the runs lay apart."""
+def slower(before: Sheet, now: Sheet) -> list[str]:
+    """What got worse by more than its runs lie apart, a line each, of the ratios that both have.
 
-    before: Figure
-    now: Figure
-
-    @property
-    def measure(self) -> str:
-        return self.now.measure
-
-    def __str__(self) -> str:
-        now, before, apart = map(self.now.unit.shown, (self.now.median, self.before.median, _noise(self)))
-        return f"{self.measure}: {now}, and was {before} (runs lie {apart} apart)"
-
-
-def slower(before: Sheet, now: Sheet) -> list[Slower]:
-    """What got worse, of the ratios that both have. Runs of another length are not compared: they have other ratios."""
+    Runs of another length are not compared: they have other ratios.
+    """
     if before.seconds != now.seconds:
         return []
     kept = {figure.measure: figure for figure in before.figures}
-    pairs = [Slower(kept[each.measure], each) for each in now.figures if each.measure in kept and each.is_comparable]
-    return [pair for pair in pairs if _worse(pair) > _noise(pair)]
+    pairs = [(kept[each.measure], each) for each in now.figures if each.measure in kept and each.is_comparable]
+    return [_told(old, new) for old, new in pairs if _worse(old, new) > _noise(old, new)]
 
 
-def _worse(pair: Slower) -> float:
-    grown = pair.now.median - pair.before.median
-    return grown if pair.now.at_most is not None else -grown
+def _told(old: Figure, new: Figure) -> str:
+    now, before, apart = map(new.unit.shown, (new.median, old.median, _noise(old, new)))
+    return f"{new.measure}: {now}, and was {before} (runs lie {apart} apart)"
 
 
-def _noise(pair: Slower) -> float:
+def _worse(old: Figure, new: Figure) -> float:
+    grown = new.median - old.median
+    return grown if new.at_most is not None else -grown
+
+
+def _noise(old: Figure, new: Figure) -> float:
     """How far the two may lie apart without meaning anything."""
-    return max(pair.before.spread, pair.now.spread, LEAST_NOISE * abs(pair.before.median))
+    return max(*(max(each.values) - min(each.values) for each in (old, new)), LEAST_NOISE * abs(old.median))
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
@@ -191,20 +129,7 @@ def ideal(
     return connections / mean * (1 - error_share) if mean else None
 
 
-def shown(values: Sequence[float], unit: Unit) -> str:
-    """The median, and between which values it lies."""
-    median = unit.shown(statistics.median(values))
-    return median if len(values) == 1 else f"{median} ({unit.shown(min(values))} to {unit.shown(max(values))})"
-
-
-def shortfalls(sheet: Sheet) -> Iterator[str]:
-    """What missed its bar, a sentence each."""
-    for figure in sheet.figures:
-        if figure.verdict is Verdict.SHORT:
-            yield f"{figure.measure}: {shown(figure.values, figure.unit)}, and the bar is {figure.bar}."
-
-
-def write(path: Path, sheet: object) -> None:
+def write(path: Path, sheet: Sheet) -> None:
     """Keep a sheet."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(sheet), indent=1) + b"\n")
 
@@ -212,3 +137,8 @@ def write(path: Path, sheet: object) -> None:
 def read(path: Path) -> Sheet | None:
     """A kept sheet, if there is one."""
     return msgspec.json.decode(path.read_bytes(), type=Sheet) if path.exists() else None
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The figures beside their bars."""
+    return page.table("measure | median (least to most) | bar | ", [figure.row() for figure in figures])

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 WORKERS = 16
@@ -27,31 +26,24 @@ _SETTINGS = {
 def main(url: str) -> None:
     """Load the records of standard input."""
     import dlt  # type: ignore[import-not-found]  # where this runs it is there
-    import requests
-    from requests.adapters import HTTPAdapter
 
     from benchmarks import inputs
-    from benchmarks.rivals.one_by_one import HEADERS, TIMEOUT
+    from benchmarks.rivals.sdk import TIMEOUT, session
 
-    session = requests.Session()
-    session.headers.update(HEADERS)
-    session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=WORKERS))
+    kept = session()
 
     @dlt.destination(  # type: ignore[untyped-decorator]  # to mypy, which does not see it
         batch_size=BATCH_SIZE, loader_parallelism_strategy="parallel", max_parallel_load_jobs=WORKERS
     )
     def events(items: list[dict[str, Any]], _table: dict[str, Any]) -> None:
         for item in items:
-            session.post(f"{url}/v2/event", data=inputs.body(item), timeout=TIMEOUT).raise_for_status()
+            kept.post(f"{url}/v2/event", data=inputs.body(item), timeout=TIMEOUT).raise_for_status()
 
+    messages = (json.loads(line) for line in sys.stdin)
+    records = (message["record"] for message in messages if message["type"] == "RECORD")
     with tempfile.TemporaryDirectory(prefix="dlt-") as folder:
         pipeline = dlt.pipeline("bench", pipelines_dir=folder, destination=events)
-        pipeline.run(dlt.resource(_records, name="leads"))
-
-
-def _records() -> Iterator[dict[str, Any]]:
-    messages = (json.loads(line) for line in sys.stdin)
-    return (message["record"] for message in messages if message["type"] == "RECORD")
+        pipeline.run(dlt.resource(records, name="leads"))
 
 
 if __name__ == "__main__":

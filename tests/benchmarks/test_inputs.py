@@ -44,22 +44,22 @@ def test_a_row_of_one_person_lies_among_all_the_others() -> None:
 
 def test_one_record_is_marked_where_it_is_said() -> None:
     """The poisoned one is the third, and there is no other."""
-    marked = [record["serial"] for record in inputs.with_one_marked(5, at=3) if inputs.MARKER in record.values()]
+    records = inputs.leads(5, note=lambda serial: inputs.MARKER if serial == 3 else None)
 
-    assert marked == [3]
+    assert [record["serial"] for record in records if inputs.MARKER in record.values()] == [3]
 
 
 def test_the_schema_changes_after_so_many_records() -> None:
     """Each SCHEMA differs from the one before."""
-    lines = list(inputs.VARIANTS["changing"](2 * inputs.SCHEMA_EVERY + 1))
+    lines = list(inputs.messages(inputs.leads(21), schema_every=10))
     schemas = [line for line in lines if json.loads(line)["type"] == "SCHEMA"]
 
-    assert len(_records(lines)) == 2 * inputs.SCHEMA_EVERY + 1
+    assert len(_records(lines)) == 21
     assert len(set(schemas)) == 3
 
 
 def test_a_large_record_makes_an_event_that_the_api_takes() -> None:
     """A megabyte of text, and less than the API's mebibyte in all."""
-    (record,) = _records(list(inputs.VARIANTS["large"](1)))
+    (record,) = inputs.large(1)
 
     assert inputs.LARGE_BYTES < len(inputs.body(record)) < 2**20
