@@ -44,7 +44,8 @@ class Manners:
     token_status: int = 200
     token: Mapping[str, Any] = field(default_factory=lambda: {"access_token": TOKEN})
     status: int = 201
-    kind: str = "application/json"
+    before: bytes = b""
+    """What its answers to events begin with."""
 
 
 class Finished(Protocol):
@@ -65,20 +66,20 @@ class Echo(BaseHTTPRequestHandler):
         """Answer a token request or an event."""
         heard = self.rfile.read(int(self.headers["Content-Length"])) + self.headers["Authorization"].encode()
         if self.path != "/oauth2/token":
-            self._answer(self._manners.status, heard, kind=self._manners.kind)
+            self._answer(self._manners.status, self._manners.before + heard)
         elif self._manners.token_status == 200:
-            self._answer(200, json.dumps(self._manners.token).encode(), kind="application/json")
+            self._answer(200, json.dumps(self._manners.token).encode())
         else:
-            self._answer(self._manners.token_status, heard, kind="application/json")
+            self._answer(self._manners.token_status, heard)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
-    def _answer(self, status: int, body: bytes, *, kind: str) -> None:
+    def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status, f"{CANARY} {SECRET}")
         for name, value in {"Retry-After": CANARY, "Location": f"/{PERSON}", "Set-Cookie": f"a={TOKEN}"}.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -254,7 +255,8 @@ def answers() -> Iterator[Any]:
     """How a server that repeats all it hears ends a run, and what is said of it."""
     for status, code, said in (
         (400, 6, "status 400"),
-        (401, 3, "status 401"),
+        (401, 4, "status 401"),
+        (402, 4, "status 402"),
         (403, 3, "status 403"),
         (404, 3, "status 404"),
         (302, 3, "status 302"),
@@ -265,11 +267,11 @@ def answers() -> Iterator[Any]:
         (503, 4, "status 503"),
     ):
         yield pytest.param(Manners(status=status), code, said, id=str(status))
-    yield pytest.param(Manners(status=200, kind="text/html"), 3, "a web page", id="a-web-page")
-    for status, code, said in ((400, 3, "status 400"), (401, 3, "refused the credentials"), (500, 4, "status 500")):
+    yield pytest.param(Manners(status=200, before=b"<p>"), 3, "a web page", id="a-web-page")
+    for status, code, said in ((400, 4, "status 400"), (401, 4, "status 401"), (500, 4, "status 500")):
         yield pytest.param(Manners(token_status=status), code, said, id=f"token-{status}")
+    yield pytest.param(Manners(token={CANARY: SECRET}), 4, "without an access token", id="no-token")
     for name, token, said in (
-        ("no-token", {CANARY: SECRET}, "without an access token"),
         ("odd-token", {"access_token": f"{SECRET}\r\nX: y"}, "no header can carry"),
         ("odd-type", {"access_token": TOKEN, "token_type": SECRET}, "token_type"),
     ):

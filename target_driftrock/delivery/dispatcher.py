@@ -25,7 +25,7 @@ from target_driftrock.delivery.limiter import Limiter
 from target_driftrock.delivery.pending import Outlook, PendingEvent, Statistics
 from target_driftrock.delivery.renewal import Renewal
 from target_driftrock.delivery.silence import Silences
-from target_driftrock.delivery.verdict import CONFLICT, NOBODY_YET, Step, Witnesses, is_poisoned, judge
+from target_driftrock.delivery.verdict import CONFLICT, NOBODY_YET, VERDICTS, Step, Witnesses, is_poisoned, judge
 from target_driftrock.errors import (
     AnswersLost,
     ApiOutage,
@@ -100,7 +100,7 @@ class Dispatcher:
         self._intake = Intake(config=config, ledger=ledger, captures=self._captures, settle=self._settle)
         self._limiter = Limiter(config.max_concurrency, most_per_second=config.most_per_second)
         self._backoff: Backoff[PendingEvent] = Backoff()
-        self._renewal = Renewal()
+        self._renewal = Renewal(roll)
         self._silences = Silences(has_key=not tokens.is_renewable)
         self._patience = Patience(config.max_outage)
 
@@ -301,7 +301,7 @@ class Dispatcher:
         token = await self._tokens.token(refused=self._renewal.refused)
         began = await self._turn()
         self._note_try(pending)
-        self._renewal.use(token, now=began, roll=self._roll)
+        self._renewal.use(token, now=began)
         (reply,) = await self._transport.send([pending.event], token=token)
         self._note_reply(pending, reply, began)
         await self._follow(pending, reply, token, began)
@@ -340,6 +340,8 @@ class Dispatcher:
     async def _follow(self, pending: PendingEvent, reply: Reply, token: str, began: float) -> None:
         meaning = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
         self._note_witness(pending, reply, meaning)
+        if meaning.step in VERDICTS:
+            self._renewal.accept(token)
         match meaning.step:
             case Step.DELIVER:
                 await self._deliver(pending)
@@ -348,7 +350,7 @@ class Dispatcher:
             case Step.SETTLE_RIVAL:
                 await self._settle_rivals(pending)
             case Step.RENEW_TOKEN if self._tokens.is_renewable:
-                not_before = self._renewal.refuse(token, began=began, now=self._now(), roll=self._roll)
+                not_before = self._renewal.refuse(token, began=began, now=self._now())
                 await self._retry(pending, reply, meaning, not_before)
             case _:
                 await self._retry(pending, reply, meaning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,32 +13,46 @@ SHORTEST, SPREAD = 1.0, 4.0
 
 
 class Renewal:
-    """Judges tokens, never events.
+    """Judges tokens, never events. `roll` is uniform in [0, 1); moments are the caller's seconds.
 
     A token may be good only half a second after it was given, or at nine nodes of ten; and another pipeline's token
-    may end ours. So a young one is tried again before another is asked for, and those are asked for with a distance.
+    may end ours. So a new one that was never accepted is tried again before another is asked for, and those are asked
+    for with a distance.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, roll: Callable[[], float]) -> None:
+        self._roll = roll
         self.refused: str | None = None
         """The token in whose place another is wanted."""
+        self._refused_at = -math.inf
+        self._next_at = -math.inf
         self._token: str | None = None
-        self._due = 0.0
-        self._refused_at = 0.0
+        self._was_accepted = False
+        self._old_at = 0.0
 
-    def use(self, token: str, *, now: float, roll: Callable[[], float]) -> None:
-        """A request goes out with this token. `roll` is uniform in [0, 1)."""
+    def use(self, token: str, *, now: float) -> None:
+        """A request goes out with this token."""
         if token != self._token:
             self._token = token
-            self._due = now + SHORTEST + SPREAD * roll()
+            self._was_accepted = False
+            self._old_at = now + self._wait()
 
-    def refuse(self, token: str, *, began: float, now: float, roll: Callable[[], float]) -> float:
+    def accept(self, token: str) -> None:
+        """A verdict came for a request with it."""
+        if not self._was_accepted and token == self._token:
+            self._was_accepted = True
+
+    def refuse(self, token: str, *, began: float, now: float) -> float:
         """A 401 came for this token, of a request that `began` then: when its event may be tried again."""
         if token != self._token or (token == self.refused and began <= self._refused_at):
             return now  # there is another meanwhile, or will be
-        if now < self._due:
-            return self._due
+        due = self._next_at if self._was_accepted else max(self._next_at, self._old_at)
+        if now < due:
+            return due
         self.refused = token
         self._refused_at = now
-        self._due = now + SHORTEST + SPREAD * roll()  # the endpoint may give the same one once more
+        self._next_at = now + self._wait()
         return now
+
+    def _wait(self) -> float:
+        return SHORTEST + SPREAD * self._roll()

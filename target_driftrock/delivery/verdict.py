@@ -28,6 +28,10 @@ class Step(enum.Enum):
     THROTTLE = "too many requests: tried again, and everyone slows down"
 
 
+VERDICTS = frozenset({Step.DELIVER, Step.REFUSE, Step.REFUSE_SETUP, Step.SETTLE_RIVAL})
+"""Said by the API itself, so with a token that it accepts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a reply says of its event, and of others."""

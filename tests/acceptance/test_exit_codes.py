@@ -69,7 +69,7 @@ CASES = {
         told="check the source_id",
         faults={"refuse_sources": ["capture-1"], "refuse_status": 404},
     ),
-    "a-web-page-for-an-api": Case(code=3, told="not Driftrock's API", faults={"html": True}),
+    "a-web-page-for-an-api": Case(code=3, told="a web page with status 200", faults={"html": True}),
     "an-api-that-is-down": Case(
         code=4, told="max_outage_seconds", faults={"down": True}, changes={"max_outage_seconds": 0.3}
     ),
