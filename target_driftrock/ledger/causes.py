@@ -24,9 +24,11 @@ def cause(error: SQLAlchemyError, options: Mapping[str, str]) -> Cause:
     """Why a server refuses. `options` are those of its URL."""
     original = error.orig if isinstance(error, DBAPIError) else None
     code = getattr(original, "sqlstate", None)
+    text = str(original or "")
+    if _BY_STATEMENT in text:
+        return _LENDING
     if code is not None:
         return _by_code(str(code))
-    text = str(original or "")
     for pattern, what in _TEXTS:
         if (found := pattern.search(text)) is not None:
             return Cause(
@@ -76,21 +78,28 @@ _NOT_TAKEN = _setting("the URL sets what the server does not take: mend its opti
 _NO_ENTRY = _setting("the server's pg_hba.conf does not let this user in from here: have a line added to it")
 _TOO_MANY = _passing("too many connections to the server: end some, or have it allow more")
 _NOT_READY = _passing("the server is starting up, shutting down or recovering")
-_READ_ONLY = _passing(
+READ_ONLY = _passing(
     "the server is read-only, perhaps a standby: name the primary, or several hosts and target_session_attrs=read-write"
 )
 _LOST = _passing("the connection was lost")
 _RIGHTS = _setting(
-    "the URL's user has no right to use what lies there: grant it USAGE on the schema, and SELECT, INSERT, UPDATE and "
-    "DELETE on its tables, or name another schema"
+    "the URL's user has no right to use what lies there: grant it USAGE on the schema and on its sequence, and "
+    "SELECT, INSERT, UPDATE and DELETE on its tables, or name another schema"
 )
+
+_BY_STATEMENT = "not allowed in statement pooling mode"
+_LENDING = _setting(
+    "it is reached through a pooler that lends its sessions for a statement, and takes no transactions: name the "
+    "server's own port, or a pool in session mode"
+)
+"""A pooler has one code for all that it refuses."""
 
 _CODES: Mapping[str, Cause] = {
     "28000": _NO_ENTRY,
     "28P01": _PASSWORD,
     "3D000": _DATABASE,
     "42501": _RIGHTS,
-    "25006": _READ_ONLY,
+    "25006": READ_ONLY,
     "53100": _passing("the server's disk is full"),
     "53200": _passing("the server is out of memory"),
     "53300": _TOO_MANY,
@@ -175,7 +184,7 @@ _TEXTS = [
         ),
         (r"too many (clients|connections)|remaining connection slots|no more connections allowed", _TOO_MANY),
         (r"the database system is", _NOT_READY),
-        (r"read-only|hot standby", _READ_ONLY),
+        (r"read-only|hot standby", READ_ONLY),
         (r"SSL error|SSL SYSCALL", _passing("no TLS connection to {address}")),
         (r"Connection refused", _passing("connection refused at {address}: check that the server runs there")),
         (r"No such file or directory", _passing("no server has a socket at {address}: check that it runs there")),

@@ -10,20 +10,24 @@ from target_driftrock.ledger.database import opening
 from target_driftrock.ledger.location import parse_location
 
 if TYPE_CHECKING:
-    from target_driftrock.ledger.database import Database
+    from contextlib import AbstractContextManager
+
+    from target_driftrock.ledger.database import Ask, Database
 
 
-def doubts(location: str) -> list[str]:
+def doubts(location: str, *, may_make: bool = True) -> list[str]:
     """What a person should know of the ledger at a location before a run relies on it, a sentence each.
 
     Raises:
-        SettingsInvalid: No run could keep its ledger there.
+        SettingsInvalid: No run could keep its ledger there, or there is none and no run may make it.
         LedgerUnavailable: It cannot be reached at present.
     """
     database = parse_location(location)
-    found = database.inspect()
-    tables.judge_version(_version(database))
-    return found
+    found = _version(database, database.inspect())
+    tables.judge_version(found)
+    if not may_make:
+        _judge_existence(database, found)
+    return database.warnings()
 
 
 def judge_existence(database: Database) -> None:
@@ -33,12 +37,16 @@ def judge_existence(database: Database) -> None:
         SettingsInvalid: There is none, or the database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    if _version(database) is None:
+    _judge_existence(database, _version(database, database.look()))
+
+
+def _judge_existence(database: Database, version: int | None) -> None:
+    if version is None:
         raise SettingsInvalid([_NONE_THERE.format(name=database.name)])
 
 
-def _version(database: Database) -> int | None:
-    with opening(database), database.look() as ask:
+def _version(database: Database, looked_at: AbstractContextManager[Ask | None]) -> int | None:
+    with opening(database), looked_at as ask:
         return None if ask is None else ask(tables.version)
 
 

@@ -61,22 +61,22 @@ class SQLite:
 
     def warnings(self) -> list[str]:
         kind = network_file_system(self.path)
-        return [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
-
-    def inspect(self) -> list[str]:
-        with self._reaching():
-            nearest = next(each for each in (self.path, *self.path.parents) if each.exists())
-            if not nearest.is_dir():
-                raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
-            if not os.access(nearest, os.W_OK | os.X_OK):
-                raise PermissionError
-        return self.warnings()
+        found = [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
+        if any(map(_is_anothers, (self.path, *self._files()))):
+            found.append(_ANOTHERS.format(name=self.name))
+        return found
 
     @contextmanager
     def look(self) -> Iterator[Ask | None]:
         with self._reaching():
             is_there = self.file.is_file()
         yield _Looker(self.file).ask if is_there else None
+
+    @contextmanager
+    def inspect(self) -> Iterator[Ask | None]:
+        self._judge()
+        with self.look() as ask:
+            yield ask
 
     def is_held(self, _: sa.Connection, *, by: str) -> bool:
         try:
@@ -157,13 +157,29 @@ class SQLite:
         return connection
 
     def _make_directory(self) -> None:
+        self._judge()
         with self._reaching():
-            if self.path.exists() and not self.path.is_dir():
-                raise SettingsInvalid([_A_FILE])
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.file.touch(mode=0o600)  # SQLite gives its other files the same mode
-            if self.file.stat().st_mode & 0o077:
+            if self.file.stat().st_mode & 0o077 and not _is_anothers(self.file):
                 self.file.chmod(0o600)  # it was copied here
+
+    def _judge(self) -> None:
+        """Raises `SettingsInvalid` where this user cannot write here, whoever made what is there."""
+        with self._reaching():
+            nearest = next(each for each in (self.path, *self.path.parents) if each.exists())
+            if not nearest.is_dir():
+                raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
+            _judge_writable(nearest, os.W_OK | os.X_OK)
+            for file in self._files():
+                if not file.is_file():
+                    raise SettingsInvalid([f"ledger: {file.name} in {self.name} must be a file: name another ledger."])
+                _judge_writable(file, os.R_OK | os.W_OK)
+
+    def _files(self) -> list[Path]:
+        """Those that are there."""
+        names = (FILE, f"{FILE}-wal", f"{FILE}-shm", _LOCK)
+        return [file for name in names if os.path.lexists(file := self.path / name)]
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -173,6 +189,8 @@ class SQLite:
         except PermissionError:
             raise SettingsInvalid([f"ledger: {self.name} cannot be written by this user: name another."]) from None
         except OSError as error:
+            if error.errno == errno.EROFS:
+                raise SettingsInvalid([_READ_ONLY.format(name=self.name)]) from None
             if error.errno == errno.ENAMETOOLONG:
                 raise SettingsInvalid(["ledger is too long for the name of a directory: name another."]) from None
             raise unavailable(self, os.strerror(error.errno or 0)) from None
@@ -187,9 +205,32 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")  # the driver's own comes late, and lets a table be half made
 
 
+def _judge_writable(path: Path, how: int) -> None:
+    """Raises what writing there would raise."""
+    if os.access(path, how):
+        return
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, "")
+    raise PermissionError
+
+
+def _is_anothers(path: Path) -> bool:
+    """Whether it is there, and another user says who may read it."""
+    try:
+        return os.geteuid() not in {0, path.stat().st_uid}
+    except OSError:
+        return False
+
+
 _private = partial(os.open, mode=0o600)
 
-_A_FILE = "ledger must be a directory, and is a file: name the directory that it lies in."
+_READ_ONLY = (
+    "ledger: {name} lies on a file system that is mounted read-only: have it mounted to be written to, or name another."
+)
+_ANOTHERS = (
+    "The ledger in {name} belongs to another user, who says who may read it, personal data included, and so does this "
+    "run not: give directory and files to the user of this run, or see to it that nobody else is in their group."
+)
 _NO_LEDGER = "check the setting, that what lies there is a ledger or nothing yet, and the rights of this user"
 _NO_LEDGER_CODES = frozenset({"SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM"})
 _STILL_HELD = (
