@@ -53,8 +53,8 @@ class SQLite:
         """See `Database.cause`: by the name of SQLite's result code."""
         original = error.orig if isinstance(error, DBAPIError) else None
         code = getattr(original, "sqlite_errorname", None)
-        if code in _NO_LEDGER_CODES:
-            return Cause(text=f"{code}: {_NO_LEDGER}", is_of_the_setting=True)
+        if code is not None and (what := _FOR_A_PERSON.get("_".join(code.split("_")[:2]))) is not None:
+            return Cause(text=f"{code}: {what}", is_of_the_setting=True)
         return Cause(text=code or type(original or error).__name__)
 
     # Looked at.
@@ -232,7 +232,16 @@ _ANOTHERS = (
     "run not: give directory and files to the user of this run, or see to it that nobody else is in their group."
 )
 _NO_LEDGER = "check the setting, that what lies there is a ledger or nothing yet, and the rights of this user"
-_NO_LEDGER_CODES = frozenset({"SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM"})
+_DAMAGED = "the file is damaged: put a backup of the whole directory in its place, or name another ledger"
+_FOR_A_PERSON = {
+    "SQLITE_AUTH": _NO_LEDGER,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_ERROR": _NO_LEDGER,  # no such table, no such column
+    "SQLITE_NOTADB": _NO_LEDGER,
+    "SQLITE_PERM": _NO_LEDGER,
+    "SQLITE_READONLY": "the file or its directory is read-only: have it made writable, or name another ledger",
+}
+"""By the first words of SQLite's codes: what no waiting mends."""
 _STILL_HELD = (
     "The rows are erased, but the ledger's files may hold their bytes until they are written anew, which cannot be "
     "done at present ({cause}): mend that, and run this again."

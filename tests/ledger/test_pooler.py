@@ -18,7 +18,7 @@ from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.postgres import is_shared
 from target_driftrock.ledger.reading import reading
-from tests.contract.places import SERVER, new_schema, opened, server
+from tests.contract.places import SERVER, new_schema, opened
 from tests.delivery.examples import API
 from tests.waiting import until
 
@@ -120,15 +120,15 @@ def test_a_pooler_is_refused_when_it_lends_sessions_for_a_transaction(
     in_turn: bool,  # noqa: FBT001
 ) -> None:
     """Nobody waits; the way out is named; and the pool's other clients find what was set there before."""
-    with server(), pooler("transaction", tmp_path, in_turn=in_turn) as location:
-        before = others(location, 2)
+    with new_schema() as direct, pooler("transaction", tmp_path, in_turn=in_turn) as through:
+        before = others(through, 2)
 
         with pytest.raises(SettingsInvalid) as refused:
-            look(location)
+            look(direct.replace(SERVER, through))
 
         assert "pooler" in str(refused.value)
         assert "the server's own port" in str(refused.value)
-        assert others(location, 3) == [before[0]] * 3
+        assert others(through, 3) == [before[0]] * 3
 
 
 @pytest.mark.postgres
@@ -137,15 +137,15 @@ def test_a_pooler_is_refused_when_it_lends_sessions_for_a_statement(
     tmp_path: Path, look: Callable[[str], object]
 ) -> None:
     """In the same words: it takes no transaction at all."""
-    with server(), pooler("statement", tmp_path) as location:
-        before = others(location, 1)
+    with new_schema() as direct, pooler("statement", tmp_path) as through:
+        before = others(through, 1)
 
         with pytest.raises(SettingsInvalid) as refused:
-            look(location)
+            look(direct.replace(SERVER, through))
 
         assert "pooler" in str(refused.value)
         assert "the server's own port" in str(refused.value)
-        assert others(location, 1) == before
+        assert others(through, 1) == before
 
 
 @pytest.mark.postgres
