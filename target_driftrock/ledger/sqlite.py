@@ -171,6 +171,7 @@ class SQLite:
             if not nearest.is_dir():
                 raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
             _judge_writable(nearest, os.W_OK | os.X_OK)
+            _judge_space(nearest)
             for file in self._files():
                 if not file.is_file():
                     raise SettingsInvalid([f"ledger: {file.name} in {self.name} must be a file: name another ledger."])
@@ -212,6 +213,13 @@ def _judge_writable(path: Path, how: int) -> None:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, "")
     raise PermissionError
+
+
+def _judge_space(path: Path) -> None:
+    """Raises what writing there would raise. Some file systems do not say how large they are."""
+    device = os.statvfs(path)
+    if device.f_blocks and not (device.f_bavail if os.geteuid() else device.f_bfree):
+        raise OSError(errno.ENOSPC, "")
 
 
 def _is_anothers(path: Path) -> bool:
@@ -311,6 +319,8 @@ def read_folder(text: str) -> Path:
     Raises:
         SettingsInvalid: It is no name of a directory. It is not shown: a password may stand in what was meant.
     """
+    if _QUOTED.search(text):
+        raise SettingsInvalid([_IN_QUOTES])
     if _VARIABLE.search(text):
         raise SettingsInvalid([_UNEXPANDED])
     if _MEANT_FOR_A_SERVER.search(text):
@@ -321,11 +331,14 @@ def read_folder(text: str) -> Path:
     return Path(expanded).absolute()
 
 
-_VARIABLE = re.compile(r"\$(\w|\{|\()")
+_QUOTED = re.compile(r"""^(["']).*\1$""")
+_VARIABLE = re.compile(r"\$(\w|\{|\()|\{\{")
 _MEANT_FOR_A_SERVER = re.compile(
     r"""
     ^[a-z][a-z0-9+.-]*:      # a scheme: postgresql:name, sqlite:name
-    | ^[^/]*:[^/]*@ | ^//    # user:password@host, and a URL's rest
+    | ^//                    # a URL's rest
+    | ^[^/.~].*:.*@          # user:password@host
+    | ^[^/.~][^/]*@.*:[0-9]  # user@host:port
     | (^|\s)(host(addr)?|port|dbname|user|password|passfile|service|sslmode|options)\s*=  # libpq's keywords
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -335,8 +348,9 @@ _NO_NAME = (
     "nor a PostgreSQL URL, which looks like postgresql://user@host/name: write one of the two."
 )
 _UNEXPANDED = (
-    "ledger has a variable ($) in it, which nobody expands here: write the path out, or have a shell or Meltano do it."
+    "ledger has a variable ($ or {{) in it, which nobody expands here: write the path out, or have a shell or Meltano do it."
 )
+_IN_QUOTES = "ledger stands in quotes, which would be a part of its name: take them away."
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
 
 

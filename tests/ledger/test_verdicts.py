@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from psycopg import sql
 from target_driftrock.errors import LedgerUnavailable, RunStopped, SettingsInvalid
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.interface import Intent, Standing
 from tests.contract.places import SERVER, opened
-from tests.delivery.examples import API
+from tests.contract.recalling import standings
+from tests.delivery.examples import API, event
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.trial import NotPlayed
 from tests.ledger.test_causes import role, said
+from tests.ledger.test_lock import on_look
 from tests.program import ROOT, finished
 from tests.stage import logged
 from tests.waiting import until
@@ -40,6 +43,11 @@ def run(location: str) -> list[str]:
     assert ledger is not None
     ledger.close()
     return [line.removeprefix("WARNING ") for line in lines if line.startswith("WARNING ")]
+
+
+def begin(location: str) -> None:
+    """A run that waits for nothing."""
+    open_ledger(location, api=API, wait=0, is_stopped=lambda: False)
 
 
 def fault_of_both(location: str) -> str:
@@ -130,25 +138,37 @@ def own_server() -> Iterator[Cluster]:
 
 @pytest.mark.postgres
 def test_a_server_is_waited_for_when_it_is_in_recovery() -> None:
-    """A standby may become the primary: no setting is wrong. Whether it has a ledger already, or not."""
+    """A standby may become the primary: no setting is wrong, and `check` says the same."""
     with own_server() as own:
-        for has_ledger in (False, True):
-            (own.folder / "data" / "standby.signal").touch()
-            own.stop("fast")
+        own.demote()
+        assert "the server is read-only, perhaps a standby" in said(own.url, LedgerUnavailable, by=[begin, doubts])
+
+        ledger = open_ledger(own.url, api=API, wait=LONG, is_stopped=on_look(3, own.promote))
+
+        assert ledger is not None
+        ledger.close()
+        own.demote()
+        assert "the server is read-only, perhaps a standby" in said(own.url, LedgerUnavailable, by=[begin, doubts])
+
+
+@pytest.mark.postgres
+def test_a_run_goes_on_when_its_server_is_back_before_it_has_begun() -> None:
+    """Once it has begun, it ends: another run may have the lock by then."""
+    with own_server() as own:
+        own.stop("immediate")
+        ledger = open_ledger(own.url, api=API, wait=LONG, is_stopped=on_look(3, own.start))
+        assert ledger is not None
+        with closing(ledger):
+            ledger.commit([Intent(event(1))])
+            own.stop("immediate")
             own.start()
 
-            with pytest.raises(LedgerUnavailable) as looked_at:
-                doubts(own.url)
-            with pytest.raises(LedgerUnavailable) as begun:
-                open_ledger(own.url, api=API, wait=0, is_stopped=lambda: False)
+            for _ in range(2):
+                with pytest.raises(LedgerUnavailable, match="connection was lost|ended the session|has crashed"):
+                    ledger.commit([Intent(event(2))])
 
-            assert str(looked_at.value) == str(begun.value)
-            assert "the server is read-only, perhaps a standby" in str(begun.value)
-            (own.folder / "data" / "standby.signal").unlink()
-            own.stop("fast")
-            own.start()
-            with opened(own.url) as ledger:
-                assert ledger.is_new is not has_ledger
+        with opened(own.url) as following:
+            assert standings(following, event(1), event(2)) == [Standing.INTENDED, None]
 
 
 # SQLite.
@@ -206,6 +226,16 @@ os.setuid(1234)
 tell(sys.argv[1])
 """
 """As a container is started with a group of the volume."""
+FULL = """
+import subprocess, sys
+from pathlib import Path
+from tests.ledger.test_verdicts import begin, tell
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", sys.argv[2]], check=True)
+try:
+    Path(sys.argv[2], "filling").write_bytes(b"x" * 100_000)
+except OSError:
+    tell(sys.argv[1], by_run=begin)
+"""
 READ_ONLY_MOUNT = """
 import subprocess, sys
 from tests.ledger.test_verdicts import tell
@@ -215,9 +245,12 @@ tell(sys.argv[1])
 """
 
 
-def tell(location: str) -> None:
+ON_OWN_MOUNTS = ("unshare", "--mount")
+
+
+def tell(location: str, *, by_run: Callable[[str], object] = run) -> None:
     """Print what a run and `check` say."""
-    for look in (run, doubts):
+    for look in (by_run, doubts):
         try:
             told = ["used", look(location)]
         except RunStopped as stop:
@@ -229,6 +262,8 @@ def told_by_both(code: str, *arguments: str, command: Sequence[str] = ()) -> lis
     """How it went, and the text, in which they must agree."""
     if os.geteuid() != 0:
         pytest.skip("only root may become another user, or mount")
+    if command and subprocess.run([*command, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this container may not mount")
     done = finished(*arguments, folder=ROOT, command=[*command, sys.executable, "-c", code])
     assert done.code == 0, done.err
     by_run, by_check = map(json.loads, done.out.splitlines())
@@ -291,11 +326,15 @@ def test_a_ledger_is_a_setting_to_mend_when_the_user_cannot_write_it(ledger: Pat
 @pytest.mark.parametrize("name", ["ledger", "ledger/to/be/made"], ids=["known", "new"])
 def test_a_ledger_is_a_setting_to_mend_when_its_file_system_is_read_only(ledger: Path, name: str) -> None:
     """Root, too, cannot write there."""
-    if shutil.which("unshare") is None:
-        pytest.skip("no unshare on this machine")
-    place = ledger.parent / name
-
-    how, text = told_by_both(READ_ONLY_MOUNT, str(place), str(ledger.parent), command=["unshare", "--mount"])
+    how, text = told_by_both(READ_ONLY_MOUNT, str(ledger.parent / name), str(ledger.parent), command=ON_OWN_MOUNTS)
 
     assert how == "SettingsInvalid"
     assert "mounted read-only" in text
+
+
+def test_a_ledger_is_waited_for_when_its_device_is_full(ledger: Path) -> None:
+    """Somebody may make room."""
+    how, text = told_by_both(FULL, str(ledger.parent / "new"), str(ledger.parent), command=ON_OWN_MOUNTS)
+
+    assert how == "LedgerUnavailable"
+    assert "No space left on device" in text
