@@ -231,7 +231,6 @@ _NO_RIGHTS = {
 }
 
 
-
 # A pooler in transaction mode gives the server's process to whoever begins a transaction next.
 
 
@@ -267,8 +266,8 @@ def is_shared(ours: Sequence[int], theirs: Sequence[int]) -> bool:
 
 _TRIES = 3
 _POOLED = (
-    "ledger: {name} is reached through a pooler that lends its sessions for a transaction or a statement, where no lock "
-    "lasts, so two runs could send the same events: name the server's own port, or a pool in session mode."
+    "ledger: {name} is reached through a pooler that lends its sessions for a transaction or a statement, where no "
+    "lock lasts, so two runs could send the same events: name the server's own port, or a pool in session mode."
 )
 _OTHER_ENCODING = (
     "ledger: {name} cannot be used: its database has another encoding than UTF8, so not every record could be kept "

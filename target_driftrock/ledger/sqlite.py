@@ -348,7 +348,8 @@ _NO_NAME = (
     "nor a PostgreSQL URL, which looks like postgresql://user@host/name: write one of the two."
 )
 _UNEXPANDED = (
-    "ledger has a variable ($ or {{) in it, which nobody expands here: write the path out, or have a shell or Meltano do it."
+    "ledger has a variable ($ or {{) in it, which nobody expands here: write the path out, or have a shell or Meltano "
+    "do it."
 )
 _IN_QUOTES = "ledger stands in quotes, which would be a part of its name: take them away."
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."

@@ -69,11 +69,10 @@ def test_a_database_is_a_setting_to_mend_when_it_cannot_keep_every_sign(encoding
         assert "ENCODING 'UTF8'" in said_by_all(location, SettingsInvalid)
 
 
-@pytest.mark.parametrize("half", ["\ud83c", "\udc80"])
-def test_a_run_stops_as_by_its_ledger_when_a_text_cannot_be_encoded(location: str, half: str) -> None:
+def test_a_run_stops_as_by_its_ledger_when_a_text_cannot_be_encoded(location: str) -> None:
     """It is no defect of the program's, and nothing of the text is shown."""
     database = parse_location(location)
-    question = sa.select(sa.literal(f"canary {half}"))
+    question = sa.select(sa.literal("canary \ud83c"))
     with closing(database.connect()) as connection, pytest.raises(LedgerUnavailable) as failed, guarded(database):
         connection.execute(question)
 

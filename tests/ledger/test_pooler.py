@@ -1,4 +1,4 @@
-"""A pooler that lends its sessions for a transaction breaks every lock: it is found out before anything is set there."""
+"""A pooler that lends sessions for a transaction breaks every lock: it is found out before anything is set there."""
 
 from __future__ import annotations
 

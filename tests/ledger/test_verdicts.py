@@ -164,7 +164,7 @@ def test_a_run_goes_on_when_its_server_is_back_before_it_has_begun() -> None:
             own.start()
 
             for _ in range(2):
-                with pytest.raises(LedgerUnavailable, match="connection was lost|ended the session|has crashed"):
+                with pytest.raises(LedgerUnavailable, match=r"connection was lost|ended the session|has crashed"):
                     ledger.commit([Intent(event(2))])
 
         with opened(own.url) as following:
