@@ -24,17 +24,17 @@ def cause(error: SQLAlchemyError, options: Mapping[str, str]) -> Cause:
     """Why a server refuses. `options` are those of its URL."""
     original = error.orig if isinstance(error, DBAPIError) else None
     code = getattr(original, "sqlstate", None)
-    text = str(original or "")
-    if _BY_STATEMENT in text:
-        return _LENDING
-    if code is not None:
+    if code is not None and code != _OF_POOLERS:
         return _by_code(str(code))
+    text = str(original or "")
     for pattern, what in _TEXTS:
         if (found := pattern.search(text)) is not None:
             return Cause(
                 text=what.text.format(address=_address(original, options), option=_option(found)),
                 is_of_the_setting=what.is_of_the_setting,
             )
+    if code is not None:
+        return _by_code(str(code))
     is_of_the_url = isinstance(error, ProgrammingError)  # the driver has not asked the server yet
     return Cause(text=type(original or error).__name__, is_of_the_setting=is_of_the_url)
 
@@ -87,12 +87,8 @@ _RIGHTS = _setting(
     "SELECT, INSERT, UPDATE and DELETE on its tables, or name another schema"
 )
 
-_BY_STATEMENT = "not allowed in statement pooling mode"
-_LENDING = _setting(
-    "it is reached through a pooler that lends its sessions for a statement, and takes no transactions: name the "
-    "server's own port, or a pool in session mode"
-)
-"""A pooler has one code for all that it refuses."""
+_OF_POOLERS = "08P01"
+"""They have one code for all that they refuse: the text says what."""
 
 _CODES: Mapping[str, Cause] = {
     "28000": _NO_ENTRY,
@@ -177,7 +173,18 @@ _TEXTS = [
             _setting("target_session_attrs asks for a standby, and a ledger is written to: take it out of the URL"),
         ),
         (r"failed: Permission denied", _setting("this user has no right to use the socket at {address}")),
+        (
+            r"statement pooling mode",
+            _setting(
+                "it is reached through a pooler that lends its sessions for a statement, and takes no transactions: "
+                "name the server's own port, or a pool in session mode"
+            ),
+        ),
         # What may pass.
+        (
+            r"query_wait_timeout",
+            _passing("the pooler has no session free, and a run needs two as it begins: give it a larger pool"),
+        ),
         (
             r"failed to resolve host|could not translate host name",
             _passing("no machine is known by the name in {address}"),

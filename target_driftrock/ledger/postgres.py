@@ -213,8 +213,8 @@ _LACKING = sa.text(
 )
 _NO_RIGHTS = {
     "writing": (
-        "ledger: the URL's user may not write: default_transaction_read_only is on for it, its database or the "
-        "server, as some are set when their disk is full. Have it set to off, or name another user."
+        "ledger: the URL's user may not write: default_transaction_read_only is on for it, its database, the "
+        "server (some set it when their disk is full) or in the URL. Have it set to off, or name another user."
     ),
     "schema": (
         "ledger: the URL's user may not make the schema {schema}: grant it CREATE on the database, have the schema "
@@ -239,12 +239,12 @@ def _lends(connection: Any, asked: Mapping[str, Any]) -> bool:
 
     The server itself names the process that serves, as soon as one connects. A pooler makes a number up.
     """
-    ours = [_process(connection) for _ in range(_TRIES)]
-    if set(ours) == {connection.info.backend_pid}:
+    ours, theirs = [_process(connection)], []
+    if ours == [connection.info.backend_pid]:
         return False
-    theirs = []
     with type(connection).connect(**asked) as another:
         for _ in range(_TRIES):
+            ours.append(_process(connection))  # once more, since a pool may lend its sessions in turn
             theirs.append(_process(another, is_over=False))
             ours.append(_process(connection))
             another.rollback()

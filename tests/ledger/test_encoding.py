@@ -25,12 +25,19 @@ REASON = "Größe 見込み客 🎈"
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        pytest.param("PGCLIENTENCODING", "LATIN1", id="latin"),
+        pytest.param("PGCLIENTENCODING", "SQL_ASCII", id="none"),
+        pytest.param("PGOPTIONS", "-c client_encoding=LATIN1", id="options"),
+    ],
+)
 def test_every_sign_is_kept_when_the_environment_names_another_encoding(
-    monkeypatch: pytest.MonkeyPatch, encoding: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     """As other programs on the machine may want it."""
-    monkeypatch.setenv("PGCLIENTENCODING", encoding)
+    monkeypatch.setenv(variable, value)
     with new_schema() as location:
         with opened(location) as ledger:
             ledger.commit([Concluded(part=invalid_part(1), outcome=Invalid(reason=REASON))])

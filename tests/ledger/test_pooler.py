@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from target_driftrock.errors import SettingsInvalid
+from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.postgres import is_shared
@@ -31,6 +31,8 @@ listen_port = {port}
 auth_type = any
 pool_mode = {mode}
 server_round_robin = {in_turn}
+default_pool_size = {sessions}
+query_wait_timeout = 1
 unix_socket_dir =
 user = nobody
 """
@@ -56,8 +58,8 @@ def test_sessions_are_shared_when_a_process_serves_two_of_them(
 
 
 @contextmanager
-def pooler(mode: str, directory: Path, *, in_turn: bool = False) -> Iterator[str]:
-    """The URL of one. It lends the session that came back last, or each `in_turn`."""
+def pooler(mode: str, directory: Path, *, in_turn: bool = False, sessions: int = 20) -> Iterator[str]:
+    """The URL of one with so many sessions. It lends the one that came back last, or each `in_turn`."""
     program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/bin")
     if program is None:
         if os.environ.get("TARGET_DRIFTROCK_TEST_REQUIRE_PGBOUNCER") == "1":
@@ -67,7 +69,7 @@ def pooler(mode: str, directory: Path, *, in_turn: bool = False) -> Iterator[str
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     setup = directory / "pgbouncer.ini"
-    setup.write_text(SETUP.format(port=port, mode=mode, in_turn=int(in_turn)))
+    setup.write_text(SETUP.format(port=port, mode=mode, in_turn=int(in_turn), sessions=sessions))
     process = subprocess.Popen([program, "--quiet", str(setup)], stderr=subprocess.DEVNULL)
     try:
         until(lambda: _answers(port))
@@ -150,10 +152,21 @@ def test_a_pooler_is_refused_when_it_lends_sessions_for_a_statement(
 
 @pytest.mark.postgres
 def test_a_pooler_serves_a_run_when_it_is_in_session_mode(tmp_path: Path) -> None:
-    """It is as good as the server itself."""
+    """It is as good as the server itself, and takes back what was set."""
     with new_schema() as direct, pooler("session", tmp_path) as through:
+        before = others(through, 1)
         location = direct.replace(SERVER, through)
 
         assert doubts(location) == []
         with opened(location) as ledger:
             assert ledger.is_new
+        assert others(through, 3) == before * 3
+
+
+@pytest.mark.postgres
+def test_a_pooler_is_waited_for_when_it_has_no_session_free(tmp_path: Path) -> None:
+    """What it is cannot be told by one session alone."""
+    with new_schema() as direct, pooler("session", tmp_path, sessions=1) as through:
+        with pytest.raises(LedgerUnavailable, match="pooler has no session free"):
+            _run(direct.replace(SERVER, through))
+        assert others(through, 1) == others(SERVER, 1)
