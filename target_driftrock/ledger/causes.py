@@ -106,7 +106,12 @@ _CODES: Mapping[str, Cause] = {
     "57P03": _NOT_READY,
     "57P05": _passing("the server ended the session"),
 }
-_CLASSES: Mapping[str, Cause] = {"08": _LOST}
+_CLASSES: Mapping[str, Cause] = {
+    "08": _LOST,
+    "42": _setting(
+        "what lies there is no ledger, or not a whole one: put a backup in its place, or name another schema"
+    ),
+}
 """By the first two characters of an SQLSTATE."""
 
 

@@ -23,10 +23,9 @@ def doubts(location: str, *, may_make: bool = True) -> list[str]:
         LedgerUnavailable: It cannot be reached at present.
     """
     database = parse_location(location)
-    found = _version(database, database.inspect())
-    tables.judge_version(found)
-    if not may_make:
-        _judge_existence(database, found)
+    is_there = _is_there(database, database.inspect())
+    if not (is_there or may_make):
+        raise _missing(database)
     return database.warnings()
 
 
@@ -37,17 +36,17 @@ def judge_existence(database: Database) -> None:
         SettingsInvalid: There is none, or the database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    _judge_existence(database, _version(database, database.look()))
+    if not _is_there(database, database.look()):
+        raise _missing(database)
 
 
-def _judge_existence(database: Database, version: int | None) -> None:
-    if version is None:
-        raise SettingsInvalid([_NONE_THERE.format(name=database.name)])
-
-
-def _version(database: Database, looked_at: AbstractContextManager[Ask | None]) -> int | None:
+def _is_there(database: Database, looked_at: AbstractContextManager[Ask | None]) -> bool:
     with opening(database), looked_at as ask:
-        return None if ask is None else ask(tables.version)
+        return ask is not None and ask(tables.is_there)
+
+
+def _missing(database: Database) -> SettingsInvalid:
+    return SettingsInvalid([_NONE_THERE.format(name=database.name)])
 
 
 _NONE_THERE = (

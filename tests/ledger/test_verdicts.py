@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from psycopg import sql
 
 from target_driftrock.errors import LedgerUnavailable, RunStopped, SettingsInvalid
@@ -28,6 +28,7 @@ from tests.faults.cluster import Cluster, cluster
 from tests.faults.trial import NotPlayed
 from tests.ledger.test_causes import role, said
 from tests.ledger.test_lock import on_look
+from tests.ledger.rows import alter
 from tests.program import ROOT, finished
 from tests.stage import logged
 from tests.waiting import until
@@ -171,6 +172,25 @@ def test_a_run_goes_on_when_its_server_is_back_before_it_has_begun() -> None:
             assert standings(following, event(1), event(2)) == [Standing.INTENDED, None]
 
 
+NO_LEDGER = {
+    "another program's table": ["DROP TABLE facts", "CREATE TABLE facts (other TEXT)"],
+    "no version": ["DELETE FROM facts WHERE name = 'version'"],
+    "an odd version": ["UPDATE facts SET value = 'x' WHERE name = 'version'"],
+    "no salt": ["DELETE FROM facts WHERE name = 'salt'"],
+    "a table less": ["DROP TABLE unknown"],
+    "another table": ["DROP TABLE unknown", "CREATE TABLE unknown (other TEXT)"],
+}
+
+
+@pytest.mark.parametrize("statements", NO_LEDGER.values(), ids=NO_LEDGER)
+def test_a_ledger_is_a_setting_to_mend_when_it_is_not_whole(location: str, statements: list[str]) -> None:
+    """Both say it before anything is sent, and no waiting mends it."""
+    run(location)
+    alter(location, *map(sa.text, statements))
+
+    assert fault_of_both(location).startswith("ledger: ")
+
+
 # SQLite.
 
 
@@ -180,12 +200,6 @@ def _damage(ledger: Path) -> None:
     file.write_bytes(file.read_bytes()[:4_096] + b"\xa5" * (file.stat().st_size - 4_096))
 
 
-def _make_another_s(ledger: Path) -> None:
-    """A database of the ledger's name that is another program's."""
-    with closing(sqlite3.connect(ledger / "ledger.sqlite3")) as other, other:
-        other.executescript("DROP TABLE facts; CREATE TABLE facts (other TEXT);")
-
-
 def _make_a_directory(ledger: Path) -> None:
     (ledger / "ledger.sqlite3").unlink()
     (ledger / "ledger.sqlite3").mkdir()
@@ -193,7 +207,6 @@ def _make_a_directory(ledger: Path) -> None:
 
 WRONG = {
     "damaged": (_damage, "SQLITE_CORRUPT: the file is damaged"),
-    "another program's": (_make_another_s, "SQLITE_ERROR: check the setting"),
     "a directory": (_make_a_directory, "must be a file"),
 }
 
