@@ -34,8 +34,9 @@ server_round_robin = {in_turn}
 default_pool_size = {sessions}
 query_wait_timeout = 1
 unix_socket_dir =
-user = nobody
 """
+_ROOT_BECOMES = "user = nobody\n"
+"""It does not serve as root, and cannot become another where it is none."""
 _MISSING = "no pgbouncer on this machine"
 
 
@@ -69,7 +70,8 @@ def pooler(mode: str, directory: Path, *, in_turn: bool = False, sessions: int =
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     setup = directory / "pgbouncer.ini"
-    setup.write_text(SETUP.format(port=port, mode=mode, in_turn=int(in_turn), sessions=sessions))
+    text = SETUP.format(port=port, mode=mode, in_turn=int(in_turn), sessions=sessions)
+    setup.write_text(text if os.geteuid() else text + _ROOT_BECOMES)
     process = subprocess.Popen([program, "--quiet", str(setup)], stderr=subprocess.DEVNULL)
     try:
         until(lambda: _answers(port))
