@@ -26,9 +26,9 @@ from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.trial import NotPlayed
+from tests.ledger.rows import alter
 from tests.ledger.test_causes import role, said
 from tests.ledger.test_lock import on_look
-from tests.ledger.rows import alter
 from tests.program import ROOT, finished
 from tests.stage import logged
 from tests.waiting import until
