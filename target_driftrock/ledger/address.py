@@ -23,7 +23,7 @@ SESSION = {
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
 }
-"""A dead machine frees its lock within a minute; a server that hangs is a lost ledger within 15 seconds. A run
+"""A dead machine frees its lock within a minute; a statement that hangs is a lost ledger within 15 seconds. A run
 that waits for its tap is idle, and what looks at every row takes its time: no limit of the server's own ends those."""
 _SCHEMA = "schema"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -107,9 +108,10 @@ class Postgres:
 
     @contextmanager
     def unhurried(self, connection: sa.Connection) -> Iterator[None]:
-        """See `Database.unhurried`. Whether the server lives, TCP says."""
+        """See `Database.unhurried`. Whether the machine lives, TCP says."""
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        yield
+        with _patient(connection):
+            yield
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {SESSION['statement_timeout']}")
 
     def wipe(self, connection: sa.Connection) -> None:
@@ -117,12 +119,16 @@ class Postgres:
         with guarded(self):
             autonomous = connection.execution_options(isolation_level="AUTOCOMMIT")
             autonomous.exec_driver_sql("SET statement_timeout = 0")
-            for table in (tables.kept, tables.unknown, tables.deliveries):
-                autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
+            with _patient(connection):
+                for table in (tables.kept, tables.unknown, tables.deliveries):
+                    autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
 
     def _open(self) -> sa.Connection:
         """A session of its own, with our limits. Nothing is made."""
+        from target_driftrock.ledger.session import Session  # noqa: PLC0415 - a ledger in a directory needs no driver
+
         engine = sa.create_engine("postgresql+psycopg://", poolclass=NullPool, connect_args=self._asked)
+        sa.event.listen(engine, "do_connect", lambda *given: Session.connect(**given[-1]))
         sa.event.listen(engine, "connect", self._set_up)
         return engine.connect()
 
@@ -175,6 +181,16 @@ class Postgres:
     def _lock_key(self) -> int:
         digest = hashlib.blake2b(f"target-driftrock {self.schema}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big", signed=True)
+
+
+@contextmanager
+def _patient(connection: sa.Connection) -> Iterator[None]:
+    session: Any = connection.connection.driver_connection
+    before, session.patience = session.patience, math.inf
+    try:
+        yield
+    finally:
+        session.patience = before
 
 
 _TAKE = sa.text("SELECT pg_try_advisory_lock(:key)")

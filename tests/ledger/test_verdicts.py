@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,9 +19,11 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from target_driftrock.errors import LedgerUnavailable, RunStopped, SettingsInvalid
-from target_driftrock.ledger.durable import open_ledger
+from target_driftrock.ledger.durable import DurableLedger, open_ledger
+from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.interface import Intent, Standing
+from target_driftrock.ledger.location import parse_location
 from tests.contract.places import SERVER, opened
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
@@ -170,6 +173,23 @@ def test_a_run_goes_on_when_its_server_is_back_before_it_has_begun() -> None:
 
         with opened(own.url) as following:
             assert standings(following, event(1), event(2)) == [Standing.INTENDED, None]
+
+
+@pytest.mark.postgres
+def test_a_run_ends_when_its_server_hangs() -> None:
+    """Its machine answers all the same, so that no connection is lost: as where a disk hangs."""
+    with own_server() as own:
+        hold = exclusive(parse_location(own.url), advice="")
+        session: Any = hold.connection.connection.driver_connection
+        with closing(DurableLedger(hold, api=API)) as ledger:
+            session.patience, process = 0.2, session.info.backend_pid
+            os.kill(process, signal.SIGSTOP)
+            try:
+                for _ in range(2):
+                    with pytest.raises(LedgerUnavailable, match=r"no answer in time from 127\.0\.0\.1"):
+                        ledger.commit([Intent(event(1))])
+            finally:
+                os.kill(process, signal.SIGCONT)
 
 
 NO_LEDGER = {
