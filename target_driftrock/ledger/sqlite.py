@@ -167,9 +167,9 @@ class SQLite:
     def _judge(self) -> None:
         """Raises `SettingsInvalid` where this user cannot write here, whoever made what is there."""
         with self._reaching():
-            nearest = next(each for each in (self.path, *self.path.parents) if each.exists())
+            nearest = next(each for each in (self.path, *self.path.parents) if os.path.lexists(each))
             if not nearest.is_dir():
-                raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
+                raise SettingsInvalid([_NO_DIRECTORY.format(nearest=nearest)])
             _judge_writable(nearest, os.W_OK | os.X_OK)
             _judge_space(nearest)
             for file in self._files():
@@ -232,6 +232,7 @@ def _is_anothers(path: Path) -> bool:
 
 _private = partial(os.open, mode=0o600)
 
+_NO_DIRECTORY = "ledger must be a directory, and {nearest} is a file, or a link to nothing: name another."
 _READ_ONLY = (
     "ledger: {name} lies on a file system that is mounted read-only: have it mounted to be written to, or name another."
 )
@@ -247,7 +248,6 @@ _FOR_A_PERSON = {
     "SQLITE_ERROR": _NO_LEDGER,  # no such table, no such column
     "SQLITE_NOTADB": _NO_LEDGER,
     "SQLITE_PERM": _NO_LEDGER,
-    "SQLITE_READONLY": "the file or its directory is read-only: have it made writable, or name another ledger",
 }
 """By the first words of SQLite's codes: what no waiting mends."""
 _STILL_HELD = (

@@ -247,6 +247,14 @@ def test_a_path_is_a_setting_to_mend_when_a_file_stands_in_it(tmp_path: Path) ->
     assert f"must be a directory, and {tmp_path}/file is a file" in fault_of_both(str(tmp_path / "file" / "a" / "b"))
 
 
+def test_a_path_is_a_setting_to_mend_when_it_is_a_link_to_nothing(tmp_path: Path) -> None:
+    """Such as to a disk that is not mounted."""
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "ledger")
+
+    assert "a link to nothing" in fault_of_both(str(tmp_path / "link"))
+    assert "a link to nothing" in fault_of_both(str(tmp_path / "link" / "further" / "down"))
+
+
 # As other users, and on other mounts: in a process of its own.
 
 AS_USER = """
