@@ -237,8 +237,8 @@ _READ_ONLY = (
     "ledger: {name} lies on a file system that is mounted read-only: have it mounted to be written to, or name another."
 )
 _ANOTHERS = (
-    "The ledger in {name} belongs to another user, who says who may read it, personal data included, and so does this "
-    "run not: give directory and files to the user of this run, or see to it that nobody else is in their group."
+    "The ledger in {name} belongs to another user, so this run cannot keep others from reading it, personal data "
+    "included: give the directory and its files to this run's user, or see to it that nobody else is in their group."
 )
 _NO_LEDGER = "check the setting, that what lies there is a ledger or nothing yet, and the rights of this user"
 _DAMAGED = "the file is damaged: put a backup of the whole directory in its place, or name another ledger"
