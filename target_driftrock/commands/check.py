@@ -26,8 +26,7 @@ from target_driftrock.errors import (
 )
 from target_driftrock.events.event import Event
 from target_driftrock.given import config_option, input_option
-from target_driftrock.ledger.inspection import doubts, judge_existence
-from target_driftrock.ledger.location import parse_location
+from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.reading import reading
 from target_driftrock.mapping.compiler import unreachable
 from target_driftrock.mapping.ways import mended
@@ -128,9 +127,7 @@ def findings(
 
 def _ledger(keeping: Keeping) -> Iterator[Finding]:
     try:
-        warnings = doubts(keeping.ledger)
-        if keeping.new_ledger is NewLedger.REFUSE:
-            judge_existence(parse_location(keeping.ledger))
+        warnings = doubts(keeping.ledger, may_make=keeping.new_ledger is NewLedger.ALLOW)
     except (SettingsInvalid, LedgerUnavailable) as stop:
         yield from _errors(stop)
         return

@@ -20,14 +20,17 @@ SESSION = {
     "tcp_user_timeout": "50000",
     "statement_timeout": "15000",
     "lock_timeout": "15000",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
 }
-"""A dead machine frees its lock within a minute; a server that hangs is a lost ledger within 15 seconds."""
+"""A dead machine frees its lock within a minute; a statement that hangs is a lost ledger within 15 seconds. A run
+that waits for its tap is idle, and what looks at every row takes its time: no limit of the server's own ends those."""
 _SCHEMA = "schema"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _OPTION = re.compile(r"[a-z_]{1,40}")
 _ALIASES = {"ssl": "sslmode", "requiressl": "sslmode"}
-_OURS = frozenset({"application_name", "fallback_application_name"})
-"""By it another run, and `report`, tell who has the ledger."""
+_OURS = frozenset({"application_name", "fallback_application_name", "client_encoding"})
+"""By the names another run, and `report`, tell who has the ledger."""
 _SET = re.compile(r"(?:-c\s*|--)([A-Za-z_.-]+)")
 """What `options` set at the server."""
 _HIGHEST_PORT = 65_535
@@ -110,7 +113,7 @@ def _judge_session(options: Mapping[str, str]) -> None:
         setting = name.lower().replace("-", "_")
         if setting == "search_path":
             raise _fault("the options in its URL set search_path: take that out, and name the schema by schema=NAME")
-        if setting in SESSION:
+        if setting in SESSION.keys() | _OURS:
             raise _fault(f"the options in its URL set {setting}, which this program sets itself: take that out")
 
 

@@ -24,7 +24,7 @@ def cause(error: SQLAlchemyError, options: Mapping[str, str]) -> Cause:
     """Why a server refuses. `options` are those of its URL."""
     original = error.orig if isinstance(error, DBAPIError) else None
     code = getattr(original, "sqlstate", None)
-    if code is not None:
+    if code is not None and code != _OF_POOLERS:
         return _by_code(str(code))
     text = str(original or "")
     for pattern, what in _TEXTS:
@@ -33,6 +33,8 @@ def cause(error: SQLAlchemyError, options: Mapping[str, str]) -> Cause:
                 text=what.text.format(address=_address(original, options), option=_option(found)),
                 is_of_the_setting=what.is_of_the_setting,
             )
+    if code is not None:
+        return _by_code(str(code))
     is_of_the_url = isinstance(error, ProgrammingError)  # the driver has not asked the server yet
     return Cause(text=type(original or error).__name__, is_of_the_setting=is_of_the_url)
 
@@ -76,21 +78,24 @@ _NOT_TAKEN = _setting("the URL sets what the server does not take: mend its opti
 _NO_ENTRY = _setting("the server's pg_hba.conf does not let this user in from here: have a line added to it")
 _TOO_MANY = _passing("too many connections to the server: end some, or have it allow more")
 _NOT_READY = _passing("the server is starting up, shutting down or recovering")
-_READ_ONLY = _passing(
+READ_ONLY = _passing(
     "the server is read-only, perhaps a standby: name the primary, or several hosts and target_session_attrs=read-write"
 )
 _LOST = _passing("the connection was lost")
 _RIGHTS = _setting(
-    "the URL's user has no right to use what lies there: grant it USAGE on the schema, and SELECT, INSERT, UPDATE and "
-    "DELETE on its tables, or name another schema"
+    "the URL's user has no right to use what lies there: grant it USAGE on the schema and on its sequence, and "
+    "SELECT, INSERT, UPDATE and DELETE on its tables, or name another schema"
 )
+
+_OF_POOLERS = "08P01"
+"""They have one code for all that they refuse: the text says what."""
 
 _CODES: Mapping[str, Cause] = {
     "28000": _NO_ENTRY,
     "28P01": _PASSWORD,
     "3D000": _DATABASE,
     "42501": _RIGHTS,
-    "25006": _READ_ONLY,
+    "25006": READ_ONLY,
     "53100": _passing("the server's disk is full"),
     "53200": _passing("the server is out of memory"),
     "53300": _TOO_MANY,
@@ -101,7 +106,12 @@ _CODES: Mapping[str, Cause] = {
     "57P03": _NOT_READY,
     "57P05": _passing("the server ended the session"),
 }
-_CLASSES: Mapping[str, Cause] = {"08": _LOST}
+_CLASSES: Mapping[str, Cause] = {
+    "08": _LOST,
+    "42": _setting(
+        "what lies there is no ledger, or not a whole one: put a backup in its place, or name another schema"
+    ),
+}
 """By the first two characters of an SQLSTATE."""
 
 
@@ -168,14 +178,25 @@ _TEXTS = [
             _setting("target_session_attrs asks for a standby, and a ledger is written to: take it out of the URL"),
         ),
         (r"failed: Permission denied", _setting("this user has no right to use the socket at {address}")),
+        (
+            r"statement pooling mode",
+            _setting(
+                "it is reached through a pooler that lends its sessions for a statement, and takes no transactions: "
+                "name the server's own port, or a pool in session mode"
+            ),
+        ),
         # What may pass.
+        (
+            r"query_wait_timeout",
+            _passing("the pooler has no session free, and a run needs two as it begins: give it a larger pool"),
+        ),
         (
             r"failed to resolve host|could not translate host name",
             _passing("no machine is known by the name in {address}"),
         ),
         (r"too many (clients|connections)|remaining connection slots|no more connections allowed", _TOO_MANY),
         (r"the database system is", _NOT_READY),
-        (r"read-only|hot standby", _READ_ONLY),
+        (r"read-only|hot standby", READ_ONLY),
         (r"SSL error|SSL SYSCALL", _passing("no TLS connection to {address}")),
         (r"Connection refused", _passing("connection refused at {address}: check that the server runs there")),
         (r"No such file or directory", _passing("no server has a socket at {address}: check that it runs there")),

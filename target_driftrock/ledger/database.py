@@ -64,12 +64,12 @@ class Database(Protocol):
         """What a person should know who keeps a ledger there, a sentence each. Nothing is connected to."""
         ...
 
-    def inspect(self) -> list[str]:
-        """The same, and what shows only when it is tried. Raises where no run could keep its ledger."""
-        ...
-
     def look(self) -> AbstractContextManager[Ask | None]:
         """To ask what lies there, while the `with` lasts; None where nothing can."""
+        ...
+
+    def inspect(self) -> AbstractContextManager[Ask | None]:
+        """As `look`. Raises where no run could keep its ledger, in the words of `connect`."""
         ...
 
     def is_held(self, connection: sa.Connection, /, *, by: str) -> bool:
@@ -125,6 +125,8 @@ def guarded(database: Database) -> Iterator[None]:
         raise unavailable(database, database.cause(error).text) from None
     except OSError as error:
         raise unavailable(database, os.strerror(error.errno or 0)) from None
+    except UnicodeError:
+        raise unavailable(database, "a text in it has a sign that its encoding does not have") from None
 
 
 @contextlib.contextmanager

@@ -10,20 +10,23 @@ from target_driftrock.ledger.database import opening
 from target_driftrock.ledger.location import parse_location
 
 if TYPE_CHECKING:
-    from target_driftrock.ledger.database import Database
+    from contextlib import AbstractContextManager
+
+    from target_driftrock.ledger.database import Ask, Database
 
 
-def doubts(location: str) -> list[str]:
+def doubts(location: str, *, may_make: bool = True) -> list[str]:
     """What a person should know of the ledger at a location before a run relies on it, a sentence each.
 
     Raises:
-        SettingsInvalid: No run could keep its ledger there.
+        SettingsInvalid: No run could keep its ledger there, or there is none and no run may make it.
         LedgerUnavailable: It cannot be reached at present.
     """
     database = parse_location(location)
-    found = database.inspect()
-    tables.judge_version(_version(database))
-    return found
+    is_there = _is_there(database, database.inspect())
+    if not (is_there or may_make):
+        raise _missing(database)
+    return database.warnings()
 
 
 def judge_existence(database: Database) -> None:
@@ -33,13 +36,17 @@ def judge_existence(database: Database) -> None:
         SettingsInvalid: There is none, or the database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    if _version(database) is None:
-        raise SettingsInvalid([_NONE_THERE.format(name=database.name)])
+    if not _is_there(database, database.look()):
+        raise _missing(database)
 
 
-def _version(database: Database) -> int | None:
-    with opening(database), database.look() as ask:
-        return None if ask is None else ask(tables.version)
+def _is_there(database: Database, looked_at: AbstractContextManager[Ask | None]) -> bool:
+    with opening(database), looked_at as ask:
+        return ask is not None and ask(tables.is_there)
+
+
+def _missing(database: Database) -> SettingsInvalid:
+    return SettingsInvalid([_NONE_THERE.format(name=database.name)])
 
 
 _NONE_THERE = (

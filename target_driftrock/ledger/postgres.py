@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,10 @@ from sqlalchemy.pool import NullPool
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.ledger import causes, tables
 from target_driftrock.ledger.address import SESSION
-from target_driftrock.ledger.database import guarded, opening, this_process
+from target_driftrock.ledger.database import guarded, opening, this_process, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -56,13 +57,6 @@ class Postgres:
     def warnings(self) -> list[str]:
         return []
 
-    def inspect(self) -> list[str]:
-        with opening(self), self._open() as ours, self._open() as another:
-            self._judge_rights(ours)
-            ours.commit()
-            is_pooled = any(is_shared(*_processes(ours, another)) for _ in range(_TRIES))
-        return [_POOLED.format(name=self.name)] if is_pooled else []
-
     @contextmanager
     def look(self) -> Iterator[Ask]:
         """See `Database.look`. One session for all questions."""
@@ -70,6 +64,13 @@ class Postgres:
             session = self._open().execution_options(postgresql_readonly=True)
         with session:
             yield lambda question: question(session)
+
+    @contextmanager
+    def inspect(self) -> Iterator[Ask]:
+        with self.look() as ask:
+            with opening(self):
+                ask(self._judge_rights)
+            yield ask
 
     def is_held(self, connection: sa.Connection, *, by: str) -> bool:
         return self.holder(connection) == by[:_NAME_BYTES]
@@ -107,9 +108,10 @@ class Postgres:
 
     @contextmanager
     def unhurried(self, connection: sa.Connection) -> Iterator[None]:
-        """See `Database.unhurried`. Whether the server lives, TCP says."""
+        """See `Database.unhurried`. Whether the machine lives, TCP says."""
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        yield
+        with _patient(connection):
+            yield
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {SESSION['statement_timeout']}")
 
     def wipe(self, connection: sa.Connection) -> None:
@@ -117,39 +119,61 @@ class Postgres:
         with guarded(self):
             autonomous = connection.execution_options(isolation_level="AUTOCOMMIT")
             autonomous.exec_driver_sql("SET statement_timeout = 0")
-            for table in (tables.kept, tables.unknown, tables.deliveries):
-                autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
+            with _patient(connection):
+                for table in (tables.kept, tables.unknown, tables.deliveries):
+                    autonomous.exec_driver_sql(f"VACUUM FULL {table.name}")
 
     def _open(self) -> sa.Connection:
         """A session of its own, with our limits. Nothing is made."""
-        engine = sa.create_engine(
-            "postgresql+psycopg://",
-            poolclass=NullPool,
-            connect_args={
-                **_CLIENT_KEEPALIVE,
-                **self.options,
-                "application_name": this_process()[:_NAME_BYTES],
-            },
-        )
+        from target_driftrock.ledger.session import Session  # noqa: PLC0415 - a ledger in a directory needs no driver
+
+        engine = sa.create_engine("postgresql+psycopg://", poolclass=NullPool, connect_args=self._asked)
+        sa.event.listen(engine, "do_connect", lambda *given: Session.connect(**given[-1]))
         sa.event.listen(engine, "connect", self._set_up)
         return engine.connect()
 
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What is asked for while connecting: nothing that a pooler would leave to others."""
+        return {
+            **_CLIENT_KEEPALIVE,
+            **self.options,
+            "application_name": this_process()[:_NAME_BYTES],
+            "client_encoding": "UTF8",
+        }
+
     def _set_up(self, connection: Any, _: Any) -> None:
-        for name, value in {**SESSION, "search_path": f'"{self.schema}"'}.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value), prepare=False)
-        connection.commit()
+        try:
+            self._judge_server(connection)
+            wanted = {**SESSION, "search_path": f'"{self.schema}"'}
+            connection.execute(_SET, (list(wanted), list(wanted.values())), prepare=False)
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+
+    def _judge_server(self, connection: Any) -> None:
+        """Raises `SettingsInvalid` where no session of this server does."""
+        if connection.info.parameter_status("server_encoding") != "UTF8":
+            raise SettingsInvalid([_OTHER_ENCODING.format(name=self.name)])
+        if _lends(connection, self._asked):
+            raise SettingsInvalid([_POOLED.format(name=self.name)])
 
     def _make_schema(self, connection: sa.Connection) -> None:
+        self._judge_rights(connection)
         with connection.begin():
-            self._judge_rights(connection)
             if not sa.inspect(connection).has_schema(
                 self.schema
             ):  # to ask for it needs a right, even where it is there
                 connection.execute(sa.schema.CreateSchema(self.schema))
 
     def _judge_rights(self, connection: sa.Connection) -> None:
-        """Raises `SettingsInvalid` where the user may not make the schema, or tables in it, or not use those there."""
-        lacking = connection.execute(_LACKING, {"schema": self.schema}).scalar()
+        """Raises `SettingsInvalid` where nothing may be written, or the user may not make or use what lies there."""
+        names = [table.name for table in tables.metadata.sorted_tables]
+        with connection.begin():
+            lacking = connection.execute(_LACKING, {"schema": self.schema, "tables": names}).scalar()
+        if lacking == "primary":
+            raise unavailable(self, causes.READ_ONLY.text)
         if lacking is not None:
             raise SettingsInvalid([_NO_RIGHTS[lacking].format(schema=self.schema)])
 
@@ -159,15 +183,32 @@ class Postgres:
         return int.from_bytes(digest, "big", signed=True)
 
 
+@contextmanager
+def _patient(connection: sa.Connection) -> Iterator[None]:
+    session: Any = connection.connection.driver_connection
+    before, session.patience = session.patience, math.inf
+    try:
+        yield
+    finally:
+        session.patience = before
+
+
 _TAKE = sa.text("SELECT pg_try_advisory_lock(:key)")
 _HOLDER = sa.text(
     "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
     "WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = :key "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_SET = """
+SELECT set_config(name, wanted.value, false)
+FROM unnest(%s::text[], %s::text[]) AS wanted(name, value) JOIN pg_settings USING (name)
+"""
+"""What an older server does not know is left out."""
 _LACKING = sa.text(
     """
     SELECT CASE
+      WHEN pg_is_in_recovery() THEN 'primary'
+      WHEN current_setting('default_transaction_read_only')::boolean THEN 'writing'
       WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema) THEN
         CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN 'schema' END
       WHEN NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = :schema AND tablename = 'facts') THEN
@@ -175,14 +216,22 @@ _LACKING = sa.text(
           OR NOT has_schema_privilege(CAST(:schema AS text), 'USAGE') THEN 'tables' END
       WHEN NOT has_schema_privilege(CAST(:schema AS text), 'USAGE') THEN 'use'
       WHEN EXISTS (
-        SELECT FROM pg_tables, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS right_to
-        WHERE schemaname = :schema AND tablename IN ('runs', 'deliveries', 'ways', 'kept')
+        SELECT FROM pg_tables, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_to
+        WHERE schemaname = :schema AND tablename = ANY(:tables)
         AND NOT has_table_privilege(format('%I.%I', schemaname, tablename), right_to)
+      ) THEN 'use'
+      WHEN EXISTS (
+        SELECT FROM pg_sequences WHERE schemaname = :schema AND sequencename = 'runs_id_seq'
+        AND NOT has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'USAGE')
       ) THEN 'use'
     END
     """
 )
 _NO_RIGHTS = {
+    "writing": (
+        "ledger: the URL's user may not write: default_transaction_read_only is on for it, its database, the "
+        "server (some set it when their disk is full) or in the URL. Have it set to off, or name another user."
+    ),
     "schema": (
         "ledger: the URL's user may not make the schema {schema}: grant it CREATE on the database, have the schema "
         "made for it, or name another."
@@ -192,8 +241,8 @@ _NO_RIGHTS = {
         "another schema."
     ),
     "use": (
-        "ledger: the URL's user may not use the tables in the schema {schema}: grant it USAGE there, and SELECT, "
-        "INSERT, UPDATE and DELETE on the tables, or name another schema."
+        "ledger: the URL's user may not use the tables in the schema {schema}: grant it USAGE there and on the "
+        "sequence, and SELECT, INSERT, UPDATE and DELETE on the tables, or name another schema."
     ),
 }
 
@@ -201,27 +250,42 @@ _NO_RIGHTS = {
 # A pooler in transaction mode gives the server's process to whoever begins a transaction next.
 
 
-def _processes(ours: sa.Connection, another: sa.Connection) -> tuple[int, int, int]:
-    """Which process serves us, another session, and us again while the other one is in a transaction."""
-    first = _process(ours)
-    with another.begin():
-        other = int(another.execute(_PROCESS).scalar_one())
-        return first, other, _process(ours)
+def _lends(connection: Any, asked: Mapping[str, Any]) -> bool:
+    """Whether a pooler serves this session, and others, by the same processes. Nothing is set on any of them.
+
+    The server itself names the process that serves, as soon as one connects. A pooler makes a number up.
+    """
+    ours, theirs = [_process(connection)], []
+    if ours == [connection.info.backend_pid]:
+        return False
+    with type(connection).connect(**asked) as another:
+        for _ in range(_TRIES):
+            ours.append(_process(connection))  # once more, since a pool may lend its sessions in turn
+            theirs.append(_process(another, is_over=False))
+            ours.append(_process(connection))
+            another.rollback()
+    return is_shared(ours, theirs)
 
 
-def _process(connection: sa.Connection) -> int:
-    with connection.begin():
-        return int(connection.execute(_PROCESS).scalar_one())
+def _process(connection: Any, *, is_over: bool = True) -> int:
+    """Which process serves a transaction."""
+    process = int(connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()[0])
+    if is_over:
+        connection.rollback()
+    return process
 
 
-def is_shared(ours: int, another: int, ours_again: int) -> bool:
-    """A session of its own keeps its process, and nobody else has it."""
-    return ours == another or ours != ours_again
+def is_shared(ours: Sequence[int], theirs: Sequence[int]) -> bool:
+    """By the processes that served us and somebody else: a session of its own keeps one, and nobody else has it."""
+    return len({*ours}) > 1 or not {*ours}.isdisjoint(theirs)
 
 
 _TRIES = 3
-_PROCESS = sa.text("SELECT pg_backend_pid()")
 _POOLED = (
-    "The ledger in {name} is reached through a pooler in transaction mode, where no lock lasts, so two runs could send "
-    "the same events: name the server itself in ledger, or a pool in session mode."
+    "ledger: {name} is reached through a pooler that lends its sessions for a transaction or a statement, where no "
+    "lock lasts, so two runs could send the same events: name the server's own port, or a pool in session mode."
+)
+_OTHER_ENCODING = (
+    "ledger: {name} cannot be used: its database has another encoding than UTF8, so not every record could be kept "
+    "there. Name a database that was made with ENCODING 'UTF8'."
 )

@@ -53,30 +53,30 @@ class SQLite:
         """See `Database.cause`: by the name of SQLite's result code."""
         original = error.orig if isinstance(error, DBAPIError) else None
         code = getattr(original, "sqlite_errorname", None)
-        if code in _NO_LEDGER_CODES:
-            return Cause(text=f"{code}: {_NO_LEDGER}", is_of_the_setting=True)
+        if code is not None and (what := _FOR_A_PERSON.get("_".join(code.split("_")[:2]))) is not None:
+            return Cause(text=f"{code}: {what}", is_of_the_setting=True)
         return Cause(text=code or type(original or error).__name__)
 
     # Looked at.
 
     def warnings(self) -> list[str]:
         kind = network_file_system(self.path)
-        return [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
-
-    def inspect(self) -> list[str]:
-        with self._reaching():
-            nearest = next(each for each in (self.path, *self.path.parents) if each.exists())
-            if not nearest.is_dir():
-                raise SettingsInvalid([f"ledger must be a directory, and {nearest} is a file: name another."])
-            if not os.access(nearest, os.W_OK | os.X_OK):
-                raise PermissionError
-        return self.warnings()
+        found = [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
+        if any(map(_is_anothers, (self.path, *self._files()))):
+            found.append(_ANOTHERS.format(name=self.name))
+        return found
 
     @contextmanager
     def look(self) -> Iterator[Ask | None]:
         with self._reaching():
             is_there = self.file.is_file()
         yield _Looker(self.file).ask if is_there else None
+
+    @contextmanager
+    def inspect(self) -> Iterator[Ask | None]:
+        self._judge()
+        with self.look() as ask:
+            yield ask
 
     def is_held(self, _: sa.Connection, *, by: str) -> bool:
         try:
@@ -157,13 +157,30 @@ class SQLite:
         return connection
 
     def _make_directory(self) -> None:
+        self._judge()
         with self._reaching():
-            if self.path.exists() and not self.path.is_dir():
-                raise SettingsInvalid([_A_FILE])
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.file.touch(mode=0o600)  # SQLite gives its other files the same mode
-            if self.file.stat().st_mode & 0o077:
+            if self.file.stat().st_mode & 0o077 and not _is_anothers(self.file):
                 self.file.chmod(0o600)  # it was copied here
+
+    def _judge(self) -> None:
+        """Raises `SettingsInvalid` where this user cannot write here, whoever made what is there."""
+        with self._reaching():
+            nearest = next(each for each in (self.path, *self.path.parents) if os.path.lexists(each))
+            if not nearest.is_dir():
+                raise SettingsInvalid([_NO_DIRECTORY.format(nearest=nearest)])
+            _judge_writable(nearest, os.W_OK | os.X_OK)
+            _judge_space(nearest)
+            for file in self._files():
+                if not file.is_file():
+                    raise SettingsInvalid([f"ledger: {file.name} in {self.name} must be a file: name another ledger."])
+                _judge_writable(file, os.R_OK | os.W_OK)
+
+    def _files(self) -> list[Path]:
+        """Those that are there."""
+        names = (FILE, f"{FILE}-wal", f"{FILE}-shm", _LOCK)
+        return [file for name in names if os.path.lexists(file := self.path / name)]
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -173,6 +190,8 @@ class SQLite:
         except PermissionError:
             raise SettingsInvalid([f"ledger: {self.name} cannot be written by this user: name another."]) from None
         except OSError as error:
+            if error.errno == errno.EROFS:
+                raise SettingsInvalid([_READ_ONLY.format(name=self.name)]) from None
             if error.errno == errno.ENAMETOOLONG:
                 raise SettingsInvalid(["ledger is too long for the name of a directory: name another."]) from None
             raise unavailable(self, os.strerror(error.errno or 0)) from None
@@ -187,11 +206,50 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")  # the driver's own comes late, and lets a table be half made
 
 
+def _judge_writable(path: Path, how: int) -> None:
+    """Raises what writing there would raise."""
+    if os.access(path, how):
+        return
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, "")
+    raise PermissionError
+
+
+def _judge_space(path: Path) -> None:
+    """Raises what writing there would raise. Some file systems do not say how large they are."""
+    device = os.statvfs(path)
+    if device.f_blocks and not (device.f_bavail if os.geteuid() else device.f_bfree):
+        raise OSError(errno.ENOSPC, "")
+
+
+def _is_anothers(path: Path) -> bool:
+    """Whether it is there, and another user says who may read it."""
+    try:
+        return os.geteuid() not in {0, path.stat().st_uid}
+    except OSError:
+        return False
+
+
 _private = partial(os.open, mode=0o600)
 
-_A_FILE = "ledger must be a directory, and is a file: name the directory that it lies in."
+_NO_DIRECTORY = "ledger must be a directory, and {nearest} is a file, or a link to nothing: name another."
+_READ_ONLY = (
+    "ledger: {name} lies on a file system that is mounted read-only: have it mounted to be written to, or name another."
+)
+_ANOTHERS = (
+    "The ledger in {name} belongs to another user, so this run cannot keep others from reading it, personal data "
+    "included: give the directory and its files to this run's user, or see to it that nobody else is in their group."
+)
 _NO_LEDGER = "check the setting, that what lies there is a ledger or nothing yet, and the rights of this user"
-_NO_LEDGER_CODES = frozenset({"SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM"})
+_DAMAGED = "the file is damaged: put a backup of the whole directory in its place, or name another ledger"
+_FOR_A_PERSON = {
+    "SQLITE_AUTH": _NO_LEDGER,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_ERROR": _NO_LEDGER,  # no such table, no such column
+    "SQLITE_NOTADB": _NO_LEDGER,
+    "SQLITE_PERM": _NO_LEDGER,
+}
+"""By the first words of SQLite's codes: what no waiting mends."""
 _STILL_HELD = (
     "The rows are erased, but the ledger's files may hold their bytes until they are written anew, which cannot be "
     "done at present ({cause}): mend that, and run this again."
@@ -261,6 +319,8 @@ def read_folder(text: str) -> Path:
     Raises:
         SettingsInvalid: It is no name of a directory. It is not shown: a password may stand in what was meant.
     """
+    if _QUOTED.search(text):
+        raise SettingsInvalid([_IN_QUOTES])
     if _VARIABLE.search(text):
         raise SettingsInvalid([_UNEXPANDED])
     if _MEANT_FOR_A_SERVER.search(text):
@@ -271,11 +331,14 @@ def read_folder(text: str) -> Path:
     return Path(expanded).absolute()
 
 
-_VARIABLE = re.compile(r"\$(\w|\{|\()")
+_QUOTED = re.compile(r"""^(["']).*\1$""")
+_VARIABLE = re.compile(r"\$(\w|\{|\()|\{\{")
 _MEANT_FOR_A_SERVER = re.compile(
     r"""
     ^[a-z][a-z0-9+.-]*:      # a scheme: postgresql:name, sqlite:name
-    | ^[^/]*:[^/]*@ | ^//    # user:password@host, and a URL's rest
+    | ^//                    # a URL's rest
+    | ^[^/.~].*:.*@          # user:password@host
+    | ^[^/.~][^/]*@.*:[0-9]  # user@host:port
     | (^|\s)(host(addr)?|port|dbname|user|password|passfile|service|sslmode|options)\s*=  # libpq's keywords
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -285,8 +348,10 @@ _NO_NAME = (
     "nor a PostgreSQL URL, which looks like postgresql://user@host/name: write one of the two."
 )
 _UNEXPANDED = (
-    "ledger has a variable ($) in it, which nobody expands here: write the path out, or have a shell or Meltano do it."
+    "ledger has a variable ($ or {{) in it, which nobody expands here: write the path out, or have a shell or Meltano "
+    "do it."
 )
+_IN_QUOTES = "ledger stands in quotes, which would be a part of its name: take them away."
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
 
 

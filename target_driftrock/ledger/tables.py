@@ -162,14 +162,8 @@ STANDINGS: Mapping[int, Standing] = {code: standing for standing, code in CODES.
 
 
 def prepare(connection: sa.Connection) -> bool:
-    """Make the tables, if there are none. True if the ledger is new.
-
-    Raises:
-        SettingsInvalid: Another version of this program made the ledger.
-    """
-    found = version(connection)
-    judge_version(found)
-    if found is not None:
+    """Make the tables, if there are none. True if the ledger is new. Raises what `is_there` does."""
+    if is_there(connection):
         return False
     metadata.create_all(connection)
     made = {"version": str(VERSION), "salt": secrets.token_hex(32), "made_at": str(time.time())}
@@ -178,25 +172,41 @@ def prepare(connection: sa.Connection) -> bool:
 
 
 def fact(connection: sa.Connection, name: str) -> str:
-    """One of the ledger's facts."""
-    return str(connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one())
+    """One of the ledger's facts, without which it is none."""
+    found = connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
+    if found is None:
+        raise SettingsInvalid([_NOT_WHOLE])
+    return str(found)
+
+
+def is_there(connection: sa.Connection) -> bool:
+    """Whether there is a ledger, which a run can use. May raise what SQLAlchemy raises.
+
+    Raises:
+        SettingsInvalid: It is not whole, or another version of this program made it.
+    """
+    found = version(connection)
+    if found is None:
+        return False
+    if found != VERSION:
+        raise SettingsInvalid([_NEWER if found > VERSION else _OLDER])
+    fact(connection, "salt")
+    for table in metadata.sorted_tables:  # a column, a table or a right that is missing shows before anything is sent
+        connection.execute(sa.select(table).where(sa.false()))
+    return True
 
 
 def version(connection: sa.Connection) -> int | None:
     """The version of the tables that are there, or None where there are none."""
-    return int(fact(connection, "version")) if sa.inspect(connection).has_table(facts.name) else None
+    if not sa.inspect(connection).has_table(facts.name):
+        return None
+    found = fact(connection, "version")
+    if not found.isdecimal():
+        raise SettingsInvalid([_NOT_WHOLE])
+    return int(found)
 
 
-def judge_version(found: int | None) -> None:
-    """Whether this program can use such tables.
-
-    Raises:
-        SettingsInvalid: They are another version's.
-    """
-    if found is not None and found != VERSION:
-        raise SettingsInvalid([_NEWER if found > VERSION else _OLDER])
-
-
+_NOT_WHOLE = "ledger: what lies there is no ledger, or not a whole one: put a backup in its place, or name another."
 _NEWER = "ledger was made by a newer version of target-driftrock: install that version, or name another ledger."
 _OLDER = (
     "ledger was made by an older version of target-driftrock, and cannot be used by this one: name another ledger, and "

@@ -45,6 +45,16 @@ class Cluster:
         """`fast` ends its sessions; `immediate` is a crash."""
         self._run("pg_ctl", "stop", "-w", "-m", mode)
 
+    def demote(self) -> None:
+        """Start it anew as a standby, of no server in particular."""
+        self.stop("fast")
+        (self.folder / "data" / "standby.signal").touch()
+        self.start()
+
+    def promote(self) -> None:
+        """Make a primary of a standby."""
+        self._run("pg_ctl", "promote", "-w")
+
     def make(self) -> None:
         """Its files."""
         self._run("initdb", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")

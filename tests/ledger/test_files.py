@@ -16,11 +16,11 @@ from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.identity import Who
 from target_driftrock.events.outcome import Delivered, Invalid, Rejected
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.durable import DurableLedger, open_ledger
+from target_driftrock.ledger.durable import DurableLedger
 from target_driftrock.ledger.interface import Concluded, Forgotten, Intent, Lost, Standing
 from tests.contract.places import opened
 from tests.contract.recalling import standings
-from tests.delivery.examples import API, event, invalid_part, origin
+from tests.delivery.examples import event, invalid_part, origin
 from tests.ledger.rows import kept, rows
 from tests.program import interpreted
 
@@ -229,15 +229,3 @@ def test_a_run_stops_when_the_disk_is_full(tmp_path: Path) -> None:
     with opened(str(tmp_path)) as ledger:
         rejected = rows(str(tmp_path), tables.runs)[0]["rejected"]
         assert 0 < rejected == ledger.rejects_waiting()[0]
-
-
-def test_a_ledger_is_waited_for_when_its_database_cannot_be_written(tmp_path: Path) -> None:
-    """A read-only file system may be mended, so it is no wrong setting."""
-    path = tmp_path / "ledger"
-    path.mkdir()
-    (path / "ledger.sqlite3").symlink_to("/proc/version")
-
-    with pytest.raises(LedgerUnavailable) as unavailable:
-        open_ledger(str(path), api=API, wait=0, is_stopped=lambda: False)
-
-    assert str(path) in str(unavailable.value)

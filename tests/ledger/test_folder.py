@@ -119,6 +119,12 @@ def test_a_ledger_lies_in_a_user_s_home_directory_when_it_names_the_user() -> No
         pytest.param(f"sqlite:{SECRET}", "postgresql://", id="another scheme"),
         pytest.param(f"file:{SECRET}", "postgresql://", id="the scheme of files"),
         pytest.param(f"ada:{SECRET}@db.example.com/leads", "postgresql://", id="no scheme"),
+        pytest.param(f"postgresql//ada:{SECRET}@db.example.com/leads", "postgresql://", id="half a scheme"),
+        pytest.param(f"ada:5/{SECRET}@db.example.com/leads", "postgresql://", id="no scheme, and a slash"),
+        pytest.param(f"{SECRET}@db.example.com:5432/leads", "postgresql://", id="no scheme, and a port"),
+        pytest.param(f"/srv/{{{{ {SECRET} }}}}", "variable", id="a template"),
+        pytest.param(f"'/srv/{SECRET}'", "quotes", id="quotes"),
+        pytest.param(f'"{SECRET}"', "quotes", id="double quotes"),
         pytest.param(f"//ada:{SECRET}@db.example.com/leads", "postgresql://", id="two slashes"),
     ],
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import closing
+from uuid import uuid4
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.outcome import Delivered, Rejected
@@ -100,6 +102,20 @@ def test_a_dead_machine_frees_its_lock_when_a_minute_is_over() -> None:
     assert 0 < asked <= 60
     assert 0 < found["tcp_user_timeout"] <= 60_000
     assert 0 < found["statement_timeout"] <= 15_000
+
+
+def test_a_session_is_idle_as_long_as_the_tap_when_the_database_ends_idle_ones() -> None:
+    """Servers older than 14 know no such limit."""
+    with new_schema() as location, server() as another:
+        database = f"ledger_test_{uuid4().hex}"
+        another.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        try:
+            limit = "ALTER DATABASE {} SET idle_session_timeout = '1min'"
+            another.execute(sql.SQL(limit).format(sql.Identifier(database)))
+            with closing(session(location.replace("/postgres?", f"/{database}?"))) as connection:
+                assert connection.exec_driver_sql("SHOW idle_session_timeout").scalar() == "0"
+        finally:
+            another.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
 
 
 UNLIMITED = """
