@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from target_driftrock.events.answer import Answer
     from target_driftrock.events.event import Capture
 
-PAGES_OF_A_STRANGER = 3
-REFUSALS_OF_A_KEY = 3
+FEWEST = 3
+"""In a row: web pages from a stranger, or 401s before it is the token."""
 ONE_AT_A_TIME_FROM = 10
 
 
@@ -48,11 +48,11 @@ class Silences:
         """
         self._pages = self._pages + 1 if answer.form is Form.PAGE else 0
         self._unauthorized = self._unauthorized + 1 if answer.status == UNAUTHORIZED else 0
-        if self._pages >= PAGES_OF_A_STRANGER and is_stranger:
+        if self._pages >= FEWEST and is_stranger:
             raise NotTheApi(_NOT_THE_API.format(reason=answer.told))
         is_over = self._by_capture.setdefault(capture, Silence()).note(now, is_known=is_proven)
-        is_key_dead = self._has_key and not self._was_heard and self._unauthorized >= REFUSALS_OF_A_KEY
-        if is_key_dead or (is_over and answer.status == UNAUTHORIZED):
+        is_key_dead = self._has_key and not self._was_heard
+        if (is_over or is_key_dead) and self._unauthorized >= FEWEST:
             raise TokenRejected(_REFUSED_WITH_KEY if self._has_key else _REFUSED_AS_A_WHOLE)
         if is_over:
             raise CaptureSilent(capture=capture.label, reason=answer.told)

@@ -77,3 +77,12 @@ def test_the_third_401_in_a_row_is_the_key_when_nothing_was_accepted_with_it() -
 
     assert noted(new, UNAUTHORIZED, 0.0, is_proven=True) is TokenRejected
     assert [noted(known, UNAUTHORIZED, 0.0, is_proven=True) for _ in range(9)] == [None] * 9
+
+
+def test_it_is_the_capture_and_not_the_token_when_pages_and_401s_come_by_turns() -> None:
+    """The last of them does not tell alone."""
+    silences = Silences(has_key=False)
+    for now in range(20):
+        noted(silences, PAGE, float(now) / 4, is_proven=True)
+
+    assert noted(silences, UNAUTHORIZED, 20.0, is_proven=True) is CaptureSilent
