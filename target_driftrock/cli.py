@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -37,9 +36,7 @@ COMMANDS = {
 
 
 def main() -> None:
-    """The console script. Ends the process with one of the documented codes."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a Ctrl-C before the run is no traceback
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Do what the process was started for. Ends it with one of the documented codes."""
     redaction.install(())
     sys.exit(_flushed(run(sys.argv[1:])))
 
