@@ -268,7 +268,10 @@ def read_folder(text: str) -> Path:
     expanded = os.path.expanduser(text)  # noqa: PTH111 - to pathlib, ./~ is a home directory too
     if expanded.startswith("~"):
         raise SettingsInvalid([_NO_HOME])
-    return Path(expanded).absolute()
+    try:
+        return Path(expanded).absolute()
+    except FileNotFoundError:
+        raise SettingsInvalid([_NO_FOLDER]) from None
 
 
 _VARIABLE = re.compile(r"\$(\w|\{|\()")
@@ -286,6 +289,10 @@ _NO_NAME = (
 )
 _UNEXPANDED = (
     "ledger has a variable ($) in it, which nobody expands here: write the path out, or have a shell or Meltano do it."
+)
+_NO_FOLDER = (
+    "ledger is the name of a directory below the working directory, which is gone: write the whole path, or start this "
+    "in a directory that is there."
 )
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
 
