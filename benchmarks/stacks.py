@@ -32,6 +32,7 @@ class Part(StrEnum):
 
 _TELLING: Mapping[str, Part] = {
     "target_driftrock/cli.py": Part.START_UP,
+    "target_driftrock/start.py": Part.START_UP,
     "target_driftrock/given.py": Part.START_UP,
     "target_driftrock/singer/": Part.READING,
     "target_driftrock/singer/streams.py": Part.MAPPING,

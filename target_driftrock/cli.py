@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Any
 import click
 
 from target_driftrock import redaction
-from target_driftrock.errors import ExitCode, RunStopped, faults
+from target_driftrock.errors import ExitCode, RunStopped, Unwritable, faults, scarcity, unwritten
 from target_driftrock.given import Given, config_option, input_option, load_target
 from target_driftrock.naming import escaped, nearest
 from target_driftrock.signals import Signals
@@ -37,9 +36,7 @@ COMMANDS = {
 
 
 def main() -> None:
-    """The console script. Ends the process with one of the documented codes."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a Ctrl-C before the run is no traceback
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Do what the process was started for. Ends it with one of the documented codes."""
     redaction.install(())
     sys.exit(_flushed(run(sys.argv[1:])))
 
@@ -63,7 +60,10 @@ def run(arguments: Sequence[str]) -> int:
         return stop.exit_code
     except BrokenPipeError:
         return ExitCode.STATE_UNREAD
-    except Exception:
+    except Exception as error:
+        if (lacking := scarcity(error)) is not None:
+            _complain(faults(lacking))
+            return lacking.exit_code
         log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=True)
         return ExitCode.DEFECT
 
@@ -151,12 +151,15 @@ def _complain(faults: Iterable[str]) -> None:
 
 
 def _flushed(code: int) -> int:
-    """The exit code, once standard output is written out: 141 where nobody reads it, if all was well otherwise."""
+    """The exit code, once standard output is written out; where it cannot be, that one's, if all was well otherwise."""
     if sys.stdout is None:
         return code
     try:
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again, and complains
-        return code or ExitCode.STATE_UNREAD
+        stop = unwritten(error)
+        if not code and isinstance(stop, Unwritable):  # a reader that left knows it
+            _complain(faults(stop))
+        return code or stop.exit_code
     return code

@@ -13,7 +13,9 @@
     │   ├── AskedToWait
     │   ├── AnswersLost
     │   ├── LedgerUnavailable
-    │   └── NoThread
+    │   ├── NoThread
+    │   ├── NoFile
+    │   └── Unwritable
     ├── InputInvalid           5   mend the tap
     │   └── SourceFailed
     ├── RejectsAboveLimit      6   mend the mapping or the records
@@ -29,6 +31,7 @@ Every message names a setting, a stream, a mapping or a line; none carries a val
 from __future__ import annotations
 
 import enum
+import errno
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -48,6 +51,9 @@ class ExitCode(enum.IntEnum):
     DEFECT = 70
     STATE_UNREAD = 141
 
+
+ENOUGH_FILES = 48
+"""For all that a run opens beside its connections, with room to spare."""
 
 PRECEDENCE = (
     ExitCode.DEFECT,
@@ -173,6 +179,26 @@ class NoThread(TryAgainLater):
         )
 
 
+class NoFile(TryAgainLater):
+    """This process may open no further file or connection."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This process may open too few files: raise the limit (ulimit -n), or the container's, to {ENOUGH_FILES} "
+            "or more; then run again."
+        )
+
+
+class Unwritable(TryAgainLater):
+    """Standard output is read or kept by somebody, and takes nothing more: a full disk, say."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"Standard output cannot be written ({error.strerror}): make room where it goes, then run again. "
+            "What did not get there is read again."
+        )
+
+
 class InputInvalid(RunStopped):
     """The input is not Singer; the text names the line by its number, never its content."""
 
@@ -202,3 +228,26 @@ class StateUnread(RunStopped):
     """Standard output was closed: whoever kept STATE is gone."""
 
     exit_code = ExitCode.STATE_UNREAD
+
+
+def unwritten(error: OSError) -> RunStopped:
+    """Why standard output took nothing: whether somebody has it at all."""
+    if isinstance(error, ConnectionError | TimeoutError) or error.errno == errno.EBADF:
+        return StateUnread(_UNREAD)
+    return Unwritable(error)
+
+
+def scarcity(error: BaseException | None) -> RunStopped | None:
+    """What this machine lacks, by an error that no one place can foresee, or one that it led to; else None."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            return NoFile()
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return Unwritable(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+_UNREAD = (
+    "Nobody reads standard output, and so nobody keeps STATE. The next run reads again what came after the last one."
+)

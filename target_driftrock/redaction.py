@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 LEVEL_VARIABLES = ("TARGET_DRIFTROCK_LOGLEVEL", "LOGLEVEL")
 """Where the level is read from; the first that is set counts."""
+_TALKATIVE = ("TRACE", "VERBOSE")
+"""What other programs have below DEBUG, or call it."""
 _OWN_CODE = str(Path(__file__).parent) + os.sep
 _WITHHELD = "(text withheld)"
 _FRAMES = 30
@@ -46,8 +48,9 @@ def install(secrets: Iterable[str], environ: Mapping[str, str] = os.environ) -> 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(StructuredFormatter(secrets) if _wants_structure(environ) else SafeFormatter(secrets))
     handler.addFilter(is_shown)
-    variable = next((name for name in LEVEL_VARIABLES if environ.get(name)), None)
-    level = _level(environ[variable]) if variable else logging.INFO
+    is_first = sys.excepthook is not log_uncaught
+    variable = next((name for name in LEVEL_VARIABLES if environ.get(name, "").strip()), None)
+    level = _level(environ[variable].strip().upper()) if variable else logging.INFO
     logging.basicConfig(level=level or logging.INFO, handlers=[handler], force=True)
     logging.raiseExceptions = False  # else a handler that fails prints the record's arguments
     logging.captureWarnings(capture=True)  # done once, so that nobody's later call takes the next line's place
@@ -55,13 +58,15 @@ def install(secrets: Iterable[str], environ: Mapping[str, str] = os.environ) -> 
     sys.excepthook = log_uncaught
     sys.unraisablehook = log_unraisable
     threading.excepthook = log_uncaught_in_thread
-    if level is None:
+    if level is None and is_first:
         log.warning("%s is not a log level: use DEBUG, INFO, WARNING, ERROR or CRITICAL. INFO is used.", variable)
 
 
 def _level(name: str) -> int | None:
-    """The number of a level's name, or None where there is no such level."""
-    return logging.getLevelNamesMapping().get(name.strip().upper()) or None
+    """The number of a level's name, or of its number, or None where there is no such level."""
+    if re.fullmatch("[0-9]{1,2}", name):
+        return min(int(name), logging.CRITICAL) or None
+    return logging.DEBUG if name in _TALKATIVE else logging.getLevelNamesMapping().get(name) or None
 
 
 def is_shown(record: logging.LogRecord) -> bool:

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def end_at_once() -> None:
+    """From here on a signal of `ENDING` ends the process where it is, unless it is ignored already.
+
+    For the kernel does so, and without a traceback; but it gives the first process of a container none of its defaults.
+    """
+    is_first = os.getpid() == 1
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end if is_first else signal.SIG_DFL)
+    if is_first:
+        _watch()
+
+
+def _end(number: int, frame: FrameType | None = None) -> None:
+    del frame
+    os._exit(128 + number)
+
+
+def _watch() -> None:
+    """Python runs no handler while it waits within a library, for a lock of SQLite, say: a thread hears of it then."""
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    with suppress(RuntimeError):  # this machine starts no further thread: the handler is left
+        Thread(target=lambda: _end(os.read(heard, 1)[0]), name="signals", daemon=True).start()
 
 
 class Signals:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import click
@@ -119,42 +118,6 @@ def test_nothing_is_imported_in_vain_when_the_program_starts(arguments: list[str
     """)
 
     assert done.out.splitlines()[-1].split() == ["in", "vain:"]
-
-
-def test_no_traceback_is_printed_when_ctrl_c_comes_while_the_program_starts() -> None:
-    """It dies of the signal, as every other program does: a shell calls it 130."""
-    done = interpreted("""
-        import os, signal, sys
-        from importlib.abc import MetaPathFinder
-        from target_driftrock import cli
-
-        class Interrupting(MetaPathFinder):
-            def find_spec(self, name, path, target=None):
-                if name == "singer_sdk":
-                    os.kill(os.getpid(), signal.SIGINT)
-
-        sys.meta_path.insert(0, Interrupting())
-        sys.argv = ["target-driftrock", "--about"]
-        cli.main()
-    """)
-
-    assert (done.code, done.out, done.err) == (-signal.SIGINT, "", "")
-
-
-def test_ctrl_c_stays_ignored_when_it_was_at_the_start() -> None:
-    """As under `nohup`, or in the background of a script."""
-    done = interpreted("""
-        import signal, sys
-        from target_driftrock import cli
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        sys.argv = ["target-driftrock", "--help"]
-        try:
-            cli.main()
-        finally:
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    """)
-
-    assert (done.code, done.err) == (0, "")
 
 
 def test_no_secret_is_printed_when_a_line_of_our_own_holds_it() -> None:

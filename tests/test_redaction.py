@@ -268,8 +268,20 @@ def test_no_value_is_printed_when_something_goes_wrong(code: str, expected: str)
         ({"LOGLEVEL": "DEBUG", "TARGET_DRIFTROCK_LOGLEVEL": "WARNING"}, ""),
         ({"TARGET_DRIFTROCK_LOGLEVEL": CANARY}, "WARNING INFO"),
         ({"TARGET_DRIFTROCK_LOGLEVEL": "NOTSET"}, "WARNING INFO"),
+        ({"TARGET_DRIFTROCK_LOGLEVEL": "0"}, "WARNING INFO"),
+        ({"TARGET_DRIFTROCK_LOGLEVEL": "-10"}, "WARNING INFO"),
+        ({"TARGET_DRIFTROCK_LOGLEVEL": "9" * 5000}, "WARNING INFO"),
+        ({"LOGLEVEL": "trace"}, "DEBUG INFO"),
+        ({"LOGLEVEL": "Verbose"}, "DEBUG INFO"),
+        ({"LOGLEVEL": "10"}, "DEBUG INFO"),
+        ({"LOGLEVEL": " 30 "}, ""),
+        ({"LOGLEVEL": "99"}, ""),
+        ({"LOGLEVEL": "debug", "TARGET_DRIFTROCK_LOGLEVEL": "  "}, "DEBUG INFO"),
     ],
-    ids=["none", "the general one", "ours before it", "odd", "no level"],
+    ids=[
+        *("none", "the general one", "ours before it", "odd", "no level", "zero", "below zero", "digits"),
+        *("trace", "verbose", "ten", "thirty", "ninety-nine", "blank"),
+    ],
 )
 def test_level_is_read_from_the_environment_when_it_is_a_level(environ: dict[str, str], levels: str) -> None:
     """An odd level is INFO and a warning that names the variable, never its value."""
@@ -280,6 +292,13 @@ def test_level_is_read_from_the_environment_when_it_is_a_level(environ: dict[str
     assert CANARY not in result.err
     if levels.startswith("WARNING"):
         assert "TARGET_DRIFTROCK_LOGLEVEL is not a log level: use DEBUG" in result.err
+
+
+def test_an_odd_level_is_told_once_when_the_defence_is_installed_again() -> None:
+    """Once the secrets are known, it is installed with them."""
+    result = run("redaction.install(['secret-1'])", LOGLEVEL="odd")
+
+    assert result.err.count("LOGLEVEL is not a log level") == 1
 
 
 def test_secrets_are_added_and_lines_not_doubled_when_installed_again() -> None:

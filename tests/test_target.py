@@ -189,6 +189,31 @@ def test_the_mapping_follows_when_the_schema_changes_in_the_middle(stage: Stage)
     assert [reason for _, reason, _ in stage.kept()] == ["schema: /id: type"]
 
 
+def test_the_stream_is_named_when_its_schema_would_take_for_ever(stage: Stage) -> None:
+    """Forty references that each lead on twice are a billion rules; what came before is delivered."""
+    chain: dict[str, Any] = {
+        f"d{level}": {"allOf": [{"$ref": f"#/definitions/d{level + 1}"}] * 2} for level in range(40)
+    }
+    endless = schema("deals", properties={"id": {"$ref": "#/definitions/d0"}})
+    endless["schema"]["definitions"] = chain
+    streams = [LEADS, {**LEADS, "stream": "deals"}]
+
+    done = stage.run(schema(), record(1), state(at=1), endless, record(2, "deals"), state(at=2), streams=streams)
+
+    assert done.code == ExitCode.INPUT
+    assert "The SCHEMA of stream deals refers to its own parts so often" in done.log
+    assert (done.states, [event["fields"]["id"] for event in done.events]) == ([b'{"at": 1}'], [1])
+
+
+@pytest.mark.parametrize("level", ["trace", "VERBOSE", "10", " ", "info", "odd"])
+def test_a_run_goes_on_when_a_log_level_is_none_of_the_sdk_s(level: str, stage: Stage) -> None:
+    """It is read in one place, and the SDK, which would fail, is not asked for it."""
+    ended = stage.finished(stage.config(), given=written([schema(), record(1)]), LOGLEVEL=level)
+
+    assert ended.code == ExitCode.RESOLVED
+    assert ended.err.count("LOGLEVEL is not a log level") == (level == "odd")
+
+
 def test_none_of_its_records_is_sent_when_a_changed_schema_takes_away_a_name(stage: Stage) -> None:
     """The run stops at the SCHEMA, with all before it delivered."""
     streams = [{**LEADS, "fields": {"email": "{email}"}}]

@@ -32,7 +32,7 @@ os.environ.update(job["environ"])
 os.chdir(job["folder"])
 sys.argv = ["target-driftrock", *job["options"]]
 exec(job["before"], {})
-from target_driftrock.cli import main
+from target_driftrock.start import main
 main()
 """
 

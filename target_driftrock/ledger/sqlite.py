@@ -328,7 +328,10 @@ def read_folder(text: str) -> Path:
     expanded = os.path.expanduser(text)  # noqa: PTH111 - to pathlib, ./~ is a home directory too
     if expanded.startswith("~"):
         raise SettingsInvalid([_NO_HOME])
-    return Path(expanded).absolute()
+    try:
+        return Path(expanded).absolute()
+    except FileNotFoundError:
+        raise SettingsInvalid([_NO_FOLDER]) from None
 
 
 _QUOTED = re.compile(r"""^(["']).*\1$""")
@@ -352,6 +355,10 @@ _UNEXPANDED = (
     "do it."
 )
 _IN_QUOTES = "ledger stands in quotes, which would be a part of its name: take them away."
+_NO_FOLDER = (
+    "ledger is the name of a directory below the working directory, which is gone: write the whole path, or start this "
+    "in a directory that is there."
+)
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
 
 

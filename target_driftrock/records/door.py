@@ -7,6 +7,7 @@ from, and what it tells its source of those that are resolved.
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import time
 from functools import partial
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from target_driftrock.delivery.door import WAIT_SECONDS, Delivery, resources_of
 from target_driftrock.errors import (
+    ENOUGH_FILES,
     Defect,
     ExitCode,
     LedgerUnavailable,
+    NoFile,
     RejectsAboveLimit,
     RunStopped,
     SettingsInvalid,
@@ -150,10 +153,11 @@ class Records:
     def start(self) -> bool:
         """Take the ledger, and begin to deliver. May be called twice. False if it was stopped before it was taken.
 
-        See `Delivery.start` for what is raised.
+        See `Delivery.start` for what is raised; and a NoFile where this process may open too few.
         """
         if self._delivery.is_started:
             return True
+        _demand_files()
         if not self._delivery.start(is_stopped=self._is_stopped):
             return False
         if self.ledger is not None and self.ledger.is_new:
@@ -374,6 +378,13 @@ class Records:
             delivered=counts.delivered, invalid=counts.invalid, rejected=counts.rejected, held=counts.held
         )
         return recorded, counts.unknown
+
+
+def _demand_files() -> None:
+    """Here, since what opens one in another thread fails there in as many ways as there are libraries."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and allowed < ENOUGH_FILES:
+        raise NoFile
 
 
 def _parsed(given: Mapping[str, Any]) -> Settings:

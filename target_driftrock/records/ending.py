@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from target_driftrock.errors import PRECEDENCE, Defect, ExitCode, RunStopped, faults
+from target_driftrock.errors import PRECEDENCE, Defect, ExitCode, RunStopped, faults, scarcity
 from target_driftrock.events.outcome import HeldAs
 from target_driftrock.naming import shown
 from target_driftrock.wording import counted
@@ -28,7 +28,10 @@ def causes_of(*stages: Callable[[], None]) -> list[RunStopped]:
             stage()
         except RunStopped as cause:
             causes.append(cause)
-        except Exception:
+        except Exception as error:
+            if (lacking := scarcity(error)) is not None:
+                causes.append(lacking)
+                continue
             log.critical("A defect of target-driftrock ends this run.", exc_info=True)
             causes.append(Defect(_DEFECT))
     return causes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from target_driftrock.errors import SettingsInvalid
+from target_driftrock.errors import InputInvalid, SettingsInvalid
 from target_driftrock.events.columns import without_added
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.identity import NOBODY
@@ -16,6 +16,7 @@ from target_driftrock.mapping import attribute, values
 from target_driftrock.mapping.compiler import MappingFaults, compile_stream
 from target_driftrock.naming import shown
 from target_driftrock.records.as_read import AsRead
+from target_driftrock.records.validator import SchemaTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -126,9 +127,12 @@ class RecordStream:
 
     def _judge_of(self, mapping: CompiledMapping | None) -> RecordValidator | None:
         """What judges the records that a mapping takes, or those that none does; None where nothing of them is used."""
-        if mapping is None:
-            return self._as_read.validator(self.mapper.is_chosen_by)
-        return self._as_read.validator_of_all() if mapping.reads_all else self._as_read.validator(mapping.reads)
+        try:
+            if mapping is not None and mapping.reads_all:
+                return self._as_read.validator_of_all()
+            return self._as_read.validator(self.mapper.is_chosen_by if mapping is None else mapping.reads)
+        except SchemaTooLarge:
+            raise InputInvalid(_TOO_LARGE.format(stream=shown(self.name))) from None
 
 
 def record_digest(record: Mapping[str, Any], raw: bytes) -> bytes:
@@ -141,6 +145,10 @@ def record_digest(record: Mapping[str, Any], raw: bytes) -> bytes:
     return bytes_digest(raw) if found is None else found
 
 
+_TOO_LARGE = (
+    "The SCHEMA of stream {stream} refers to its own parts so often, or is nested so deeply, that to judge a record by "
+    "it could take hours: mend the tap, or set validate_records: false."
+)
 _IDLE = (
     "{label}: its `when` kept out all {count} records of stream {stream} that reached it: check the values that it "
     "compares with, and their types, with `target-driftrock preview`."

@@ -10,8 +10,10 @@ import jsonschema_rs
 import msgspec
 from jsonschema_rs import ValidationErrorKind as Kind
 
+from target_driftrock.bounds import DEPTH, NARROWINGS, SCHEMA_RULES, is_deeper
 from target_driftrock.events.columns import is_added
 from target_driftrock.naming import shown
+from target_driftrock.records.weight import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -28,6 +30,10 @@ _ASSERTIONS = frozenset(
 _NOT_JSON = "/: not JSON"
 
 
+class SchemaTooLarge(Exception):
+    """To compile a SCHEMA, or to judge one record by it, could take hours, and all memory."""
+
+
 class RecordValidator:
     """Judges the records of one SCHEMA, in the loosest reading that any draft gives it.
 
@@ -36,7 +42,11 @@ class RecordValidator:
     value no draft allows. `oneOf` is read as `anyOf`, since without `format` its branches may overlap.
 
     With `names`, only these top-level properties are judged, and without, all `but` some: a lead is not refused for a
-    column that nobody sends. What loaders add (`_sdc_*`) is never judged.
+    column that nobody sends. What loaders add (`_sdc_*`) is never judged. Where a schema comes again within itself on
+    several ways, it is read there as if it allowed anything.
+
+    Raises:
+        SchemaTooLarge: See there.
     """
 
     def __init__(
@@ -44,8 +54,12 @@ class RecordValidator:
     ) -> None:
         self._judged = None if names is None else frozenset(names)
         self._passed_over = frozenset(but)
-        reading = _Reading(schema, self._narrowed(schema, schema))
-        self._compiled = _compile(reading.root())
+        self._narrowings = 0
+        try:
+            reading = self._read(schema)
+        except RecursionError:
+            raise SchemaTooLarge from None
+        self._compiled = _compile(reading.root)
         self._names = frozenset(reading.names)
 
     def fault(self, record: dict[str, Any]) -> str | None:
@@ -66,6 +80,19 @@ class RecordValidator:
         except (TypeError, ValueError):
             return _NOT_JSON
 
+    def _read(self, schema: dict[str, Any]) -> _Reading:
+        if is_deeper(schema, DEPTH):
+            raise SchemaTooLarge
+        start = self._narrowed(schema, schema)
+        reading = _Reading(schema, start)
+        weights = Weights(reading.root)
+        if weights.is_branching:
+            reading = _Reading(schema, start, goes_back=False)
+            weights = Weights(reading.root)
+        if weights.rules > SCHEMA_RULES:
+            raise SchemaTooLarge
+        return reading
+
     def _judged_part(self, record: Mapping[str, Any]) -> dict[str, Any]:
         if self._judged is None:
             return {name: value for name, value in record.items() if self._judges(name)}
@@ -82,6 +109,9 @@ class RecordValidator:
 
         `via` are the references that led to it.
         """
+        self._narrowings += 1
+        if self._narrowings > NARROWINGS:
+            raise SchemaTooLarge
         if isinstance(reference := schema.get("$ref"), str):
             target = None if reference in via else _resolve(reference, document)
             return self._narrowed(target, document, *via, reference) if isinstance(target, dict) else {}
@@ -157,19 +187,18 @@ def _is_sound(keyword: str, value: Any) -> bool:
 class _Reading:
     """One SCHEMA rewritten as a Draft 7 schema that always compiles, and allows no less.
 
-    It begins at `start`; references are into the document.
+    It begins at `start`; references are into the document. One that leads back to what it is within is followed only if
+    the reading `goes_back`.
     """
 
-    def __init__(self, document: dict[str, Any], start: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], start: dict[str, Any], *, goes_back: bool = True) -> None:
         self.names: set[str] = set()
         self._document = document
-        self._start = start
+        self._goes_back = goes_back
         self._keys: dict[str, str] = {}
         self._definitions: dict[str, Any] = {}
-
-    def root(self) -> dict[str, Any]:
+        self.root = {"allOf": [self._read(start)], "definitions": self._definitions}
         """The whole, with all that it refers to under `definitions`."""
-        return {"allOf": [self._read(self._start)], "definitions": self._definitions}
 
     def _read(self, schema: Any) -> dict[str, Any] | bool:
         if not isinstance(schema, dict):
@@ -185,6 +214,8 @@ class _Reading:
                 return True
             self._keys[reference] = key = str(len(self._keys))
             self._definitions[key] = self._read(target)
+        elif not (self._goes_back or self._keys[reference] in self._definitions):
+            return True
         return {"$ref": f"#/definitions/{self._keys[reference]}"}
 
     def _objects(self, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,13 @@ def sandbox(  # noqa: PLR0917
     except FaultError as error:
         raise click.UsageError(str(error)) from None
     keys = Keys(client_id=client_id, client_secret=client_secret, api_key=api_key)
-    _serve(Setup(faults=chosen, keys=keys, seed=seed, serial=serial, record=record), host=host, port=port)
+    received = _serve(Setup(faults=chosen, keys=keys, seed=seed, serial=serial, record=record), host=host, port=port)
+    click.get_current_context().exit(128 + received)
 
 
-def _serve(setup: Setup, *, host: str, port: int) -> None:
+def _serve(setup: Setup, *, host: str, port: int) -> int:
+    """Until a signal comes, which one."""
+    received: list[int] = []
     try:
         double = Sandbox(setup)
     except OSError as error:
@@ -101,17 +105,22 @@ def _serve(setup: Setup, *, host: str, port: int) -> None:
             f"The record cannot be written ({error.strerror}): choose another file with --record."
         ) from None
     try:
-        background.run(double, host=host, port=port, listening=_listening)
+        background.run(double, host=host, port=port, listening=partial(_listening, received))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotServe(
                 f"Port {port} of {host} is taken: end what listens there, or choose another with --port."
             ) from None
         raise CannotServe(f"Nothing can listen on port {port} of {host} ({error.strerror}).") from None
+    return received[0]
 
 
-def _listening(url: str, end: asyncio.Event) -> None:
+def _listening(received: list[int], url: str, end: asyncio.Event) -> None:
+    def stop(number: int) -> None:
+        received.append(number)
+        end.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end.set)
+        loop.add_signal_handler(number, stop, number)
     click.echo(f"Sandbox ready at {url} (what arrives is shown there; Ctrl-C ends it).", err=True)

@@ -71,7 +71,7 @@ def _object(environ: Mapping[str, str], name: str, prefix: str) -> dict[str, Any
     """The object that a setting's variable holds. One that holds another thing is judged elsewhere."""
     try:
         value = msgspec.json.decode(environ.get(f"{prefix}{name.upper()}", ""))
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

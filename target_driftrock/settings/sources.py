@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from target_driftrock.bounds import DEPTH, LINE_BYTES, exact, is_deeper
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.naming import nearest, shown
 from target_driftrock.settings import meltano
@@ -25,7 +26,7 @@ _OTHERS = ("_", "LOGLEVEL", "TEST_")
 _MISSPELT = 0.8
 """How alike a variable and a setting must be, from 0 to 1, for a slip of the pen to be more likely than another use."""
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)  # exact, as in records
+_DECODER = msgspec.json.Decoder(float_hook=exact)  # exact, as in records
 _WANTED = {
     Kind.INTEGER: "a whole number",
     Kind.DECIMAL: "a number",
@@ -164,16 +165,16 @@ def _from_text(kind: Kind, text: str) -> object:
 def _number(text: str, kind: type[int | Decimal]) -> object:
     try:
         return msgspec.convert(text.strip(), kind, strict=False)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # bytes that are no text
         return None
 
 
 def _json(text: str, kind: type[dict[str, Any] | list[Any]]) -> object:
     try:
         value = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, DecimalException, RecursionError):
         return None
-    return value if isinstance(value, kind) else None
+    return value if isinstance(value, kind) and not is_deeper(value, DEPTH) else None
 
 
 def _read_file(path: str) -> dict[str, object]:
@@ -181,32 +182,53 @@ def _read_file(path: str) -> dict[str, object]:
     if path.lstrip().startswith("{"):  # the message would print what is in there
         raise SettingsInvalid(["--config takes the name of a file, or ENV: it was given the settings themselves."])
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        settings = _DECODER.decode(text)
+        with Path(path).open("rb") as file:
+            data = file.read(LINE_BYTES + 1)
     except OSError as error:
         raise SettingsInvalid([f"{shown(path)} cannot be read: {error.strerror}."]) from None
-    except UnicodeDecodeError:
-        raise SettingsInvalid([f"{shown(path)} is not UTF-8: save it in that encoding."]) from None
-    except msgspec.DecodeError:
-        raise SettingsInvalid([f"{shown(path)} is not JSON{_place(text)}: mend it there."]) from None
+    settings, fault = _decoded(data)
+    if fault is not None:
+        raise SettingsInvalid([f"{shown(path)} {fault}."])
     if not isinstance(settings, dict):
         raise SettingsInvalid([f"{shown(path)} must hold a JSON object, from the settings' names to their values."])
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _place(text: str) -> str:
+def _decoded(data: bytes) -> tuple[object, str | None]:
+    """What a file holds, or what is wrong with it."""
+    if len(data) > LINE_BYTES:
+        return None, f"is longer than {LINE_BYTES // 2**20} MiB: give a file of settings"
+    try:
+        text = data.decode("utf-8-sig")
+        settings = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        return None, "is not UTF-8: save it in that encoding"
+    except DecimalException:
+        return None, _OUT_OF_RANGE
+    except RecursionError:
+        return None, _TOO_DEEP
+    except msgspec.DecodeError:
+        return None, _json_fault(text)
+    return settings, _TOO_DEEP if is_deeper(settings, DEPTH) else None
+
+
+def _json_fault(text: str) -> str:
     """Where a text stops being JSON. Only the standard library tells line and column, and it lets NaN pass."""
     try:
         json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        return f" (line {error.lineno}, column {error.colno})"
-    except ValueError:
-        return " (it has NaN or Infinity in it)"
-    return " (a text in it has half of a surrogate pair)"
+        return f"is not JSON (line {error.lineno}, column {error.colno}): mend it there"
+    except FloatingPointError:
+        return "is not JSON (it has NaN or Infinity in it): mend it there"
+    except ValueError:  # a whole number longer than sys.get_int_max_str_digits()
+        return _OUT_OF_RANGE
+    return "is not JSON (a text in it has half of a surrogate pair): mend it there"
 
 
 def _refuse(_: str) -> None:
-    raise ValueError
+    raise FloatingPointError
 
 
+_OUT_OF_RANGE = "has a number in it that is out of range: mend it there"
+_TOO_DEEP = f"is nested more than {DEPTH} deep: mend it there"
 _NO_SETTING = ": target-driftrock --about lists the settings that there are"

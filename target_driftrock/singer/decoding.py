@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import decimal
 import json
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
+from target_driftrock.bounds import DEPTH, exact, is_deeper
 from target_driftrock.errors import InputInvalid
 from target_driftrock.naming import shown
 from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
@@ -46,7 +46,7 @@ class _Batch(msgspec.Struct, tag_field="type", tag="BATCH"):
 _Wire = _Record | _Schema | _State | _ActivateVersion | _Batch
 _KINDS = ("RECORD", "SCHEMA", "STATE", "ACTIVATE_VERSION", "BATCH")
 _ROW = re.compile(r"[0-9a-f]{32}")
-_DECODER = msgspec.json.Decoder(_Wire, float_hook=Decimal)
+_DECODER = msgspec.json.Decoder(_Wire, float_hook=exact)
 
 
 def decode(line: bytes, number: int) -> Message:
@@ -84,7 +84,7 @@ def _read(raw: bytes, number: int, *, is_whole: bool) -> tuple[_Wire, str | None
         if not is_whole:
             raise _cut(number) from None
         raise InputInvalid(f"Line {number} is not UTF-8: have the tap write UTF-8.") from None
-    except (msgspec.DecodeError, decimal.InvalidOperation, RecursionError):
+    except (msgspec.DecodeError, DecimalException, RecursionError):
         pass  # and out of its context: its text may hold a value
     return _read_again(text, number, is_whole=is_whole)
 
@@ -94,12 +94,13 @@ def _read_again(text: str, number: int, *, is_whole: bool) -> tuple[_Wire, str |
     leniently = _Leniently()
     try:
         value = leniently.read(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise InputInvalid(f"Line {number} is nested too deeply to be read: mend the tap.") from None
+    except ValueError:
         if not is_whole:
             raise _cut(number) from None
         raise InputInvalid(
-            f"Line {number} is not JSON, or nested too deeply: nothing but the tap's messages may be on its"
-            " standard output."
+            f"Line {number} is not JSON: nothing but the tap's messages may be on its standard output."
         ) from None
     kind = _kind(value, number)
     if leniently.fault is not None and kind != "RECORD":
@@ -123,6 +124,10 @@ def _kind(value: Any, number: int) -> str:
 def _schema(wire: _Schema, number: int, *, raw: bytes) -> Schema:
     if not isinstance(wire.schema.get("properties", {}), dict):
         raise InputInvalid(f"Line {number}, the SCHEMA of {shown(wire.stream)}: its `properties` must be an object.")
+    if is_deeper(wire.schema, DEPTH):
+        raise InputInvalid(
+            f"Line {number}, the SCHEMA of {shown(wire.stream)}, is nested more than {DEPTH} deep: mend the tap."
+        )
     keys = tuple(wire.key_properties or ())
     return Schema(line=number, stream=wire.stream, schema=wire.schema, key_properties=keys, raw=raw)
 
@@ -160,8 +165,8 @@ class _Leniently:
 
     def _float(self, text: str) -> Decimal | None:
         try:
-            return Decimal(text)
-        except decimal.InvalidOperation:
+            return exact(text)
+        except DecimalException:
             self._note("a number out of range")
             return None
 

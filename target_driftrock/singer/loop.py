@@ -9,7 +9,7 @@ import logging
 import time
 from typing import IO, TYPE_CHECKING, Protocol
 
-from target_driftrock.errors import LedgerUnavailable, StateUnread
+from target_driftrock.errors import LedgerUnavailable, unwritten
 from target_driftrock.progress import Figures, Input, Pulse, terminal_line
 from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.singer.writer import write_line
@@ -104,7 +104,8 @@ class Loop:
         self._state_due = clock() + STATE_SECONDS
         self._state: bytes | None = None
         """What is written once the disk has all that it passes."""
-        self._is_state_unread = False
+        self._unwritten: RunStopped | None = None
+        """Why STATE cannot be written any more."""
 
     def run(self, reader: Source, source: IO[bytes] | None) -> int:
         """Read all of `source` (standard input if None), deliver it, account for it; the exit code."""
@@ -159,8 +160,8 @@ class Loop:
             self._pulse.beat(self._clock())
 
     def is_stopped(self) -> bool:
-        """Whether a signal came, or nobody reads STATE any more."""
-        return self._stops.count > 0 or self._is_state_unread
+        """Whether a signal came, or STATE cannot be written any more."""
+        return self._stops.count > 0 or self._unwritten is not None
 
     # The stages of a run.
 
@@ -175,11 +176,11 @@ class Loop:
                 log.warning("%s", fault)
 
     def _deliver(self) -> None:
-        self._records.deliver_rest(stops=lambda: max(self._stops.count, self._is_state_unread))
+        self._records.deliver_rest(stops=lambda: max(self._stops.count, self._unwritten is not None))
         self._write_last_state()
         self._records.raise_failure()
-        if self._is_state_unread:
-            raise StateUnread(_STATE_UNREAD)
+        if self._unwritten is not None:
+            raise self._unwritten
 
     def _conclude(self, causes: Sequence[RunStopped]) -> int:
         if self._pulse is not None:
@@ -217,7 +218,7 @@ class Loop:
             if delivery.is_secured:
                 self._write_state(self._state)
             return
-        if self._clock() >= self._state_due and not self._is_state_unread:
+        if self._clock() >= self._state_due and self._unwritten is None:
             self._state = self._checkpoint.take()
             if self._state is not None:
                 delivery.secure()
@@ -226,7 +227,7 @@ class Loop:
         """Delivery has ended, and the disk has what it did."""
         value = self._checkpoint.take() or self._state
         is_lost = isinstance(self._records.delivery.failure, LedgerUnavailable)
-        if value is not None and self._records.ledger is not None and not (is_lost or self._is_state_unread):
+        if value is not None and self._records.ledger is not None and not is_lost and self._unwritten is None:
             self._write_state(value)
 
     def _write_state(self, value: bytes) -> None:
@@ -236,13 +237,8 @@ class Loop:
             self._pulse.make_room()
         try:
             self._write(value, is_hurried=self._is_hurried)
-        except OSError:
-            self._is_state_unread = True
+        except OSError as error:
+            self._unwritten = unwritten(error)
 
     def _is_hurried(self) -> bool:
         return self._stops.count > 0 or self._records.delivery.failure is not None
-
-
-_STATE_UNREAD = (
-    "Nobody reads standard output, and so nobody keeps STATE. The next run reads again what came after the last one."
-)

@@ -15,12 +15,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk.io_base import GenericSingerReader, SingerMessageType
 
+from target_driftrock.bounds import LINE_BYTES
 from target_driftrock.errors import InputInvalid
 from target_driftrock.singer.decoding import decode
 from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from _typeshed import WriteableBuffer
 
@@ -50,7 +51,7 @@ class Reader(GenericSingerReader[bytes]):
     UTF-8 whatever the locale; blank lines and a byte order mark are passed over. `tick` is called every
     `tick_seconds` or sooner after, whether lines come or not. Reading ends at the end of the input, as
     soon as `wake_fd` can be read (nothing is read from it), or between two lines once `is_stopped()`.
-    An input without a descriptor (a `StringIO`) is iterated: there, no wait can be ended.
+    An input without a descriptor (a `StringIO`) is read as it is: there, no wait can be ended.
 
     `line` is the number of the last line read; `counts` how many messages were read, by type, the one
     being handed over among them. Both hold after an exception, too.
@@ -126,12 +127,14 @@ class Reader(GenericSingerReader[bytes]):
 
     def _lines(self, source: IO[Any]) -> Iterator[bytes]:
         self._descriptor = descriptor = _descriptor(source)
-        lines: Iterable[bytes | str] = (
+        readable: IO[bytes] | IO[str] = (
             getattr(source, "buffer", source)
             if descriptor is None
             else io.BufferedReader(_Waiting(lambda buffer: self._fill(buffer, descriptor)), _BUFFER)
         )
-        for line in lines:
+        while line := readable.readline(LINE_BYTES + 1):  # not iterated: a line might never end
+            if len(line) > LINE_BYTES:
+                raise InputInvalid(_TOO_LONG.format(line=self.line + 1, bound=LINE_BYTES // 2**20))
             data = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
             yield data if self.line else data.removeprefix(codecs.BOM_UTF8)
 
@@ -167,6 +170,11 @@ class Reader(GenericSingerReader[bytes]):
             self._due = now + self._tick_seconds
             self.place = _place(self._descriptor)
             self._tick()
+
+
+_TOO_LONG = (
+    "Line {line} is longer than {bound} MiB: mend the tap, or have it leave out the property that takes so much room."
+)
 
 
 class _Waiting(io.RawIOBase):

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import MapExpressionError
-from singer_sdk.mapper import PluginMapper, RemoveRecordTransform
+from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransform
 
 from target_driftrock.errors import SettingsInvalid
 from target_driftrock.naming import hint, shown
-from target_driftrock.singer import expressions
+from target_driftrock.singer import computing, expressions
 from target_driftrock.singer.expressions import Names
 from target_driftrock.singer.flattening import flattening_fault, typed
 
@@ -101,6 +101,9 @@ def register(
         mapper.stream_maps.pop(stream, None)
         cause = "flattening_enabled" if _is_of(error, _FLATTENING_CODE) else "stream_maps"
         raise SettingsInvalid([_REFUSED.format(cause=cause, stream=shown(stream), kind=_kind(error))]) from None
+    for made in mapper.stream_maps[stream]:
+        if isinstance(made, CustomStreamMap):
+            computing.bound(made.expr_evaluator)
 
 
 def is_taken_away(stream_map: StreamMap) -> bool:

@@ -278,14 +278,73 @@ def test_it_ends_quietly_when_nobody_reads_what_it_prints(
     assert (done.code, done.err) == (141, "")
 
 
-def test_a_full_disk_is_no_defect_when_state_goes_into_a_file(command: Command, double: Wire) -> None:
-    """STATE that cannot be written ends the run as STATE that nobody reads does."""
+def test_it_says_that_the_disk_is_full_when_state_goes_into_a_file(command: Command, double: Wire) -> None:
+    """Somebody keeps STATE there, and is told to make room: to run again is all that it takes then."""
     config = command.config(settings(double.url))
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         ended = command.run("--config", config, tap=written(FIVE), out=full)
 
-    assert ended.code == 141
-    assert "(exit 141)" in ended.last_line
+    assert ended.code == 4
+    assert "Standard output cannot be written (No space left on device): make room" in ended.last_line
+
+
+@pytest.mark.parametrize("arguments", [("--about",), ("--version",), ("--help",), ("preview",), ("check",)], ids=str)
+def test_it_says_that_the_disk_is_full_when_what_it_prints_goes_into_a_file(
+    arguments: tuple[str, ...], command: Command, double: Wire
+) -> None:
+    """It is no defect of ours, and no reader that left."""
+    config = () if arguments[0].startswith("-") else ("--config", command.config(settings(double.url)))
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        ended = command.run(*arguments, *config, tap=written(FIVE), out=full)
+
+    assert ended.code == 4
+    assert ended.last_line.startswith("error: Standard output cannot be written (No space left on device): make room")
+
+
+NOWHERE = ("/bin/sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"', PROGRAM)
+"""In a directory that is there no longer."""
+
+
+@pytest.mark.parametrize("arguments", [(), ("preview",), ("check",), ("report",)], ids=str)
+def test_it_works_when_the_working_directory_is_gone(
+    arguments: tuple[str, ...], command: Command, double: Wire
+) -> None:
+    """Whole paths are all that it needs."""
+    config = command.config(settings(double.url, ledger=str(command.folder / "ledger")))
+    command.run("--config", config, tap=written(FIVE))
+
+    ended = command.run(*arguments, "--config", config, tap=written(FIVE), command=NOWHERE)
+
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("check",), ("report",)], ids=str)
+def test_the_setting_is_named_when_it_is_below_a_working_directory_that_is_gone(
+    arguments: tuple[str, ...], command: Command, double: Wire
+) -> None:
+    """A ledger that is named by its whole path can be found."""
+    config = command.config(settings(double.url))
+
+    ended = command.run(*arguments, "--config", config, tap=written(FIVE), command=NOWHERE)
+
+    assert ended.code == 2, ended.err
+    assert "ledger is the name of a directory below the working directory, which is gone" in ended.err + ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"), [((), 12), ((), 16), (("check",), 5), (("sandbox", "--port", "0"), 10)], ids=str
+)
+def test_it_says_what_to_raise_when_too_few_files_may_be_open(
+    arguments: tuple[str, ...], files: int, command: Command, double: Wire
+) -> None:
+    """Connections are files, too; the next run has all that this one did not begin."""
+    config = () if "sandbox" in arguments else ("--config", command.config(settings(double.url)))
+    limited = ("/bin/sh", "-c", f'ulimit -n {files} && exec "$0" "$@"', PROGRAM)
+
+    ended = command.run(*arguments, *config, tap=written(FIVE), command=limited)
+
+    assert (ended.code, accepted(double)) == (4, [])
+    assert "raise the limit (ulimit -n)" in ended.err
 
 
 def test_it_ends_with_141_when_there_is_no_standard_output(command: Command, double: Wire) -> None:

@@ -405,11 +405,8 @@ class Unfinished(io.BytesIO):
         super().__init__(source.getvalue())
         self._is_over = is_over
 
-    def __next__(self) -> bytes:
-        line = self.readline() or (b"" if self._is_over() else b"\n")
-        if not line:
-            raise StopIteration
-        return line
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return super().readline(size) or (b"" if self._is_over() else b"\n")
 
 
 def test_a_line_is_printed_when_a_tap_has_more_to_say() -> None:

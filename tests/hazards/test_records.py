@@ -64,6 +64,7 @@ def test_a_value_arrives_as_the_tap_wrote_it_when_the_sdk_would_change_or_refuse
         pytest.param("NaN", "NaN or Infinity, which JSON has not", id="not-a-number"),
         pytest.param("-Infinity", "NaN or Infinity, which JSON has not", id="infinity"),
         pytest.param('"\\ud800"', "a lone surrogate, which is no Unicode text", id="half-a-character"),
+        pytest.param("1e99999999", "a number out of range", id="a-number-of-a-hundred-megabytes"),
     ],
 )
 def test_the_others_are_delivered_when_one_record_is_invalid(literal: str, reason: str, stage: Stage) -> None:

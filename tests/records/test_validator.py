@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_driftrock.records.validator import RecordValidator
+from target_driftrock.records.validator import RecordValidator, SchemaTooLarge
 
 CANARY = "canary@example.com"
 
@@ -190,6 +190,79 @@ def test_a_tree_is_judged_to_its_leaves_when_its_schema_refers_to_itself() -> No
     assert (
         validator.fault({"name": "a", "children": [{"children": [{"name": 1}]}]}) == "/children/0/children/0/name: type"
     )
+
+
+def nested(name: str, levels: int, innermost: Any) -> Any:
+    """So many objects within each other, each the only member of the next."""
+    for _ in range(levels):
+        innermost = {name: innermost}
+    return innermost
+
+
+def doubling(keyword: str, levels: int) -> dict[str, Any]:
+    """The properties `v`, of a schema that refers to the next one twice, and so on."""
+    chain: dict[str, Any] = {
+        f"d{level}": {keyword: [{"$ref": f"#/definitions/d{level + 1}"}] * 2} for level in range(levels)
+    }
+    chain[f"d{levels}"] = {"type": "string"}
+    return {"properties": {"v": {"$ref": "#/definitions/d0"}}, "definitions": chain}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(doubling("allOf", 40), id="all"),
+        pytest.param(doubling("anyOf", 40), id="any"),
+        pytest.param({**doubling("oneOf", 40), "allOf": [{"$ref": "#/definitions/d0"}]}, id="at the root"),
+        pytest.param({"properties": {"v": nested("items", 101, {})}}, id="deep"),
+        pytest.param(
+            {
+                "properties": {"v": {"$ref": "#/definitions/0"}},
+                "definitions": {str(each): {"$ref": f"#/definitions/{each + 1}"} for each in range(2000)},
+            },
+            id="a long chain",
+        ),
+    ],
+)
+@pytest.mark.parametrize("names", [None, ["v"]], ids=["all", "some"])
+def test_a_schema_is_refused_when_to_judge_by_it_would_take_for_ever(
+    schema: dict[str, Any], names: list[str] | None
+) -> None:
+    """Forty lines of references can stand for billions of rules."""
+    with pytest.raises(SchemaTooLarge):
+        RecordValidator(schema, names=names)
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_a_schema_is_judged_by_when_it_refers_to_its_parts_a_thousand_times(keyword: str) -> None:
+    """What a person or a program writes in earnest is far below the bound."""
+    validator = RecordValidator(doubling(keyword, 10))
+
+    assert [validator.fault({"v": value}) is None for value in ("x", 1)] == [True, False]
+
+
+def test_a_record_is_judged_at_once_when_a_schema_comes_again_within_itself_on_several_ways() -> None:
+    """The work would double with each level of the record; where it comes again, anything is allowed."""
+    branch = {"properties": {"a": {"$ref": "#/properties/v"}}}
+    validator = RecordValidator({"properties": {"v": {"type": "object", "anyOf": [branch, branch]}}})
+
+    assert validator.fault({"v": nested("a", 60, 1)}) is None
+    assert validator.fault({"v": 1}) == "/v: type"
+
+
+def test_a_record_is_judged_to_its_leaves_when_its_schema_says_what_json_is() -> None:
+    """An array and an object that both lead back are no two ways: no value is both."""
+    anything = {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"$ref": "#/properties/v"}},
+            {"type": "object", "additionalProperties": {"$ref": "#/properties/v"}},
+        ]
+    }
+    validator = RecordValidator({"properties": {"v": anything}})
+
+    assert validator.fault({"v": [{"a": ["x", {"b": []}]}]}) is None
+    assert validator.fault({"v": [{"a": ["x", {"b": [1]}]}]}) is not None
 
 
 @pytest.mark.parametrize(

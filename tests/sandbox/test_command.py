@@ -38,7 +38,7 @@ def test_it_ends_at_once_when_a_signal_comes_and_requests_hang(number: signal.Si
         running.tell(number)
         done = running.ended(seconds=5)
 
-    assert (done.code, done.out) == (0, "")
+    assert (done.code, done.out) == (128 + number, "")
     assert done.err.splitlines()[1:] == ["A request failed: BadHttpMessage."]
 
 

@@ -52,6 +52,10 @@ def test_variable_becomes_what_its_setting_holds_when_it_is_right(variable: str,
         ("STREAMS", '{"stream": "CANARY"}', f"a JSON array, such as [{EXAMPLE}]"),
         ("STREAMS", '["\udcff"]', f"a JSON array, such as [{EXAMPLE}]"),
         ("STREAM_MAPS", "[]", "a JSON object"),
+        pytest.param("MAX_EVENTS", "\udcff", "a whole number", id="no text"),
+        pytest.param("MAX_EVENTS", "9" * 100_000, "a whole number", id="digits"),
+        pytest.param("STREAM_MAPS", '{"a":' * 100_000, "a JSON object", id="bottomless"),
+        pytest.param("STREAM_MAP_CONFIG", '{"a": 1e9999999999999999999}', "a JSON object", id="exponent"),
     ],
 )
 def test_variable_is_named_and_its_value_is_not_when_it_is_wrong(variable: str, text: str, wanted: str) -> None:
@@ -216,7 +220,9 @@ def test_a_key_with_a_dot_is_a_fault_when_meltano_keeps_it_back(tmp_path: Path, 
         assert "CANARY" not in fault
 
 
-@pytest.mark.parametrize("text", ["", "CANARY", "[]", '{"leads": {"email": "a.b"}}', '{"leads": ["a.b", {"c.d": 1}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "CANARY", "[]", "[" * 100_000, '{"leads": {"email": "a.b"}}', '{"leads": ["a.b", {"c.d": 1}]}']
+)
 def test_nothing_is_kept_back_when_no_key_has_a_dot(tmp_path: Path, text: str) -> None:
     """What a variable holds otherwise is for others to judge, and in a run for the file."""
     run, _ = sources(tmp_path)
@@ -284,8 +290,18 @@ def test_numbers_are_exact_when_a_file_holds_them(tmp_path: Path) -> None:
         (b'{"a": "CANARY\\ud800"}', "is not JSON (a text in it has half of a surrogate pair): mend it there."),
         ('{"a": "CANARY"}'.encode("utf-16"), "is not UTF-8: save it in that encoding."),
         (b'["CANARY"]', "must hold a JSON object, from the settings' names to their values."),
+        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is nested more than 100 deep: mend it there."),
+        (b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "is nested more than 100 deep: mend it there."),
+        (b'{"a":' + b"9" * 1_000_000 + b"}", "has a number in it that is out of range: mend it there."),
+        (b'{"a":1.' + b"9" * 1_000_000 + b"}", "has a number in it that is out of range: mend it there."),
+        (b'{"a":1e99999999}', "has a number in it that is out of range: mend it there."),
+        (b'{"a":1e9999999999999999999}', "has a number in it that is out of range: mend it there."),
+        (b" " * (64 * 1024 * 1024 + 1), "is longer than 64 MiB: give a file of settings."),
     ],
-    ids=["broken", "cut", "empty", "NaN", "surrogate", "UTF-16", "array"],
+    ids=[
+        *("broken", "cut", "empty", "NaN", "surrogate", "UTF-16", "array", "bottomless", "deep", "digits", "fraction"),
+        *("exponent", "exponent beyond all", "long"),
+    ],
 )
 def test_file_is_named_and_its_content_is_not_when_it_is_wrong(tmp_path: Path, content: bytes, fault: str) -> None:
     """The message says which file, and where; the exception that it came from is not carried along."""

@@ -142,6 +142,10 @@ def test_an_integer_stays_one_when_it_is_big() -> None:
         pytest.param('"\\ud800"', "surrogate", id="surrogate at the end"),
         pytest.param('"\\udc00 text"', "surrogate", id="surrogate in front"),
         pytest.param("1e99999999999999999999", "out of range", id="exponent out of range"),
+        pytest.param("1e99999999", "out of range", id="exponent of a hundred megabytes"),
+        pytest.param("-1e-99999999", "out of range", id="fraction of a hundred megabytes"),
+        pytest.param("0e99999999", "out of range", id="exponent of nothing"),
+        pytest.param("0." + "1" * 5000, "out of range", id="fraction out of range"),
         pytest.param("9" * 5000, "out of range", id="integer out of range"),
         pytest.param('[{"deep":NaN}]', "NaN", id="nested"),
     ],
@@ -217,6 +221,11 @@ def test_a_faulted_record_is_safe_to_look_at_when_its_bad_values_are_gone() -> N
         ),
         pytest.param(
             b'{"type":"STATE","value":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}\n", "nested", id="bottomless state"
+        ),
+        pytest.param(
+            b'{"type":"SCHEMA","stream":"a","schema":%s1%s}\n' % (b'{"items":' * 101, b"}" * 101),
+            "deep",
+            id="deep schema",
         ),
         pytest.param(b'{"type":"RECORD","stream":"a","record":{"v":"canary@examp', "ends inside line 7", id="cut"),
         pytest.param(

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
@@ -213,6 +213,33 @@ def test_a_line_of_a_megabyte_is_ordinary_when_it_comes_in_pieces() -> None:
         tap.join()
 
     assert receiver.names == [name, *NAMES]
+
+
+@pytest.mark.parametrize("is_pipe", [True, False], ids=["a pipe", "memory"])
+def test_the_run_stops_when_a_line_does_not_end(is_pipe: bool) -> None:  # noqa: FBT001
+    """It is given up while it is read, and never held as a whole; what came before it was handed over."""
+    receiver, told = Receiver(), "Line 2 is longer than 64 MiB: mend the tap"
+    piece = b"x" * 1_000_000
+
+    def speak(tap: IO[bytes]) -> None:
+        with suppress(BrokenPipeError):
+            while True:
+                tap.write(piece)
+
+    if not is_pipe:
+        with pytest.raises(InputInvalid, match=told):
+            Reader().process_lines(io.BytesIO(lead("Ada") + piece * 70), receiver.callbacks)
+        assert receiver.names == ["Ada"]
+        return
+    with piped(lead("Ada")) as pipe:
+        tap = threading.Thread(target=speak, args=(pipe.tap,))
+        tap.start()
+        with pytest.raises(InputInvalid, match=told):
+            Reader().process_lines(pipe.source, receiver.callbacks)
+        pipe.source.close()
+        tap.join()
+
+    assert receiver.names == ["Ada"]
 
 
 def chop(data: bytes, cuts: Sequence[int]) -> list[bytes]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from singer_sdk.mapper import PluginMapper, StreamMap
 
 from target_driftrock.errors import SettingsInvalid
+from target_driftrock.singer.computing import TooMuch
 from target_driftrock.singer.stream_maps import failure, is_taken_away, register, scopes, settings_faults, unmet
 
 PROPERTIES = {"id": {"type": "integer"}, "email": {"type": ["null", "string"]}, "amount": {"type": "number"}}
@@ -190,6 +192,64 @@ def test_property_and_kind_are_told_when_a_map_fails_on_one_record(rules: dict[s
         stream_map.transform({"id": 1, "email": None, "amount": 1, "note": "CANARY"})
 
     assert failure(raised.value) == told
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "10**3999999",
+        "id**3999999",
+        "(9**4000)**id",
+        "9**4000 * 9**4000",
+        "'%999999999d' % id",
+        "'%*d' % (999999999, id)",
+        "f'{id:>999999999}'",
+        "f'{id:>{id**8}}'",
+        "email.ljust(999999999)",
+        "email.center(999999999)",
+        "email.zfill(999999999)",
+        "email.expandtabs(tabsize=999999999)",
+        "id.to_bytes(999999999, 'big')",
+        "''.join(['x' * 99999] * 9999)",
+        "('x' * 99999).replace('x', 'y' * 99999)",
+    ],
+)
+def test_a_record_is_given_up_at_once_when_a_map_would_compute_for_ever(expression: str) -> None:
+    """What it would make is of no use to anybody, and the memory would not hold it."""
+    (made,) = registered({"v": expression})
+
+    with pytest.raises(TooMuch) as raised:
+        made.transform({"id": 17, "email": "ada@example.com", "amount": Decimal(1)})
+
+    assert failure(raised.value) == "stream map of v: TooMuch"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("2**10 * id", 17408),
+        ("1**3999999", 1),
+        ("amount**2", Decimal("2.25")),
+        ("id % 5", 2),
+        ("'%5d%%' % id", "   17%"),
+        ("f'{id:>5}'", "   17"),
+        ("email.ljust(16, '.')", "ada@example.com."),
+        ("'-'.join([email, 'b'])", "ada@example.com-b"),
+        ("email.replace('a', 'bb', 1)", "bbda@example.com"),
+        ("id.bit_length()", 5),
+        ("email.split('@')[1]", "example.com"),
+        ("datetime.datetime(2026, 1, 31).isoformat()", "2026-01-31T00:00:00"),
+        ("'x' * 1000", "x" * 1000),
+    ],
+)
+def test_an_expression_gives_what_python_gives_when_it_is_an_ordinary_one(expression: str, value: object) -> None:
+    """The bounds are far from what anybody writes in earnest."""
+    (made,) = registered({"v": expression})
+
+    record = made.transform({"id": 17, "email": "ada@example.com", "amount": Decimal("1.5")})
+
+    assert record is not None
+    assert record["v"] == value
 
 
 def test_the_kind_alone_is_told_when_no_expression_failed() -> None:
