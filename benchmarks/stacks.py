@@ -46,9 +46,9 @@ _TELLING: Mapping[str, Part] = {
     "target_driftrock/records/stream.py": Part.MAPPING,
     "target_driftrock/records/validator.py": Part.VALIDATION,
     "target_driftrock/delivery/": Part.DISPATCHER,
+    "target_driftrock/delivery/pool.py": Part.CLIENT,
     "target_driftrock/delivery/transport.py": Part.CLIENT,
-    "target_driftrock/delivery/dialler.py": Part.CLIENT,
-    "target_driftrock/delivery/connection.py": Part.CLIENT,
+    "target_driftrock/client/": Part.CLIENT,
     "httptools/": Part.CLIENT,
     "aiohttp/": Part.CLIENT,
     "asyncio/runners.py": Part.CLIENT,  # uvloop has no frames of its own: what it does stands in the one that runs it

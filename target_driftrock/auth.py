@@ -7,6 +7,7 @@ no log line and no exception.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import math
 import random
@@ -16,23 +17,27 @@ from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import backoff
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter
 from singer_sdk.authenticators import OAuthAuthenticator
 
+from target_driftrock.client.connection import Connection
+from target_driftrock.client.dialler import Dialler, NotConnected, cause, request_start
 from target_driftrock.errors import AskedToWait, CredentialsRejected, NoThread, NotTheApi
-from target_driftrock.network import CONNECT_TIMEOUT, basic_credentials, detached, user_agent
+from target_driftrock.events.answer import Answer, Unreadable
+from target_driftrock.network import basic_credentials, begun, detached, user_agent
 from target_driftrock.retry import Silence, full_jitter, retry_after
 from target_driftrock.settings import ApiKey
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Generator
 
     from target_driftrock.errors import SetupRefused
+    from target_driftrock.events.answer import Reply
     from target_driftrock.network import Network
     from target_driftrock.settings import ClientCredentials, Credentials
 
@@ -40,7 +45,6 @@ log = logging.getLogger(__name__)
 
 _READ_TIMEOUT = 20.0
 _REQUEST_LIMIT = 30.0  # for all of a request, its name look-up and every address of the host included
-_BODY_LIMIT = 64 * 1024
 _DEFAULT_LIFETIME = 3600.0  # seconds: what the API documents for its tokens
 _EARLY = 60.0
 _WAIT_STATUSES = frozenset({408, 425, 429})  # beside 5xx: they judge the moment, not the credentials
@@ -82,6 +86,10 @@ class Tokens(Protocol):
     def is_renewable(self) -> bool:
         """Whether another token can be had in place of a refused one."""
 
+    @property
+    def fault(self) -> str | None:
+        """Why there was no token when one was asked for last, fit for a log; None where there was one."""
+
     async def token(self, *, refused: str | None = None) -> str:
         """A token to send, in place of `refused`: the one that was answered with a 401.
 
@@ -104,6 +112,7 @@ class ApiKeyTokens:
     key: str = field(repr=False)
     requests: int = 0
     is_renewable: bool = False
+    fault: str | None = None
 
     async def token(self, *, refused: str | None = None) -> str:  # noqa: ARG002 - there is no other
         """The key."""
@@ -119,7 +128,7 @@ class Grant:
 
 
 class DriftrockAuthenticator(OAuthAuthenticator):
-    """The SDK's authenticator by our rules: one try, our deadlines, our TLS, nothing logged.
+    """The SDK's authenticator by our rules: one try, our deadlines, the connections of events, nothing logged.
 
     Of the SDK's own request nothing is left: it tries ten times for 60 seconds each, reads netrc, and logs the
     answer's body. `clock` is monotonic, `roll` uniform in [0, 1), `limit` the seconds for one request.
@@ -143,14 +152,13 @@ class DriftrockAuthenticator(OAuthAuthenticator):
             client_secret=credentials.client_secret,
         )
         self.requests = 0
-        self._network = network
+        self.fault: str | None = None
         self._clock = clock
         self._limit = limit
         self._patience = patience
         self._silence = Silence()
         self._renew_at = -math.inf
         self._reissued: str | None = None
-        self._has_warned = False
         self._lock = asyncio.Lock()
         self._ask_until_answered = backoff.on_exception(
             partial(waits, roll), TokenUnavailable, jitter=None, logger=None
@@ -158,7 +166,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         self._session.trust_env = False  # else a netrc entry would replace our header
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter(network.tls))
+            self._session.mount(scheme, _Adapter(network))
 
     @property
     def oauth_request_body(self) -> dict[str, str]:
@@ -203,7 +211,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         asked_at = self._clock()
         self.requests += 1
         try:
-            self._keep(self._request(), asked_at=asked_at)
+            self._keep(begun(self._request).result(), asked_at=asked_at)
         except NotAToken as answer:
             raise answer.stop from None
 
@@ -241,35 +249,32 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         self._silence.end()
         self.access_token = grant.token
         self._renew_at = asked_at + renewal_age(grant.lifetime)
-        self._has_warned = False
+        self.fault = None
 
     def _warn(self, failure: TokenUnavailable) -> None:
-        if not self._has_warned:
+        if failure.reason != self.fault:
             log.warning("The token endpoint gives no token yet (%s); trying again.", failure.reason)
-        self._has_warned = True
+        self.fault = failure.reason
 
     def _request(self) -> Grant:
         try:
-            with self._session.post(
+            response = self._session.post(
                 self.auth_endpoint,
                 data=self.oauth_request_payload,
                 headers={
                     "Accept": "application/json",
+                    "Accept-Encoding": "identity",
                     "Authorization": basic_credentials(self.client_id or "", self.client_secret or ""),
                     "Connection": "close",  # the next request may be an hour away
                     "User-Agent": user_agent(),
                 },
-                timeout=(CONNECT_TIMEOUT, _READ_TIMEOUT),
-                proxies={"https": self._network.proxy} if self._network.proxy else {},
                 allow_redirects=False,
-                stream=True,
-            ) as response:
-                body = _start(response)
-        except requests.RequestException as error:
-            raise TokenUnavailable(_reason(error)) from None  # the cause holds the request, header and all
+            )
+        except _NoReply as unanswered:
+            raise TokenUnavailable(unanswered.reason) from None  # the cause holds the request, header and all
         headers = response.headers
         wait = retry_after(headers.get("Retry-After"), now=time.time(), date=headers.get("Date"))
-        return grant_from(response.status_code, body, wait=wait)
+        return grant_from(response.status_code, response.content, wait=wait)
 
 
 def waits(roll: Callable[[], float]) -> Generator[float, TokenUnavailable, None]:
@@ -302,7 +307,7 @@ def grant_from(status: int, body: bytes, *, wait: float | None = None) -> Grant:
         raise NotAToken(f"status {status}", stop)
     try:
         answer = msgspec.json.decode(body, type=_Granted)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         reason = "an answer without an access token"
         raise NotAToken(reason, _not_the_api(reason)) from None
     if not _is_sendable(answer.access_token):
@@ -348,53 +353,68 @@ class _Refused:
     error: str
 
 
-class _Adapter(HTTPAdapter):
-    """One try, and no certificate trusted but those of the context that events use."""
+class _NoReply(requests.ConnectionError):
+    """Nothing that can be read came back. `reason` is fit for a log."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._tls, **kwargs)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, ssl_context=self._tls, proxy_ssl_context=self._tls, **kwargs)
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' own
-        """Add no bundle: requests would load its own into the context, beside SSL_CERT_FILE."""
-        conn.cert_reqs = "CERT_REQUIRED"
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
-def _start(response: requests.Response) -> bytes:
-    """The body, or of an endless one enough to see that it is no token."""
-    body = bytearray()
-    for chunk in response.iter_content(8192):
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            break
-    return bytes(body)
+class _Adapter(BaseAdapter):
+    """requests over the connections that events go by: one rule for names, addresses, proxies, TLS and framing."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._network = network
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """One try, one answer. requests' own time limits, proxies and bundles of certificates are not looked at.
+
+        Raises:
+            _NoReply: There is none.
+        """
+        try:
+            reply = asyncio.run(self._exchange(request))
+        except NotConnected as failure:
+            raise _NoReply(failure.cause) from None
+        except OSError as error:  # not even a loop could be made
+            raise _NoReply(cause(error)) from None
+        if not isinstance(reply, Answer):
+            raise _NoReply("an answer that is no HTTP" if isinstance(reply, Unreadable) else reply.value)
+        response = requests.Response()
+        response.status_code = reply.status
+        response.raw = io.BytesIO(reply.excerpt)
+        named = {"Retry-After": reply.retry_after, "Date": reply.date}
+        response.headers.update({name: value for name, value in named.items() if value is not None})
+        return response
+
+    def close(self) -> None:
+        """There is nothing that is kept."""
+
+    async def _exchange(self, request: requests.PreparedRequest) -> Reply:
+        connection = await Dialler(self._network, connection=lambda: Connection(excerpt=_whole)).dial()
+        try:
+            return await connection.request(_written(request), timeout=_READ_TIMEOUT)
+        finally:
+            connection.abort()
+            await asyncio.sleep(0)  # in which the loop closes it
 
 
-def _reason(error: requests.RequestException) -> str:
-    """Why there was no answer, in our words: those of the libraries name hosts and proxies."""
-    match error:
-        case requests.exceptions.ProxyError():
-            return "no connection through the proxy"
-        case requests.exceptions.SSLError():
-            return "no trusted TLS connection"
-        case requests.exceptions.Timeout():
-            return "no answer in time"
-        case requests.exceptions.ConnectionError():
-            return "no connection"
-        case _:
-            return "an answer broken off"
+def _whole(body: bytes, _: str) -> bytes:
+    return body
+
+
+def _written(request: requests.PreparedRequest) -> bytes:
+    lines = request_start(urlsplit(request.url or ""))
+    lines += (f"{name}: {value}" for name, value in request.headers.items())
+    return "\r\n".join([*lines, "", request.body or ""]).encode("ascii")  # type: ignore[list-item]
 
 
 def _error(body: bytes) -> str | None:
     try:
         return msgspec.json.decode(body, type=_Refused).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 NAMES = "subjectAltName=DNS:localhost,DNS:api.example.com,IP:127.0.0.1"
 
 
-def made_in(directory: Path) -> Path:
-    """A PEM file of a key and its self-signed certificate, which serves as its own authority.
+def made_in(directory: Path, *, names: str = NAMES) -> Path:
+    """A PEM file of a key and its self-signed certificate for these names, which serves as its own authority.
 
     The standard library cannot make one: skips the test where there is no `openssl` command.
     """
@@ -26,7 +26,7 @@ def made_in(directory: Path) -> Path:
     key, certificate, both = (directory / name for name in ("key.pem", "certificate.pem", "both.pem"))
     request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     subprocess.run(
-        [openssl, *request, "-subj", "/CN=localhost", "-addext", NAMES, "-keyout", key, "-out", certificate],
+        [openssl, *request, "-subj", "/CN=localhost", "-addext", names, "-keyout", key, "-out", certificate],
         check=True,
         capture_output=True,
     )

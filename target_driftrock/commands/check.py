@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
+from target_driftrock.client.dialler import connection_fault
 from target_driftrock.commands.search import Search
 from target_driftrock.errors import (
     PRECEDENCE,
@@ -31,7 +32,7 @@ from target_driftrock.ledger.reading import reading
 from target_driftrock.mapping.compiler import unreachable
 from target_driftrock.mapping.ways import mended
 from target_driftrock.naming import escaped, shown
-from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault, detached
+from target_driftrock.network import SANDBOX_MISSING, Network, detached
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
 from target_driftrock.wording import counted

@@ -32,10 +32,11 @@ from target_driftrock.errors import (
     AskedToWait,
     CaptureRefused,
     LedgerUnavailable,
+    NotTheApi,
     RejectsAboveLimit,
     RunStopped,
 )
-from target_driftrock.events.answer import Answer, NoAnswer
+from target_driftrock.events.answer import Answer, NoAnswer, Unreadable
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
@@ -63,6 +64,8 @@ BACKOFF_CAP_AMONG_VERDICTS = 5.0
 
 LONGEST_ALONE = 60.0
 """Seconds that one event waits which is asked to for longer than patience lasts, while others get verdicts."""
+UNREADABLE_STOP = 3
+"""So many answers in a row that cannot be read, and the next ones will not be either."""
 POISONED = "it fails while others do well"
 
 
@@ -116,6 +119,7 @@ class Dispatcher:
         self._latest_verdict = float("-inf")
         self._latest_reply = float("-inf")
         self._latest_reason = "no answer yet"
+        self._unreadable_in_a_row = 0
 
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -168,7 +172,7 @@ class Dispatcher:
             waited=self._patience.spent(now),
             left=None if deadline is None else max(0.0, deadline - now),
             next_try=next_try,
-            reason="no token yet" if next_try is None else self._latest_failure(),
+            reason=self._why_no_token() if next_try is None else self._latest_failure(),
         )
 
     async def run(self, *, grace: float) -> None:
@@ -236,6 +240,9 @@ class Dispatcher:
     def _latest_failure(self) -> str | None:
         return self._latest_reason if self._latest_reply > self._latest_verdict else None
 
+    def _why_no_token(self) -> str:
+        return "no token yet" if self._tokens.fault is None else f"no token: {self._tokens.fault}"
+
     def _next_try(self, now: float) -> float | None:
         """Seconds until a request; 0 where one is under way, or about to be, and None where it waits for a token."""
         states = {pending.state for pending in self._requests.values()}
@@ -254,7 +261,8 @@ class Dispatcher:
         else:
             self._patience.rest(now)
         if self._patience.is_exhausted(now):
-            raise ApiOutage(seconds=self._config.max_outage, reason=self._latest_reason)
+            reason = self._why_no_token() if self._next_try(now) is None else self._latest_reason
+            raise ApiOutage(seconds=self._config.max_outage, reason=reason)
         if self._held_since_verdict >= self._config.max_concurrency and not self._requests:
             raise AnswersLost(held=self._held_since_verdict)
 
@@ -331,9 +339,11 @@ class Dispatcher:
         pending.move(life.RECORDING)
         pending.reply = reply
         self._latest_reply = now
-        self._latest_reason = _reason(reply)
+        self._latest_reason = self._reason(reply)
         self._limiter.note(reply, began=began, now=now)
+        self._unreadable_in_a_row += isinstance(reply, Unreadable)
         if isinstance(reply, Answer):
+            self._unreadable_in_a_row = 0
             self.statistics.latest_answer_at = now
             self.statistics.note_latency(now - began)
 
@@ -354,6 +364,8 @@ class Dispatcher:
                 await self._retry(pending, reply, meaning, not_before)
             case _:
                 await self._retry(pending, reply, meaning)
+        if isinstance(reply, Unreadable) and self._unreadable_in_a_row >= UNREADABLE_STOP:
+            raise NotTheApi(_UNREADABLE.format(reason=self._reason(reply)))
 
     def _note_witness(self, pending: PendingEvent, reply: Reply, meaning: Meaning) -> None:
         if pending.tries == 1 and reply is not NoAnswer.NOT_SENT:
@@ -395,13 +407,13 @@ class Dispatcher:
         ruling = judge_by(pending, capture)
         if self._captures.is_proven(capture):
             await self._settle([(pending, _rejected(pending))])
-            self._raise_if_stopped(ruling, capture, _reason(reply))
+            self._raise_if_stopped(ruling, capture, self._reason(reply))
             return
         await self._ledger.commit([_answered(pending)])
         pending.move(life.UNJUDGED)
         self._unjudged += 1
         self._intake.put_aside(pending)
-        self._raise_if_stopped(ruling, capture, _reason(reply))
+        self._raise_if_stopped(ruling, capture, self._reason(reply))
         self._intake.let_go(self._captures.depart(capture))
 
     def _raise_if_stopped(self, ruling: Ruling, capture: Capture, reason: str) -> None:
@@ -519,6 +531,10 @@ class Dispatcher:
             self.statistics.decided += 1
             self._report(part, outcome)
 
+    def _reason(self, reply: Reply) -> str:
+        fault = self._transport.fault if reply is NoAnswer.NOT_SENT else None
+        return fault or (str(reply.value) if isinstance(reply, NoAnswer) else reply.told)
+
     def _note_verdict(self, capture: Capture) -> None:
         now = self._now()
         self._silences.end(capture)
@@ -620,10 +636,10 @@ def _rejected(pending: PendingEvent) -> Rejected:
     return Rejected(status=answer.status, excerpt=answer.excerpt, may_have_arrived=is_about_another)
 
 
-def _reason(reply: Reply) -> str:
-    return reply.told if isinstance(reply, Answer) else reply.value
-
-
+_UNREADABLE = (
+    "What answers events cannot be read ({reason}): check environment, api_url and any proxy in between. What is open "
+    "counts as unknown, and is sent again by the next run."
+)
 _NOTHING_ACCEPTED = (
     "The capture of {capture} refused the first ten events it got (last: {reason}) and accepted none: check the "
     "mapping with `target-driftrock preview`. They stay open, and are sent by the next run."

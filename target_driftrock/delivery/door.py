@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_driftrock.auth import tokens_for
+from target_driftrock.client.dialler import connection_fault
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.delivery.pending import DeliveryConfig, Statistics
 from target_driftrock.delivery.transport import HttpTransport
@@ -23,7 +24,7 @@ from target_driftrock.errors import SetupRefused
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.threaded import LedgerThread
-from target_driftrock.network import SANDBOX_MISSING, Network, connection_fault
+from target_driftrock.network import SANDBOX_MISSING, Network
 from target_driftrock.settings import Environment, NewLedger, OnUnknown
 
 if TYPE_CHECKING:

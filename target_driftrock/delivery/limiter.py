@@ -71,5 +71,5 @@ class Limiter:
 
 
 def has_failed(reply: Reply) -> bool:
-    """Whether it is a 5xx, or a lost answer."""
-    return reply.status >= 500 if isinstance(reply, Answer) else reply is NoAnswer.LOST  # noqa: PLR2004 - 5xx
+    """Whether it is a 5xx, or a lost answer, or one that cannot be read."""
+    return reply.status >= 500 if isinstance(reply, Answer) else reply is not NoAnswer.NOT_SENT  # noqa: PLR2004 - 5xx

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from target_driftrock.delivery.dialler import Dialler, NotConnected, authority
+from target_driftrock.client.dialler import Dialler, NotConnected, request_start
+from target_driftrock.delivery.pool import Pool
 from target_driftrock.events.answer import NoAnswer
 from target_driftrock.network import CONNECT_TIMEOUT, user_agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_driftrock.delivery.connection import Connection
     from target_driftrock.events.answer import Reply
     from target_driftrock.events.event import Endpoint, Event
     from target_driftrock.network import Network
 
-_IDLE_LIMIT = 2.0
-"""Seconds. Servers that keep connections for five are common, and a request that meets the close is one whose answer is
-lost; an older connection may be forgotten by a firewall, too."""
-
 
 class Transport(Protocol):
     """The way to the API."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why no connection came to stand when one was tried last, fit for a log; None where one did."""
 
     async def send(self, events: Sequence[Event], *, token: str) -> Sequence[Reply]:
         """Send each event once, and give what came back for each. No status and no lost connection raises."""
@@ -51,10 +50,13 @@ class HttpTransport:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._heads = {endpoint: _head(url) for endpoint, url in network.event_urls.items()}
-        self._dialler = Dialler(network, timeout=connect_timeout)
         self._read_timeout = read_timeout
-        self._idle: deque[tuple[float, Connection]] = deque()  # since when; those longest idle first
-        self._now = clock or asyncio.get_running_loop().time
+        self._pool = Pool(Dialler(network, timeout=connect_timeout), now=clock or asyncio.get_running_loop().time)
+
+    @property
+    def fault(self) -> str | None:
+        """Why no connection came to stand when one was tried last, fit for a log; None where one did."""
+        return self._pool.fault
 
     async def send(self, events: Sequence[Event], *, token: str) -> Sequence[Reply]:
         """A request for each, one after the other: this API takes one event at a time."""
@@ -67,48 +69,26 @@ class HttpTransport:
         passes through, and ends the connection.
         """
         try:
-            connection = self._take_idle() or await self._dialler.dial()
+            connection = await self._pool.take()
         except NotConnected:
             return NoAnswer.NOT_SENT
         message = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (self._heads[endpoint], token.encode(), len(body), body)
         try:
             return await connection.request(message, timeout=self._read_timeout)
         finally:
-            self._put_back(connection)
+            self._pool.put_back(connection)
 
     async def close(self) -> None:
         """Let go of all connections. May be called twice."""
-        while self._idle:
-            self._idle.popleft()[1].abort()
+        self._pool.close()
         await asyncio.sleep(0)  # in which the loop closes them
-
-    def _take_idle(self) -> Connection | None:
-        while self._idle:
-            since, connection = self._idle.pop()
-            if connection.is_free and self._is_fresh(since):
-                return connection
-            connection.abort()
-        return None
-
-    def _put_back(self, connection: Connection) -> None:
-        while self._idle and not self._is_fresh(self._idle[0][0]):
-            self._idle.popleft()[1].abort()
-        if connection.is_free:
-            self._idle.append((self._now(), connection))
-        else:
-            connection.abort()
-
-    def _is_fresh(self, since: float) -> bool:
-        return self._now() - since < _IDLE_LIMIT
 
 
 def _head(url: str) -> bytes:
     """The start of every request to `url`, up to its token."""
-    parts = urlsplit(url)
     return "\r\n".join(
         [
-            f"POST {quote(parts.path, safe=_PATH_CHARACTERS)} HTTP/1.1",
-            f"Host: {authority(parts)}",
+            *request_start(urlsplit(url)),
             "Accept: application/json",
             "Accept-Encoding: identity",  # a status must not depend on whether its body can be unpacked
             f"User-Agent: {user_agent()}",
@@ -116,6 +96,3 @@ def _head(url: str) -> bytes:
             "Authorization: Bearer ",
         ]
     ).encode("ascii")
-
-
-_PATH_CHARACTERS = "/%:@!$&'()*+,;="  # RFC 3986 section 3.3

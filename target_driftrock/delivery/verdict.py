@@ -10,7 +10,7 @@ import enum
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
-from target_driftrock.events.answer import Form, NoAnswer
+from target_driftrock.events.answer import Form, NoAnswer, Unreadable
 
 if TYPE_CHECKING:
     from target_driftrock.events.answer import Answer, Reply
@@ -107,7 +107,7 @@ def judge(reply: Reply, *, was_unknown: bool, rival: Rival = Rival.NONE) -> Mean
     match reply:
         case NoAnswer.NOT_SENT:
             return Meaning(Step.RETRY)
-        case NoAnswer.LOST:
+        case NoAnswer.LOST | Unreadable():
             return _LOST
         case _:
             return _judge_answer(reply, was_unknown=was_unknown, rival=rival)

@@ -57,14 +57,34 @@ class Answer(Value, frozen=True, kw_only=True, gc=False):
         return f"{'a web page with ' if self.form is Form.PAGE else ''}status {self.status}"
 
 
-def excerpt_of(body: bytes, *, charset: str = "utf-8") -> bytes:
-    """The first characters of a body, in UTF-8 whatever it came in."""
+class Unreadable(Value, frozen=True, kw_only=True, gc=False):
+    """Something came that is no HTTP answer, or not to its end. `status` is its own, where it was said."""
+
+    _shown = ("status",)
+
+    status: int | None = None
+
+    @property
+    def told(self) -> str:
+        """What it was, for a log."""
+        return "an answer that is no HTTP" + ("" if self.status is None else f" (status {self.status})")
+
+
+def excerpt_of(body: bytes, charset: str = "utf-8") -> bytes:
+    """The first characters of a body, in UTF-8 whatever it came in; nothing where it can be made none of."""
     start = body[: 4 * EXCERPT_CHARACTERS]
     try:
-        text = start.decode(charset, "replace")
+        text = _decoded(start, charset)
+        return text[:EXCERPT_CHARACTERS].encode("utf-8", "replace")  # some charsets hold halves of characters
+    except Exception:  # noqa: BLE001 - to describe is not to judge: no codec may cost an answer
+        return b""
+
+
+def _decoded(text: bytes, charset: str) -> str:
+    try:
+        return text.decode(charset, "replace")
     except (LookupError, ValueError):  # a charset that nobody knows, or that is none
-        text = start.decode("utf-8", "replace")
-    return text[:EXCERPT_CHARACTERS].encode()
+        return text.decode("utf-8", "replace")
 
 
-Reply = Answer | NoAnswer
+Reply = Answer | NoAnswer | Unreadable

@@ -72,6 +72,8 @@ def always(replies: Mapping[int, Reaction], *, otherwise: Reaction = ACCEPTED) -
 class ScriptedTransport:
     """Replies as `react` says, `LATENCY` seconds after the request unless it says otherwise."""
 
+    fault: str | None = None
+
     def __init__(self, react: React) -> None:
         self._react = react
         self._numbers: Counter[int] = Counter()
@@ -118,6 +120,7 @@ class ScriptedTokens:
     """Tokens by number, `token-1` and so on; a new one takes `latency` seconds, or for ever where it is infinite."""
 
     is_renewable = True
+    fault: str | None = None
 
     def __init__(self, *, latency: float = 0.05) -> None:
         self.requests = 0
@@ -146,6 +149,7 @@ class FixedKey:
 
     is_renewable = False
     requests = 0
+    fault: str | None = None
 
     async def token(self, *, refused: str | None = None) -> str:
         """The key."""

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from target_driftrock.delivery.transport import HttpTransport, Transport
 from target_driftrock.events.answer import Reply
-from target_driftrock.network import Network
+from target_driftrock.network import Names, Network
 from target_driftrock.settings import Api, Environment
 from tests.delivery.examples import event
 
@@ -128,10 +128,12 @@ async def transport_to(
     read_timeout: float = 5.0,
     connect_timeout: float = 5.0,
     clock: Callable[[], float] | None = None,
-) -> AsyncIterator[Transport]:
+    names: Names | None = None,
+) -> AsyncIterator[HttpTransport]:
     """The transport to an API at `url`, closed when the block ends."""
+    network = Network.from_environment(Api(environment=Environment.SANDBOX, url=url), environ or {})
     transport = HttpTransport(
-        Network.from_environment(Api(environment=Environment.SANDBOX, url=url), environ or {}),
+        network if names is None else replace(network, names=names),
         read_timeout=read_timeout,
         connect_timeout=connect_timeout,
         clock=clock,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from target_driftrock.events.answer import Answer, NoAnswer, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply, Unreadable
 from tests.delivery.servers import (
     BODY,
     GREETING,
@@ -47,9 +47,6 @@ UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: up
         pytest.param(saying(HEAD + b'{"ok":'), BODY, id="in-the-body"),
         pytest.param(saying(HEAD + b'{"ok":', then=Exchange.reset), BODY, id="reset-in-the-body"),
         pytest.param(saying(CHUNKED + b"5\r\nhello\r\n"), BODY, id="between-chunks"),
-        pytest.param(saying(CHUNKED + b"zz\r\n"), BODY, id="by-a-malformed-chunk"),
-        pytest.param(saying(GREETING), BODY, id="by-what-is-no-HTTP"),
-        pytest.param(saying(UPGRADE, then=Exchange.wait), BODY, id="by-another-protocol"),
     ],
 )
 def test_the_answer_is_lost_when_a_standing_connection_breaks(run: Run, script: Script, body: bytes) -> None:
@@ -57,6 +54,101 @@ def test_the_answer_is_lost_when_a_standing_connection_breaks(run: Run, script: 
     server = Server(script)
 
     assert run(reply_of(server, body=body)) is NoAnswer.LOST
+    assert server.connections == 1
+
+
+FOLDED = (
+    b"HTTP/1.1 422 No\r\nX-A: one\r\n two\r\nContent-Type: text/html;\r\n\tcharset=utf-8\r\nContent-Length: 1\r\n\r\n<"
+)
+TWICE = b"HTTP/1.1 422 No\r\nContent-Length: 1\r\nX-A: b\r\ncontent-length:  1\r\nRetry-After: 7\r\n\r\n<"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply"),
+    [
+        pytest.param(FOLDED, Answer(status=422, excerpt=b"<"), id="folded-headers"),
+        pytest.param(FOLDED.replace(b"\r", b""), Answer(status=422, excerpt=b"<"), id="bare-line-feeds"),
+        pytest.param(TWICE, Answer(status=422, retry_after="7", excerpt=b"<"), id="one-length-twice"),
+        pytest.param(
+            b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + TWICE,
+            Answer(status=422, retry_after="7", excerpt=b"<"),
+            id="one-length-twice-after-103",
+        ),
+        pytest.param(
+            TWICE.replace(b"\r", b""), Answer(status=422, retry_after="7", excerpt=b"<"), id="one-length-twice-bare"
+        ),
+        pytest.param(
+            b"HTTP/1.1 422 No\r\nContent-Length: 1, 1\r\n\r\n<",
+            Answer(status=422, excerpt=b"<"),
+            id="a-list-of-lengths",
+        ),
+        pytest.param(
+            b"HTTP/1.1 422 No\r\nX-A: a\x01b\x00\x07\r\nContent-Length: 1\r\n\r\n<",
+            Answer(status=422, excerpt=b"<"),
+            id="control-characters",
+        ),
+        pytest.param(
+            b"HTTP/1.1 422 No\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\n<\r\n0\r\n\r\n",
+            Answer(status=422, excerpt=b"<"),
+            id="a-space-after-a-chunk's-size",
+        ),
+        pytest.param(
+            b"HTTP/1.1 422 No\nTransfer-Encoding: chunked\n\n1\r\n<\r\n0\r\n\r\n",
+            Answer(status=422, excerpt=b"<"),
+            id="a-bare-head-before-chunks",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_torn", [False, True], ids=["in-one-piece", "byte-by-byte"])
+def test_an_answer_is_read_when_it_is_written_in_a_way_that_is_still_plain(
+    run: Run, answer: bytes, reply: Answer, *, is_torn: bool
+) -> None:
+    """It has come, and means one thing: to call it lost would send the event twice."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.request()
+        for piece in [bytes([byte]) for byte in answer] if is_torn else [answer]:
+            await exchange.send(piece)
+            await asyncio.sleep(0)
+        await exchange.wait()
+
+    assert run(reply_of(Server(script))) == reply
+
+
+BOTH = b"Transfer-Encoding: chunked\r\n", b"Content-Length: 9\r\n"
+
+
+@pytest.mark.parametrize("headers", [BOTH, BOTH[::-1]], ids=["chunked-first", "length-first"])
+def test_the_answer_stands_and_its_connection_goes_when_it_is_framed_in_two_ways(
+    run: Run, headers: tuple[bytes, bytes]
+) -> None:
+    """RFC 9112 section 6.3: chunks count, and what follows them may be another's."""
+    answer = b"HTTP/1.1 200 OK\r\n%b%b\r\n2\r\n{}\r\n0\r\n\r\n" % headers
+    server = Server(saying(answer, then=Exchange.wait))
+
+    assert run(replies_of(server, 2)) == [Answer(status=200, excerpt=b"{}")] * 2
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        pytest.param(CHUNKED + b"zz\r\n", 200, id="a-malformed-chunk"),
+        pytest.param(b"HTTP/1.1 422 No\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n<<", 422, id="two-lengths"),
+        pytest.param(b"HTTP/1.1 422 No\r\nContent-Length: 1, 2\r\n\r\n<<", 422, id="a-list-of-two-lengths"),
+        pytest.param(b"HTTP/1.1 422 No\r\nContent-Length: -1\r\n\r\n", 422, id="a-length-below-zero"),
+        pytest.param(b"HTTP/1.1 422 No\r\nContent Length: 1\r\n\r\n<", 422, id="a-name-of-two-words"),
+        pytest.param(b"HTTP/2 422\r\n\r\n", 422, id="another-version"),
+        pytest.param(UPGRADE, 101, id="another-protocol"),
+        pytest.param(GREETING, None, id="no-HTTP"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", None, id="a-greeting-without-an-end"),
+    ],
+)
+def test_an_answer_is_unreadable_when_it_is_no_plain_http(run: Run, answer: bytes, status: int | None) -> None:
+    """Another thing than an answer that never came: who repeats the request will get it again."""
+    server = Server(saying(answer, then=Exchange.wait))
+
+    assert run(reply_of(server, read_timeout=60.0)) == Unreadable(status=status)
     assert server.connections == 1
 
 
@@ -82,16 +174,38 @@ def test_the_answer_is_lost_when_it_is_not_complete_in_time(run: Run, script: Sc
     assert run(reply_of(Server(script), read_timeout=SHORT)) is NoAnswer.LOST
 
 
-def test_the_answer_is_lost_when_its_head_has_no_end(run: Run) -> None:
-    """Memory stays constant whatever a server says."""
+FILLER = b"X-Filler: " + b"x" * 10_000 + b"\r\n"
+HINT = b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "again", "reply"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n", FILLER, Unreadable(status=200), id="head"),
+        pytest.param(b"", HINT * 300, Unreadable(status=103), id="interim-answers"),
+        pytest.param(CHUNKED + b"0\r\n", FILLER, Answer(status=200), id="trailers"),
+        pytest.param(CHUNKED, b"1;" + b"x" * 10_000 + b"\r\na\r\n", Answer(status=200), id="frames"),
+    ],
+)
+def test_an_answer_ends_at_64_kib_when_what_is_no_body_has_no_end(
+    run: Run, start: bytes, again: bytes, reply: Answer | Unreadable
+) -> None:
+    """Memory and time stay the same whatever a server says: a stop waits for no flood."""
+    sent = 0
 
     async def endless(exchange: Exchange) -> None:
+        nonlocal sent
         await exchange.request()
-        await exchange.send(b"HTTP/1.1 200 OK\r\n")
+        await exchange.send(start)
         while True:
-            await exchange.send(b"X-Filler: " + b"x" * 10_000 + b"\r\n")
+            await exchange.send(again)
+            sent += len(again)
+            await asyncio.sleep(0)
 
-    assert run(reply_of(Server(endless), read_timeout=60.0)) is NoAnswer.LOST  # long before its time is over
+    found = run(reply_of(Server(endless), read_timeout=60.0))  # long before its time is over
+
+    assert (type(found), found.status) == (type(reply), reply.status)
+    assert sent < 2_000_000, "what the system's buffers take, and no more"
 
 
 def test_the_status_is_known_when_the_body_has_no_end(run: Run) -> None:
@@ -118,6 +232,10 @@ def test_the_status_is_known_when_the_body_has_no_end(run: Run) -> None:
         pytest.param("Content-Type: ;;=\r\n", b"ok", b"ok", id="malformed-type"),
         pytest.param("Content-Encoding: gzip\r\n", b"not gzip", b"not gzip", id="wrongly-said-to-be-packed"),
         pytest.param("", b"\xff\xfe", "��".encode(), id="no-text"),
+        pytest.param("Content-Type: text/plain; charset=utf-7\r\n", b"+2AA-", b"?", id="half-a-character"),
+        pytest.param("Content-Type: text/plain; charset=undefined\r\n", b"ok", b"ok", id="charset-that-fails"),
+        pytest.param("Content-Type: text/plain; charset*=\0'y'z\r\n", b"ok", b"ok", id="charset-of-a-NUL"),
+        pytest.param(f"Content-Type: a; charset*{'1' * 5000}=a\r\n", b"ok", b"ok", id="charset-of-many-parts"),
     ],
 )
 def test_the_excerpt_is_text_when_the_body_is_odd(head: str, body: bytes, excerpt: bytes) -> None:
@@ -202,6 +320,15 @@ def test_a_connection_is_not_used_again_when_its_answer_says_so_or_is_followed(r
     assert server.connections == 2
 
 
+@pytest.mark.parametrize(("status", "connections"), [(422, 1), (499, 1), (500, 2), (503, 2), (599, 2)])
+def test_a_connection_is_not_used_again_when_it_gave_a_failure(run: Run, status: int, connections: int) -> None:
+    """Behind the next one may be a server that is well."""
+    server = answering(*[f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()] * 2)
+
+    assert run(replies_of(server, 2)) == [Answer(status=status)] * 2
+    assert server.connections == connections
+
+
 def test_the_answer_stands_and_its_connection_goes_when_it_came_before_the_request_was_read(run: Run) -> None:
     """A refusal in the middle of a long body is an answer; the rest of the body must not lead the next request."""
     server: Server
@@ -216,7 +343,7 @@ def test_the_answer_stands_and_its_connection_goes_when_it_came_before_the_reque
     async def scenario() -> Reply:
         async with server.running(), transport_to(f"http://127.0.0.1:{server.port}") as transport:
             first = await post(transport, b"x" * 20_000_000)
-            assert not transport._idle  # type: ignore[attr-defined]  # noqa: SLF001
+            assert not transport._pool._idle  # noqa: SLF001
             return first
 
     assert run(scenario()) == Answer(status=413)

@@ -151,6 +151,25 @@ def test_a_connection_is_not_used_again_when_it_was_idle_too_long(run: Run, idle
     assert server.connections == connections
 
 
+def test_a_connection_is_made_anew_when_it_served_for_a_minute(run: Run) -> None:
+    """Its address may be another's by then; and the lives of several do not end at once."""
+    clock = ManualClock()
+    server = answering(*[OK] * 200)
+
+    async def scenario() -> list[int]:
+        seen = []
+        async with server.running(), transport_to(f"http://127.0.0.1:{server.port}", clock=clock) as transport:
+            for _ in range(130):
+                await post(transport)
+                seen.append(server.connections)
+                clock.seconds += 1.0
+        return seen
+
+    seen = run(scenario())
+    ends = [second for second in range(1, 130) if seen[second] > seen[second - 1]]
+    assert ends == [60, 119]
+
+
 def test_no_answer_is_lost_when_the_server_gives_up_an_idle_connection(run: Run) -> None:
     """A keep-alive that ends while nothing is under way costs a new connection, and no request."""
     gave_up = asyncio.Event()

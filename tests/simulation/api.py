@@ -226,6 +226,8 @@ class SimulatedApi:
 class Wire:
     """A run's `Transport`."""
 
+    fault: str | None = None
+
     def __init__(self, api: SimulatedApi, chance: random.Random, trace: Trace) -> None:
         self._api = api
         self._chance = chance
@@ -289,6 +291,7 @@ class SimulatedTokens:
     """A run's `Tokens`: asks for one at a time, and waits while none is to be had."""
 
     is_renewable = True
+    fault: str | None = None
 
     def __init__(self, api: SimulatedApi, chance: random.Random) -> None:
         self._api = api
