@@ -230,7 +230,8 @@ def _excepts(entry: str, host: str, port: int) -> bool:
     if colon and number.isdigit():
         return int(number) == port and _excepts(name, host, port)
     name = entry.removeprefix("*").removeprefix(".")
-    return entry == "*" or (bool(name) and f".{host}".endswith(f".{name}"))
+    is_address = host.replace(".", "").isdigit()  # which has nothing below it
+    return entry == "*" or (bool(name) and not is_address and f".{host}".endswith(f".{name}"))
 
 
 def _tls(environ: Mapping[str, str], *, faults: list[str]) -> ssl.SSLContext | None:

@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -34,9 +34,10 @@ from target_driftrock.auth import (
     waits,
 )
 from target_driftrock.errors import AskedToWait, CredentialsRejected, NotTheApi, SetupRefused
-from target_driftrock.network import Network
+from target_driftrock.network import Names, Network
 from target_driftrock.settings import Api, ApiKey, ClientCredentials, Environment
 from tests import certificates, threads
+from tests.delivery.servers import addresses, silent_port
 from tests.waiting import ManualClock
 
 if TYPE_CHECKING:
@@ -663,6 +664,40 @@ def test_no_credentials_are_sent_when_the_certificate_is_not_trusted(pem: Path) 
             tokens.update_access_token()
 
     assert not endpoint.heard
+
+
+def test_a_token_is_had_when_the_first_addresses_are_silent() -> None:
+    """As events are: a network that drops IPv6 ends no run before its first event."""
+    with TokenEndpoint(granting("t1")).running() as endpoint, silent_port() as silent:
+        names = Names(lambda *_, **__: addresses(silent, silent, silent, endpoint.port))
+        tokens = DriftrockAuthenticator(CREDENTIALS, replace(network("http://localhost"), names=names), limit=5.0)
+        assert asyncio.run(tokens.token()) == "t1"
+
+
+def test_a_token_is_had_when_its_answer_is_written_oddly() -> None:
+    """By the leniencies of events, too."""
+    answer = granting("t1")
+    with TokenEndpoint(Scripted(body=answer.body, headers={"X-A": "one\n two\x01"})).running() as endpoint:
+        assert asyncio.run(authenticator(endpoint).token()) == "t1"
+
+
+def test_the_cause_is_told_when_no_token_can_be_had() -> None:
+    """For an outage's line, and a run's last one."""
+    endpoint = TokenEndpoint(granting("t1"))
+    endpoint.server.server_close()
+    has_failed = asyncio.Event()
+
+    def roll() -> float:
+        has_failed.set()
+        return 0.9
+
+    async def scenario(tokens: DriftrockAuthenticator) -> str | None:
+        waiter = asyncio.ensure_future(tokens.token())
+        await has_failed.wait()
+        waiter.cancel()
+        return tokens.fault
+
+    assert asyncio.run(scenario(authenticator(endpoint, roll=roll))) == "connection refused"
 
 
 def test_the_token_goes_through_the_proxy_when_there_is_one() -> None:

@@ -89,11 +89,81 @@ def test_the_url_is_refused_by_its_setting_when_it_is_not_allowed() -> None:
         pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None, id="all-excepted"),
         pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "ple.com,example.org"}, PROXY, id="others-excepted"),
         pytest.param({"HTTPS_PROXY": "socks5://p.example.com", "NO_PROXY": "*"}, None, id="odd-but-excepted"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "*.example.com"}, None, id="excepted-by-a-star"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "*example.com"}, None, id="excepted-by-a-star-without-a-dot"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost API.Example.com"}, None, id="excepted-among-spaces"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "*.ple.com"}, PROXY, id="others-excepted-by-a-star"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "api.example.com:8443"}, PROXY, id="another-port-excepted"),
+        pytest.param({"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/8"}, PROXY, id="a-network-excepted"),
     ],
 )
 def test_the_proxy_is_found_when_the_environment_says_so(environ: Mapping[str, str], proxy: str | None) -> None:
     """HTTPS_PROXY and NO_PROXY mean what they mean to curl."""
     assert network("https://api.example.com", environ).proxy == proxy
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "is_excepted"),
+    [
+        ("10.1.2.3", True),
+        ("10.1.2.3:443", True),
+        ("10.1.2.3:8443", False),
+        ("10.0.0.0/8", True),
+        ("10.1.2.3/8", True),
+        ("192.168.0.0/16, 10.1.0.0/16", True),
+        ("10.2.0.0/16", False),
+        ("10.0.0.0/99", False),
+        ("::/0", False),
+        ("2.3", False),
+    ],
+)
+def test_the_proxy_is_passed_by_when_no_proxy_holds_the_address(no_proxy: str, is_excepted: bool) -> None:  # noqa: FBT001
+    """A network in CIDR, as curl, Go and requests read it."""
+    environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}
+
+    assert network("https://10.1.2.3", environ).proxy == (None if is_excepted else PROXY)
+    assert network("https://[2001:db8::1]", {"HTTPS_PROXY": PROXY, "NO_PROXY": "2001:db8::/32"}).proxy is None
+
+
+def test_an_entry_of_no_proxy_is_told_when_nothing_can_match_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever wrote it believes the proxy to be passed by; its value is not shown."""
+    assert network("https://10.1.2.3", {"HTTPS_PROXY": PROXY, "NO_PROXY": "10.*"}).proxy == PROXY
+
+    (warning,) = caplog.messages
+    assert "NO_PROXY" in warning
+    assert "10.*" not in warning
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("STRASSE.straße.example", "strasse.xn--strae-oqa.example"),
+        ("faß.example:8443", "xn--fa-hia.example:8443"),
+        ("bücher。example", "xn--bcher-kva.example"),
+    ],
+)
+def test_one_host_is_meant_when_its_name_is_not_ascii(host: str, name: str) -> None:
+    """Token, events, TLS and the look-up have the name in one form: there are two standards of it."""
+    found = network(f"https://{host}/base", {})
+
+    assert found.token_url == f"https://{name}/base/oauth2/token"
+    assert found.event_urls[Endpoint.WEBHOOK] == f"https://{name}/base/v2/event"
+
+
+def test_the_url_is_refused_when_its_host_can_be_none() -> None:
+    """Before anything is sent, and without its value."""
+    with pytest.raises(SettingsInvalid, match="api_url") as refusal:
+        network("https://\u0300canary.example", {})
+
+    assert "canary" not in str(refusal.value)
+
+
+def test_a_proxy_is_found_when_its_name_is_not_ascii() -> None:
+    """Its credentials stay as they are."""
+    found = network("https://api.example.com", {"HTTPS_PROXY": "http://ä:ö@bücher.example:3128"})
+
+    assert found.proxy == "http://ä:ö@xn--bcher-kva.example:3128"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8377", "https://localhost", "http://[::1]:8377"])
@@ -148,6 +218,33 @@ def test_ssl_cert_file_is_refused_by_its_name_when_it_is_useless(tmp_path: Path,
         network("https://api.example.com", {"SSL_CERT_FILE": str(file)})
 
     assert "canary" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["missing/keys.log", "\0"], ids=["no-folder", "no-name"])
+def test_sslkeylogfile_is_refused_by_its_name_when_it_cannot_be_written(tmp_path: Path, name: str) -> None:
+    """Nobody looks at SSL_CERT_FILE for it."""
+    with pytest.raises(SettingsInvalid, match="SSLKEYLOGFILE") as refusal:
+        network("https://api.example.com", {"SSLKEYLOGFILE": f"{tmp_path}/{name}"})
+
+    assert "SSL_CERT_FILE" not in str(refusal.value)
+    assert str(tmp_path) not in str(refusal.value)
+
+
+def test_keys_are_logged_when_sslkeylogfile_says_where(tmp_path: Path) -> None:
+    """For whoever looks into the wire, as with other tools."""
+    file = tmp_path / "keys.log"
+
+    network("https://api.example.com", {"SSLKEYLOGFILE": str(file)})
+
+    assert file.exists()
+
+
+def test_certificates_are_checked_alike_when_python_is_newer() -> None:
+    """From 3.13 on Python refuses authorities without an extension, as many companies have them."""
+    tls = network("https://api.example.com", {}).tls
+
+    assert not tls.verify_flags & ssl.VERIFY_X509_STRICT
+    assert tls.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
 def test_all_faults_are_told_when_there_are_several() -> None:

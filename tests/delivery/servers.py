@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from aiohappyeyeballs import AddrInfoType
 
 from target_driftrock.delivery.transport import HttpTransport, Transport
 from target_driftrock.events.answer import Reply
@@ -168,3 +171,20 @@ async def reply_of(server: Server, **options: Any) -> Reply:
     """The reply of this server to one event."""
     (reply,) = await replies_of(server, 1, **options)
     return reply
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port at which a connection neither stands nor is refused: as many as may wait to be taken do already."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as waiting:
+        port = listener.getsockname()[1]
+        for _ in range(3):
+            one = waiting.enter_context(socket.socket())
+            one.settimeout(0)
+            one.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+def addresses(*ports: int) -> list[AddrInfoType]:
+    """A name with an address for each of these ports."""
+    return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]

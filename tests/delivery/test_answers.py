@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import pytest
 
+from target_driftrock.delivery.admission import ANSWER_LOST
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import AnswersLost, CaptureSilent, NotTheApi
-from target_driftrock.events.answer import Answer, NoAnswer, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply, Unreadable
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, HeldAs, Invalid, Rejected, Settled
 from target_driftrock.ledger.interface import Answered, Change, Concluded, Intent, Lost, Withdrawn
-from tests.delivery.doubles import ACCEPTED, LATENCY, Reaction, RecordingLedger, Sent, always, script, status
+from tests.delivery.doubles import ACCEPTED, LATENCY, After, Reaction, RecordingLedger, Sent, always, script, status
 from tests.delivery.examples import event, invalid_part
 from tests.delivery.stage import Stage
 
@@ -99,9 +100,10 @@ def test_the_count_of_held_ones_begins_anew_when_a_verdict_comes() -> None:
     [
         pytest.param(NoAnswer.NOT_SENT, "Answered", 0, id="no connection"),
         pytest.param(NoAnswer.LOST, "Lost", 1, id="answer lost"),
+        pytest.param(Unreadable(status=200), "Lost", 1, id="no HTTP"),
     ],
 )
-def test_an_event_is_tried_again_when_there_is_no_answer(fault: NoAnswer, change: str, unknown: int) -> None:
+def test_an_event_is_tried_again_when_there_is_no_answer(fault: Reply, change: str, unknown: int) -> None:
     """Not sent is nothing unknown; a lost answer is, and is counted."""
     ending = Stage(react=script({1: [fault]})).play([event(1)])
 
@@ -201,6 +203,39 @@ def test_all_go_at_once_again_when_a_capture_accepts_after_its_silence() -> None
     assert set(ending.kinds().values()) == {"Delivered"}
     assert max(ending.transport.moments(n)[0] for n in range(1_001, 1_201)) < ending.ended_at - 2
     assert ending.transport.most_flying == 16
+
+
+UNREADABLE = Unreadable(status=200)
+
+
+def test_the_run_stops_when_three_answers_in_a_row_cannot_be_read() -> None:
+    """What speaks no HTTP now speaks none in a quarter of an hour: all are unknown, and few were sent."""
+    ending = Stage(react=script({}, otherwise=UNREADABLE)).play([event(1)])
+
+    assert isinstance(ending.error, NotTheApi)
+    assert "an answer that is no HTTP (status 200)" in str(ending.error)
+    assert ending.kinds() == {1: "Open"}
+    assert ending.ledger.changes(1) == ["Intent", "Lost"] * 3
+    assert ending.ended_at < 10
+
+
+@pytest.mark.parametrize("between", [status(503), status(429), status(200)], ids=["503", "429", "200"])
+def test_the_run_goes_on_when_an_answer_can_be_read_in_between(between: Reply) -> None:
+    """One server of several may be at fault."""
+    react = script({1: [UNREADABLE, UNREADABLE], 2: [After(3.0, between), UNREADABLE, UNREADABLE]})
+
+    ending = Stage(react=react).play([event(1), event(2, person="p"), event(3, person="p")])
+
+    assert ending.error is None
+    assert set(ending.kinds().values()) == {"Delivered"}
+
+
+def test_an_event_is_held_as_unknown_when_its_answer_cannot_be_read_and_none_is_sent_twice() -> None:
+    """As where it was lost."""
+    ending = Stage(react=script({1: [UNREADABLE]}), holds_unknown=True).play([event(1)])
+
+    assert ending[1] == Held(reason=ANSWER_LOST, is_unknown=True)
+    assert ending.ledger.changes(1) == ["Intent", "Lost", "Held"]
 
 
 BEFORE: list[tuple[list[type[Change] | str], dict[str, str], bool]] = [

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import errno
 import logging
+import re
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohappyeyeballs import AddrInfoType
 
+from target_driftrock.auth import DriftrockAuthenticator, TokenUnavailable
+from target_driftrock.client import dialler
 from target_driftrock.client.dialler import authority
 from target_driftrock.events.answer import Answer, NoAnswer, Reply
+from target_driftrock.network import Names, Network
+from target_driftrock.settings import Api, ClientCredentials, Environment
 from tests import certificates, threads
 from tests.delivery.servers import (
     GREETING,
@@ -24,9 +33,11 @@ from tests.delivery.servers import (
     Run,
     Script,
     Server,
+    addresses,
     answering,
     post,
     reply_of,
+    silent_port,
     transport_to,
 )
 
@@ -135,6 +146,83 @@ def test_an_event_goes_only_to_whom_the_certificates_name_when_tls_is_spoken(
     assert len(api.requests) == trusted
 
 
+# Addresses, and the look-up of names.
+
+
+def test_addresses_are_tried_beside_each_other_when_the_first_ones_are_silent(run: Run) -> None:
+    """RFC 8305: a network that drops IPv6 costs a second, and no event."""
+    server = answering(OK)
+
+    async def scenario() -> Reply:
+        with silent_port() as silent:
+            async with server.running():
+                names = Names(lambda *_, **__: addresses(silent, silent, silent, server.port))
+                async with transport_to("http://localhost", names=names, connect_timeout=3.0) as transport:
+                    return await post(transport)
+
+    assert run(scenario()) == Answer(status=200, excerpt=b"{}")
+
+
+def test_a_name_is_asked_for_once_and_to_the_end_when_the_name_server_is_slow(run: Run) -> None:
+    """An attempt to connect gives up before it; the next ones take what it says in the end."""
+    asked = 0
+    answers = threading.Event()
+    server = answering(OK)
+
+    def ask(*_: object, **__: object) -> list[AddrInfoType]:
+        nonlocal asked
+        asked += 1
+        answers.wait(20)
+        return addresses(server.port)
+
+    async def scenario() -> list[Reply]:
+        url = "http://localhost"
+        async with server.running(), transport_to(url, names=Names(ask), connect_timeout=SHORT) as transport:
+            too_early = [await post(transport) for _ in range(2)]
+            answers.set()
+            return [*too_early, await post(transport)]
+
+    assert run(scenario()) == [NoAnswer.NOT_SENT, NoAnswer.NOT_SENT, Answer(status=200, excerpt=b"{}")]
+    assert asked == 1
+
+
+def test_another_address_is_found_when_the_name_has_moved(run: Run, closed_port: int) -> None:
+    """What is known of a name is forgotten where no connection comes of it."""
+    server = answering(OK)
+    ports = [closed_port]
+
+    async def scenario() -> list[Reply]:
+        names = Names(lambda *_, **__: addresses(*ports))
+        async with server.running(), transport_to("http://localhost", names=names) as transport:
+            first = await post(transport)
+            ports[:] = [server.port]
+            return [first, await post(transport)]
+
+    assert run(scenario()) == [NoAnswer.NOT_SENT, Answer(status=200, excerpt=b"{}")]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OSError(errno.ENETUNREACH, "x"), "its address cannot be reached from here"),
+        (
+            OSError("Multiple exceptions: [Errno 101] x, [Errno 111] Connect call failed ('::1', 1)"),
+            "connection refused",
+        ),
+        (socket.gaierror(socket.EAI_NONAME, "x"), "its name is not known"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "no name server answers"),
+        (UnicodeError("label empty"), "its name is not known"),
+        (OSError(errno.EMFILE, "x"), "the limit on open files (ulimit -n) is reached"),
+        (ConnectionResetError(), "it closed the connection"),
+        (OSError("x"), "no connection"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else repr(value),
+)
+def test_the_cause_is_in_our_words_when_there_is_no_connection(error: Exception, cause: str) -> None:
+    """The system's name addresses; of several addresses the most telling failure counts."""
+    assert dialler.cause(error) == cause
+
+
 # Through a proxy. The API's name has no address here, so whatever arrives came through it.
 
 
@@ -191,8 +279,9 @@ def test_the_proxy_is_passed_by_when_no_proxy_names_the_host(run: Run) -> None:
     assert not server.requests
 
 
-def tunnel_to(port: Callable[[], int]) -> Server:
-    """A proxy that connects whatever it is asked for with `port` on this machine."""
+def tunnel_to(port: Callable[[], int], *, agreement: bytes = b"HTTP/1.1 200 OK\r\n\r\n", after: float = 0.0) -> Server:
+    """A proxy that connects whatever it is asked for with `port` on this machine, and agrees like this."""
+    server: Server
 
     async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -201,15 +290,17 @@ def tunnel_to(port: Callable[[], int]) -> Server:
         sink.close()
 
     async def script(exchange: Exchange) -> None:
-        await exchange.request()
+        server.requests.append(await exchange.request())
         reader, writer = await asyncio.open_connection("127.0.0.1", port())
-        await exchange.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.sleep(after)
+        await exchange.send(agreement)
         try:
             await asyncio.gather(pipe(exchange.reader, writer), pipe(reader, exchange.writer))
         finally:
             writer.transport.abort()
 
-    return Server(script)
+    server = Server(script)
+    return server
 
 
 def test_an_event_arrives_when_the_proxy_connects_and_the_certificate_is_trusted(run: Run, pem: Path) -> None:
@@ -223,3 +314,79 @@ def test_an_event_arrives_when_the_proxy_connects_and_the_certificate_is_trusted
 
     assert run(scenario()) == Answer(status=200, excerpt=b"{}")
     assert b"Proxy-Authorization" not in api.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("agreement", "after"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\nVia: x\n\n", 0.0, id="with-bare-line-feeds"),
+        pytest.param(b"HTTP/1.1 200\r\n\r\n", 0.0, id="without-a-reason"),
+        pytest.param(b"HTTP/1.1 200\n\n", 0.0, id="in-few-words"),
+        pytest.param(b"HTTP/1.0 200 Connection established\r\nContent-Length: 5\r\n\r\n", 0.0, id="with-a-length"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 0.0, id="after-100"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", 1.5 * SHORT, id="late"),
+    ],
+)
+def test_an_event_arrives_when_the_proxy_agrees_in_an_odd_way(
+    run: Run, pem: Path, agreement: bytes, after: float
+) -> None:
+    """A proxy has a connection to make of its own, so that it may take longer than one takes to connect."""
+    api = answering(OK)
+    proxy = tunnel_to(lambda: api.port, agreement=agreement, after=after)
+    timeout = SHORT if after else 5.0
+
+    async def scenario() -> Reply:
+        async with api.running(certificates.server_context(pem)):
+            return await proxied(proxy, {"SSL_CERT_FILE": str(pem)}, connect_timeout=timeout)
+
+    assert run(scenario()) == Answer(status=200, excerpt=b"{}")
+
+
+def test_nothing_was_sent_when_the_proxy_never_comes_to_an_answer(run: Run) -> None:
+    """Interim answers without an end are no agreement, and take no memory."""
+    sent = 0
+
+    async def endless(exchange: Exchange) -> None:
+        nonlocal sent
+        await exchange.request()
+        while True:
+            await exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 400)
+            sent += 10_000
+
+    assert run(proxied(Server(endless), connect_timeout=15.0)) is NoAnswer.NOT_SENT
+    assert sent < 20_000_000, "what the system's buffers take, and no more"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        pytest.param("ada:canary", b"ada:canary", id="plain"),
+        pytest.param("ada", b"ada:", id="no-password"),
+        pytest.param("ada:%E2%82%AC%3A%40%2F%25", "ada:€:@/%".encode(), id="percent-encoded"),
+        pytest.param("ada:€ü", "ada:€ü".encode(), id="as-it-is"),
+        pytest.param("ada:p@ss:w", b"ada:p@ss:w", id="an-at-sign"),
+        pytest.param("ada:100%", b"ada:100%", id="a-percent-sign"),
+        pytest.param("ada:%FF", b"ada:\xff", id="no-text"),
+    ],
+)
+def test_the_proxy_hears_the_same_of_token_and_events_when_it_wants_a_password(
+    run: Run, written: str, said: bytes
+) -> None:
+    """RFC 7617 in UTF-8; a byte that is no UTF-8 goes out as it is."""
+    server = connecting(b"HTTP/1.1 407 Who\r\n\r\n")
+
+    async def scenario() -> None:
+        async with server.running():
+            environ = {"HTTPS_PROXY": f"http://{written}@127.0.0.1:{server.port}"}
+            network = Network.from_environment(
+                Api(environment=Environment.STAGING, url="https://api.example.com"), environ
+            )
+            tokens = DriftrockAuthenticator(ClientCredentials(client_id="id", client_secret="secret"), network)
+            async with transport_to("https://api.example.com", environ=environ) as transport:
+                await post(transport)
+            with pytest.raises(TokenUnavailable, match="407"):
+                await asyncio.to_thread(tokens.update_access_token)
+
+    run(scenario())
+    heard = [re.search(rb"Proxy-Authorization: Basic (\S+)\r\n", request) for request in server.requests]
+    assert [found and base64.b64decode(found[1]) for found in heard] == [said, said]

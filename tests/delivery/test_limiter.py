@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_driftrock.delivery.limiter import Limiter
-from target_driftrock.events.answer import Answer, NoAnswer, Reply
+from target_driftrock.events.answer import Answer, NoAnswer, Reply, Unreadable
 
 
 def test_slots_run_out_when_the_limit_is_taken() -> None:
@@ -43,7 +43,7 @@ def test_a_slot_taken_is_no_start() -> None:
     assert limiter.free(5.1) == 0
 
 
-@pytest.mark.parametrize("reply", [Answer(status=500), Answer(status=503), NoAnswer.LOST])
+@pytest.mark.parametrize("reply", [Answer(status=500), Answer(status=503), NoAnswer.LOST, Unreadable()])
 def test_failures_strain(reply: Reply) -> None:
     """A 5xx and a lost answer are failures, from the sixth in a hundred on."""
     limiter = Limiter(4)

@@ -77,6 +77,17 @@ def test_the_token_is_what_is_waited_for_when_none_comes() -> None:
     assert (told.next_try, told.reason) == (None, "no token yet")
 
 
+def test_the_cause_is_told_when_no_token_comes_for_one() -> None:
+    """By an outage's line, and by the run's last one."""
+    tokens = ScriptedTokens(latency=float("inf"))
+    tokens.fault = "connection refused"
+    (told,) = asked(Stage(tokens=tokens), 50.0)
+    ending = Stage(tokens=tokens, max_outage=60).play([event(1)])
+
+    assert (told.next_try, told.reason) == (None, "no token: connection refused")
+    assert "(last: no token: connection refused)" in str(ending.error)
+
+
 def test_the_wait_begins_anew_when_a_verdict_comes() -> None:
     """Of one event that fails among others that do well, no outage is made."""
 

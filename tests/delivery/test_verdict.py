@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_driftrock.delivery.verdict import Meaning, Rival, Step, Witnesses, is_poisoned, judge
-from target_driftrock.events.answer import Answer, Form, NoAnswer, Reply
+from target_driftrock.events.answer import Answer, Form, NoAnswer, Reply, Unreadable
 
 
 def page(status: int, *, retry_after: str | None = None) -> Answer:
@@ -35,6 +35,8 @@ NO_VERDICT: dict[str, list[Reply]] = {
     ],
     "held": [
         NoAnswer.LOST,
+        Unreadable(),
+        Unreadable(status=422),
         *(Answer(status=status) for status in (408, 504, 524)),
         *(page(status) for status in (408, 504, 524)),
     ],
