@@ -55,11 +55,18 @@ class Names:
     """The addresses of names, for token and events alike. Safe from any thread.
 
     A name is asked for once, however many wait for it, and to its end, whoever still waits: a name server that needs
-    longer than one attempt to connect gives its answer to a later one. `ask` is as `socket.getaddrinfo`.
+    longer than one attempt to connect gives its answer to a later one. `ask` is as `socket.getaddrinfo`, `now` is
+    monotonic.
     """
 
-    def __init__(self, ask: Callable[..., Sequence[AddrInfoType]] = socket.getaddrinfo) -> None:
+    def __init__(
+        self,
+        ask: Callable[..., Sequence[AddrInfoType]] = socket.getaddrinfo,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ask = ask
+        self._now = now
         self._lock = Lock()
         self._asked: dict[tuple[str, int], Future[tuple[Sequence[AddrInfoType], float]]] = {}
 
@@ -71,7 +78,7 @@ class Names:
         """
         with self._lock:
             found = self._asked.get((host, port))
-            if found is None or _is_stale(found):
+            if found is None or self._is_stale(found):
                 found = self._asked[host, port] = begun(partial(self._look_up, host, port))
             return found
 
@@ -82,14 +89,13 @@ class Names:
                 del self._asked[host, port]
 
     def _look_up(self, host: str, port: int) -> tuple[Sequence[AddrInfoType], float]:
-        return self._ask(host, port, type=socket.SOCK_STREAM), time.monotonic()
+        return self._ask(host, port, type=socket.SOCK_STREAM), self._now()
 
-
-def _is_stale(found: Future[tuple[Sequence[AddrInfoType], float]]) -> bool:
-    """Failed, or known for too long."""
-    if not found.done():
-        return False
-    return found.exception() is not None or time.monotonic() >= found.result()[1] + _ADDRESS_SECONDS
+    def _is_stale(self, found: Future[tuple[Sequence[AddrInfoType], float]]) -> bool:
+        """Failed, or known for too long."""
+        if not found.done():
+            return False
+        return found.exception() is not None or self._now() >= found.result()[1] + _ADDRESS_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

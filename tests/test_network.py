@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_driftrock.errors import NoThread, SettingsInvalid
 from target_driftrock.events.event import Endpoint
-from target_driftrock.network import Network, detached
+from target_driftrock.network import Names, Network, detached
 from target_driftrock.settings import Api, Environment, is_allowed
 from tests import certificates, threads
+from tests.waiting import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -299,3 +301,25 @@ def test_waiting_ends_at_once_when_a_detached_call_hangs_and_is_cancelled() -> N
         asyncio.run(give_up())
     release.set()
     assert has_run.wait(5)
+
+
+def test_a_name_is_asked_for_again_when_its_addresses_are_known_for_ten_seconds() -> None:
+    """An address that has changed is found, and a look-up that failed is not remembered."""
+    clock = ManualClock()
+    asked: list[str] = []
+
+    def ask(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        if len(asked) == 1:
+            raise socket.gaierror
+        return []
+
+    names = Names(ask, now=clock)
+    with pytest.raises(socket.gaierror):
+        names.addresses("a.example", 443).result()
+    for seconds in (0.0, 9.9, 0.1, 0.0):
+        clock.seconds += seconds
+        names.addresses("a.example", 443).result()
+    names.addresses("b.example", 443).result()
+
+    assert asked == ["a.example"] * 3 + ["b.example"]

@@ -33,7 +33,8 @@ _ATTEMPT_SECONDS = 0.25  # RFC 8305 section 5: then the next address is tried be
 _TUNNEL_PATIENCE = 2  # times as long for a proxy's answer: it has a name to look up and a connection to make, too
 _TUNNEL_HEAD_LIMIT = 64 * 1024  # bytes
 _HEAD = re.compile(rb"(?:(HTTP/1\.[01]) (\d\d\d)(?=[ \r\n])|.).*?\n\r?\n", re.DOTALL)
-_FIRST_FINAL_STATUS, _FIRST_REFUSAL, _PROXY_AUTHENTICATION = 200, 300, 407
+_FIRST_FINAL_STATUS, _FIRST_REFUSAL = 200, 300
+_WANTS_CREDENTIALS = frozenset({401, 407})  # the former from tinyproxy, where it takes the host for its own
 
 AnyProtocol = TypeVar("AnyProtocol", bound=asyncio.Protocol)
 
@@ -155,8 +156,8 @@ class _Greeting(asyncio.Protocol):
 def _refusal(status: int | None) -> str:
     if status is None:
         return _CLOSED
-    if status == _PROXY_AUTHENTICATION:
-        return "it wants a user name and password, or others (status 407)"
+    if status in _WANTS_CREDENTIALS:
+        return f"it wants a user name and password, or others (status {status})"
     return f"it gives no connection (status {status})" if status else "its answer is no HTTP"
 
 

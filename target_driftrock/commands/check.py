@@ -149,7 +149,7 @@ def _host_and_credentials(settings: Settings) -> Iterator[Finding]:
         yield _error(SANDBOX_MISSING if is_sandbox else _UNREACHABLE.format(fault=fault), ExitCode.SETUP)
         yield _warning("The credentials were not checked, since nobody is there to ask.")
         return
-    yield _ok("The host answers." if network.proxy is None else "The proxy answers.")
+    yield _ok("The host answers." if network.proxy is None else "The host answers, through the proxy.")
     yield _credentials(settings, network)
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from target_driftrock.client.dialler import NotConnected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from target_driftrock.client.connection import Connection
-    from target_driftrock.client.dialler import Dialler
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +32,13 @@ _FULL_SECONDS = 60.0
 class Pool:
     """Hands out connections, new ones as they are needed. To be used inside one loop, whose time `now` tells.
 
-    Where this process can open no more files, whoever asks waits for a connection that another puts back: to try again
+    `dial` makes one, or raises `NotConnected`. Where this process can open no more files, whoever asks waits for a connection that another puts back: to try again
     would end the same. `fault` is why none came to stand when one was tried last; None where one did.
     """
 
-    def __init__(self, dialler: Dialler, *, now: Callable[[], float]) -> None:
+    def __init__(self, dial: Callable[[], Awaitable[Connection]], *, now: Callable[[], float]) -> None:
         self.fault: str | None = None
-        self._dialler = dialler
+        self._make = dial
         self._now = now
         self._idle: deque[tuple[float, Connection]] = deque()  # since when; those longest idle first
         self._taken = 0  # in use, or being made
@@ -91,7 +90,7 @@ class Pool:
     async def _dial(self) -> Connection:
         self._taken += 1
         try:
-            connection = await self._dialler.dial()
+            connection = await self._make()
         except BaseException as failure:
             self._give_back()
             if isinstance(failure, NotConnected):

@@ -51,7 +51,7 @@ class HttpTransport:
     ) -> None:
         self._heads = {endpoint: _head(url) for endpoint, url in network.event_urls.items()}
         self._read_timeout = read_timeout
-        self._pool = Pool(Dialler(network, timeout=connect_timeout), now=clock or asyncio.get_running_loop().time)
+        self._pool = Pool(Dialler(network, timeout=connect_timeout).dial, now=clock or asyncio.get_running_loop().time)
 
     @property
     def fault(self) -> str | None:

@@ -128,7 +128,7 @@ def test_it_says_what_is_known_of_the_credentials_when_they_are_looked_at(
     ("faults", "told"),
     [
         pytest.param({"token_down": True}, "gives no token (status 503)", id="down"),
-        pytest.param({"closed": True}, "gives no token (no connection)", id="reset"),
+        pytest.param({"closed": True}, "gives no token (answer lost)", id="reset"),
     ],
 )
 def test_one_try_is_enough_when_the_token_endpoint_has_none(wire: Wire, faults: dict[str, Any], told: str) -> None:
@@ -160,7 +160,7 @@ def test_it_says_what_to_look_at_when_a_host_cannot_be_reached() -> None:
     """Settings and the machine's own network, in one sentence."""
     lines, code = looked_at(nobody(), environment="staging")
 
-    assert lines[2].startswith("error: The host of the API cannot be reached (no connection): check environment,")
+    assert lines[2].startswith("error: The host of the API cannot be reached (connection refused): check environment,")
     assert code == 3
 
 
