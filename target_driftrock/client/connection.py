@@ -23,6 +23,7 @@ _BODY_LIMIT = 64 * 1024  # bytes; a longer body is cut off, and its connection w
 _TYPE_LIMIT = 256  # bytes of a Content-Type that are looked at
 _FIRST_FINAL_STATUS = 200
 _FIRST_FAILURE = 500
+_MISDIRECTED = 421  # RFC 9110 section 15.5.20: to be sent on another connection
 _LAST_TURNS = 2  # of the loop: within them it reads what lay in the socket when the time was over
 
 _INTERIM = re.compile(rb"\A(?:HTTP/1\.\d 1\d\d.*?\n\r?\n)+", re.DOTALL)
@@ -152,7 +153,7 @@ class Connection(asyncio.Protocol):
         if status < _FIRST_FINAL_STATUS:
             self._forget_answer()
         else:
-            is_sound = status < _FIRST_FAILURE and self._framings <= 1
+            is_sound = status < _FIRST_FAILURE and status != _MISDIRECTED and self._framings <= 1
             self._finish(self._answer(), keep=is_sound and self._parser.should_keep_alive())
 
     # What the parser does not take.

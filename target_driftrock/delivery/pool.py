@@ -32,8 +32,9 @@ _FULL_SECONDS = 60.0
 class Pool:
     """Hands out connections, new ones as they are needed. To be used inside one loop, whose time `now` tells.
 
-    `dial` makes one, or raises `NotConnected`. Where this process can open no more files, whoever asks waits for a connection that another puts back: to try again
-    would end the same. `fault` is why none came to stand when one was tried last; None where one did.
+    `dial` makes one, or raises `NotConnected`. Where this process can open no more files, whoever asks waits for a
+    connection that another puts back: to try again would end the same. `fault` is why none came to stand when one was
+    tried last; None where one did.
     """
 
     def __init__(self, dial: Callable[[], Awaitable[Connection]], *, now: Callable[[], float]) -> None:

@@ -320,7 +320,7 @@ def test_a_connection_is_not_used_again_when_its_answer_says_so_or_is_followed(r
     assert server.connections == 2
 
 
-@pytest.mark.parametrize(("status", "connections"), [(422, 1), (499, 1), (500, 2), (503, 2), (599, 2)])
+@pytest.mark.parametrize(("status", "connections"), [(422, 1), (499, 1), (421, 2), (500, 2), (503, 2), (599, 2)])
 def test_a_connection_is_not_used_again_when_it_gave_a_failure(run: Run, status: int, connections: int) -> None:
     """Behind the next one may be a server that is well."""
     server = answering(*[f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()] * 2)
