@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.Handle | None = None
         self._retry_after: str | None = None
         self._date: str | None = None
+        self._head = b""
         self._forget_answer()
 
     @property
@@ -62,7 +63,6 @@ class Connection(asyncio.Protocol):
     def request(self, message: bytes, *, timeout: float) -> asyncio.Future[Reply]:
         """Send a whole request, and give what comes back within `timeout` seconds. Only where `is_free`."""
         assert self._transport is not None  # noqa: S101 - it is free
-        self._head = b""
         self._head_bytes = 0
         self._reply = reply = self._loop.create_future()
         self._timer = self._loop.call_later(timeout, self._expire, _LAST_TURNS)
@@ -160,7 +160,9 @@ class Connection(asyncio.Protocol):
 
     def _read_again(self) -> None:
         """Read a length that is said twice as one. All else that the parser stops at cannot be read."""
-        if self._is_head_complete or not _LENGTH_BEGINS.search(self._head):
+        if self._reply is None:  # what stands behind a whole answer
+            self.abort()
+        elif self._is_head_complete or not _LENGTH_BEGINS.search(self._head):
             self._finish(self._unreadable())
         elif (end := _HEAD_END.search(start := _INTERIM.sub(b"", self._head, 1))) is not None:
             self._forget_answer()
@@ -185,6 +187,7 @@ class Connection(asyncio.Protocol):
         if not waiting.done():  # else whoever awaited it was cancelled
             waiting.set_result(reply)
         self._forget_answer()
+        self._head = b""
         if not keep or (self._transport is not None and self._transport.get_write_buffer_size()):
             self.abort()  # part of a request may still be on its way: the answer came before its end
 

@@ -49,12 +49,20 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._told: set[str] = set()
 
+    def take_idle(self) -> Connection | None:
+        """A connection that stands, to be put back; None where there is none."""
+        while self._idle:
+            since, connection = self._idle.pop()
+            if connection.is_free and self._now() - since < _IDLE_LIMIT:
+                self._taken += 1
+                return connection
+            connection.abort()
+        return None
+
     async def take(self) -> Connection:
         """A connection, to be put back. Raises `NotConnected` where none can be had."""
-        while True:
-            if (connection := self._take_idle()) is not None:
-                return connection
-            if self._is_full():
+        while (connection := self.take_idle()) is None:
+            if self._taken >= self._most and self._now() < self._is_full_until:
                 await self._room()
                 continue
             try:
@@ -62,13 +70,15 @@ class Pool:
             except NotConnected as failure:
                 if not (failure.is_full and self._taken):
                     raise
+        return connection
 
     def put_back(self, connection: Connection) -> None:
         """It is not used any more. It is kept where it may serve again."""
         now = self._now()
         while self._idle and now - self._idle[0][0] >= _IDLE_LIMIT:
             self._idle.popleft()[1].abort()
-        if connection.is_free and now < connection.lives_until and not self._is_full(among=self._taken - 1):
+        has_room = now >= self._is_full_until or self._taken <= self._most
+        if has_room and connection.is_free and now < connection.lives_until:
             self._idle.append((now, connection))
         else:
             connection.abort()
@@ -78,15 +88,6 @@ class Pool:
         """Let go of those that nobody uses. May be called twice."""
         while self._idle:
             self._idle.popleft()[1].abort()
-
-    def _take_idle(self) -> Connection | None:
-        while self._idle:
-            since, connection = self._idle.pop()
-            if connection.is_free and self._now() - since < _IDLE_LIMIT:
-                self._taken += 1
-                return connection
-            connection.abort()
-        return None
 
     async def _dial(self) -> Connection:
         self._taken += 1
@@ -111,10 +112,6 @@ class Pool:
             self._told.add(failure.cause)
             log.warning(_FULL if failure.is_full and self._taken else _NOT_CONNECTED, failure.cause)
 
-    def _is_full(self, *, among: int | None = None) -> bool:
-        taken = self._taken if among is None else among
-        return taken >= self._most and self._now() < self._is_full_until
-
     async def _room(self) -> None:
         """Until one is given back."""
         waiter = asyncio.get_running_loop().create_future()
@@ -128,7 +125,8 @@ class Pool:
 
     def _give_back(self) -> None:
         self._taken -= 1
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     def _wake(self) -> None:
         while self._waiting:

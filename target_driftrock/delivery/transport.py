@@ -69,7 +69,7 @@ class HttpTransport:
         passes through, and ends the connection.
         """
         try:
-            connection = await self._pool.take()
+            connection = self._pool.take_idle() or await self._pool.take()
         except NotConnected:
             return NoAnswer.NOT_SENT
         message = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (self._heads[endpoint], token.encode(), len(body), body)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from target_driftrock.client.dialler import connection_fault
-from target_driftrock.events.answer import Answer, Reply
+from target_driftrock.events.answer import Answer, Form, Reply
 from target_driftrock.network import Network
 from target_driftrock.settings import Api, Environment
 from tests import certificates, daemons
@@ -69,7 +69,7 @@ def test_the_page_is_told_when_nginx_answers_for_the_api(
     reply = run(scenario())
 
     assert isinstance(reply, Answer)
-    assert (reply.status, reply.is_html) == (status, True)
+    assert (reply.status, reply.form) == (status, Form.PAGE)
     assert b"nginx" in reply.excerpt
 
 

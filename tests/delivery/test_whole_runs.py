@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -152,7 +153,7 @@ def test_the_cause_is_told_at_once_and_at_the_end_when_there_is_no_connection(tm
         "environment": "staging",
         "api_url": "https://api.example.com",
         "api_key": "key",
-        "max_outage_seconds": 3,
+        "max_outage_seconds": 7,
         "ledger": str(tmp_path / "ledger"),
         "streams": [dict(LEADS)],
     }
@@ -171,6 +172,7 @@ def test_the_cause_is_told_at_once_and_at_the_end_when_there_is_no_connection(tm
     cause = "the proxy: it wants a user name and password, or others (status 407)"
     assert ended.code == ExitCode.TRY_LATER
     assert f"No connection to Driftrock ({cause}); trying again." in ended.err
+    assert re.search(rf"no verdict on anything since \S+ \({re.escape(cause)}\)", ended.err)
     assert cause in ended.last_line
     assert cause in checked.out
     assert "canary" not in ended.err + checked.out + checked.err
