@@ -7,6 +7,7 @@ import enum
 from target_driftrock.events.event import Value
 
 EXCERPT_CHARACTERS = 2_000
+_SIGNS = frozenset({b"<", b"{", b"["})
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -81,10 +82,14 @@ def excerpt_of(body: bytes, charset: str = "utf-8") -> bytes:
 
 
 def _decoded(text: bytes, charset: str) -> str:
+    """By its charset, unless that is none, or hides the sign that the body plainly begins with: `Form` goes by it."""
     try:
-        return text.decode(charset, "replace")
-    except (LookupError, ValueError):  # a charset that nobody knows, or that is none
-        return text.decode("utf-8", "replace")
+        decoded = text.decode(charset, "replace")
+    except (LookupError, ValueError):
+        decoded = ""
+    sign = text.lstrip()[:1]
+    is_hidden = sign in _SIGNS and not decoded.lstrip().startswith(sign.decode("ascii"))
+    return decoded if decoded and not is_hidden else text.decode("utf-8", "replace")
 
 
 Reply = Answer | NoAnswer | Unreadable

@@ -30,7 +30,7 @@ async def accept(exchange: Exchange) -> None:
 
 
 def test_every_answer_arrives_when_nginx_closes_connections_in_between(run: Run, tmp_path: Path) -> None:
-    """After so many requests, and so long without one, as it does by default."""
+    """After so many requests, as it does by default."""
     server = Server(accept)
 
     async def scenario() -> list[Reply]:
@@ -40,7 +40,7 @@ def test_every_answer_arrives_when_nginx_closes_connections_in_between(run: Run,
                 async with transport_to(f"http://127.0.0.1:{port}") as transport:
                     return [await post(transport) for _ in range(10)]
 
-    assert run(scenario()) == [Answer(status=200, excerpt=b"{}")] * 10
+    assert [reply.status for reply in run(scenario())] == [200] * 10
 
 
 @pytest.mark.parametrize(
