@@ -32,11 +32,10 @@ from target_driftrock.errors import (
     AskedToWait,
     CaptureRefused,
     LedgerUnavailable,
-    NotTheApi,
     RejectsAboveLimit,
     RunStopped,
 )
-from target_driftrock.events.answer import Answer, NoAnswer, Unreadable
+from target_driftrock.events.answer import Answer, NoAnswer
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
@@ -64,8 +63,6 @@ BACKOFF_CAP_AMONG_VERDICTS = 5.0
 
 LONGEST_ALONE = 60.0
 """Seconds that one event waits which is asked to for longer than patience lasts, while others get verdicts."""
-UNREADABLE_STOP = 3
-"""So many answers in a row that cannot be read, and the next ones will not be either."""
 POISONED = "it fails while others do well"
 
 
@@ -119,7 +116,6 @@ class Dispatcher:
         self._latest_verdict = float("-inf")
         self._latest_reply = float("-inf")
         self._latest_reason = "no answer yet"
-        self._unreadable_in_a_row = 0
 
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -341,9 +337,7 @@ class Dispatcher:
         self._latest_reply = now
         self._latest_reason = self._reason(reply)
         self._limiter.note(reply, began=began, now=now)
-        self._unreadable_in_a_row += isinstance(reply, Unreadable)
         if isinstance(reply, Answer):
-            self._unreadable_in_a_row = 0
             self.statistics.latest_answer_at = now
             self.statistics.note_latency(now - began)
 
@@ -364,8 +358,6 @@ class Dispatcher:
                 await self._retry(pending, reply, meaning, not_before)
             case _:
                 await self._retry(pending, reply, meaning)
-        if isinstance(reply, Unreadable) and self._unreadable_in_a_row >= UNREADABLE_STOP:
-            raise NotTheApi(_UNREADABLE.format(reason=self._reason(reply)))
 
     def _note_witness(self, pending: PendingEvent, reply: Reply, meaning: Meaning) -> None:
         if pending.tries == 1 and reply is not NoAnswer.NOT_SENT:
@@ -457,7 +449,7 @@ class Dispatcher:
         )
 
     def _judge_setup(self, capture: Capture, reply: Reply, meaning: Meaning) -> None:
-        if not (meaning.judges_setup and isinstance(reply, Answer)):
+        if not meaning.judges_setup or isinstance(reply, NoAnswer):
             return
         is_proven = self._captures.is_proven(capture)
         is_stranger = not self._captures.has_proven
@@ -636,10 +628,6 @@ def _rejected(pending: PendingEvent) -> Rejected:
     return Rejected(status=answer.status, excerpt=answer.excerpt, may_have_arrived=is_about_another)
 
 
-_UNREADABLE = (
-    "What answers events cannot be read ({reason}): check environment, api_url and any proxy in between. What is open "
-    "counts as unknown, and is sent again by the next run."
-)
 _NOTHING_ACCEPTED = (
     "The capture of {capture} refused the first ten events it got (last: {reason}) and accepted none: check the "
     "mapping with `target-driftrock preview`. They stay open, and are sent by the next run."

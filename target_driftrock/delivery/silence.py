@@ -6,32 +6,34 @@ from typing import TYPE_CHECKING
 
 from target_driftrock.delivery.verdict import UNAUTHORIZED
 from target_driftrock.errors import CaptureSilent, NotTheApi, TokenRejected
-from target_driftrock.events.answer import Form
+from target_driftrock.events.answer import Answer, Form, Unreadable
 from target_driftrock.retry import Silence
 
 if TYPE_CHECKING:
-    from target_driftrock.events.answer import Answer
     from target_driftrock.events.event import Capture
 
 FEWEST = 3
-"""In a row: web pages from a stranger, or 401s before it is the token."""
+"""In a row: what is no API's answer from a stranger, or 401s before it is the token."""
 ONE_AT_A_TIME_FROM = 10
 
 
 class Silences:
-    """Counts web pages, 401s and statuses of the set-up that come in a row. `has_key`: no other token will come."""
+    """Counts, in a row, what is no HTTP, web pages, 401s and statuses of the set-up.
+
+    `has_key`: no other token will come.
+    """
 
     def __init__(self, *, has_key: bool) -> None:
         self._has_key = has_key
         self._was_heard = False
         self._by_capture: dict[Capture, Silence] = {}
-        self._pages = 0
+        self._strange = 0
         self._unauthorized = 0
 
     def end(self, capture: Capture) -> None:
         """A verdict came from this capture."""
         self._was_heard = True
-        self._pages = self._unauthorized = 0
+        self._strange = self._unauthorized = 0
         if self._by_capture:
             self._by_capture.pop(capture, None)
 
@@ -40,17 +42,21 @@ class Silences:
         silence = self._by_capture.get(capture)
         return silence is not None and silence.count >= ONE_AT_A_TIME_FROM
 
-    def note(self, capture: Capture, answer: Answer, *, now: float, is_proven: bool, is_stranger: bool) -> None:
+    def note(
+        self, capture: Capture, answer: Answer | Unreadable, *, now: float, is_proven: bool, is_stranger: bool
+    ) -> None:
         """One more. `is_stranger`: what stands at `api_url` has accepted nothing, as far as is known.
 
         Raises:
             SetupRefused: So many of them mean that something else than the events is wrong.
         """
-        self._pages = self._pages + 1 if answer.form is Form.PAGE else 0
-        self._unauthorized = self._unauthorized + 1 if answer.status == UNAUTHORIZED else 0
-        if self._pages >= FEWEST and is_stranger:
+        is_answer = isinstance(answer, Answer)
+        is_strange = isinstance(answer, Unreadable) or answer.form is Form.PAGE
+        self._strange = self._strange + 1 if is_strange else 0
+        self._unauthorized = self._unauthorized + 1 if is_answer and answer.status == UNAUTHORIZED else 0
+        if self._strange >= FEWEST and is_stranger:
             raise NotTheApi(_NOT_THE_API.format(reason=answer.told))
-        is_over = self._by_capture.setdefault(capture, Silence()).note(now, is_known=is_proven)
+        is_over = self._by_capture.setdefault(capture, Silence()).note(now, is_known=is_proven and is_answer)
         is_key_dead = self._has_key and not self._was_heard
         if (is_over or is_key_dead) and self._unauthorized >= FEWEST:
             raise TokenRejected(_REFUSED_WITH_KEY if self._has_key else _REFUSED_AS_A_WHOLE)

@@ -51,6 +51,7 @@ class Meaning:
 _NOT_DONE = Meaning(Step.RETRY, is_failure=True)
 _PERHAPS_DONE = Meaning(Step.RETRY, is_failure=True, may_have_arrived=True)
 _LOST = Meaning(Step.RETRY, is_failure=True, may_have_arrived=True, is_held=True)
+_UNREADABLE = replace(_LOST, judges_setup=True)
 _SETUP = Meaning(Step.RETRY, is_failure=True, judges_setup=True)
 _UNAUTHORIZED = Meaning(Step.RENEW_TOKEN, is_failure=True, judges_setup=True)
 _THROTTLED = Meaning(Step.THROTTLE)
@@ -107,8 +108,10 @@ def judge(reply: Reply, *, was_unknown: bool, rival: Rival = Rival.NONE) -> Mean
     match reply:
         case NoAnswer.NOT_SENT:
             return Meaning(Step.RETRY)
-        case NoAnswer.LOST | Unreadable():
+        case NoAnswer.LOST:
             return _LOST
+        case Unreadable():
+            return _UNREADABLE
         case _:
             return _judge_answer(reply, was_unknown=was_unknown, rival=rival)
 

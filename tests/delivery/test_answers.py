@@ -210,13 +210,16 @@ UNREADABLE = Unreadable(status=200)
 
 def test_the_run_stops_when_three_answers_in_a_row_cannot_be_read() -> None:
     """What speaks no HTTP now speaks none in a quarter of an hour: all are unknown, and few were sent."""
-    ending = Stage(react=script({}, otherwise=UNREADABLE)).play([event(1)])
+    ending = Stage(react=script({}, otherwise=UNREADABLE), proven=()).play([event(1)])
+    later = Stage(react=script({}, otherwise=UNREADABLE)).play([event(1)])
 
     assert isinstance(ending.error, NotTheApi)
+    assert isinstance(later.error, CaptureSilent)
     assert "an answer that is no HTTP (status 200)" in str(ending.error)
+    assert "an answer that is no HTTP (status 200)" in str(later.error)
     assert ending.kinds() == {1: "Open"}
     assert ending.ledger.changes(1) == ["Intent", "Lost"] * 3
-    assert ending.ended_at < 10
+    assert ending.ended_at < later.ended_at < 20
 
 
 @pytest.mark.parametrize("between", [status(503), status(429), status(200)], ids=["503", "429", "200"])

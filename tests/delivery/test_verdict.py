@@ -35,11 +35,10 @@ NO_VERDICT: dict[str, list[Reply]] = {
     ],
     "held": [
         NoAnswer.LOST,
-        Unreadable(),
-        Unreadable(status=422),
         *(Answer(status=status) for status in (408, 504, 524)),
         *(page(status) for status in (408, 504, 524)),
     ],
+    "no HTTP": [Unreadable(), Unreadable(status=422)],
     "the set-up": [
         *(Answer(status=status) for status in (402, 407, 421, 423, 426, 431, 440, 451, 498, 499)),
         *(page(status) for status in (301, 302, 307, 400, 402, 403, 404, 405, 407, 409, 410, 422)),
@@ -52,6 +51,7 @@ SAYS = {  # may have arrived, is held under `on_unknown: hold`, judges the set-u
     "nothing was done": (False, False, False),
     "perhaps done": (True, False, False),
     "held": (True, True, False),
+    "no HTTP": (True, True, True),
     "the set-up": (False, False, True),
     "a page for success": (True, False, True),
 }

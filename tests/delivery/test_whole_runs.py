@@ -107,7 +107,7 @@ async def flood(exchange: Exchange) -> None:
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        (saying(GREETING), "no HTTP)"),
+        (saying(GREETING), "no HTTP:"),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n"), "no HTTP (status 200)"),
         (flood, "no HTTP (status 103)"),
     ],

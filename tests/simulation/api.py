@@ -67,6 +67,7 @@ class SimulatedApi:
         self._network: list[Request] = []
         self._pieces = [piece for line in scenario.lines for form in line.forms for piece in form.pieces]
         self._sources = {piece.serial: piece.source for piece in self._pieces}
+        self._anonymous = {piece.body for piece in self._pieces if not piece.has_identity}
         self.acceptances: dict[bytes, list[float]] = defaultdict(list)
         """When each content was accepted, every time."""
         self.arrived: set[int] = set()
@@ -96,8 +97,7 @@ class SimulatedApi:
     def still_refuses(self, body: bytes) -> bool:
         """Whether it would refuse this content now."""
         serial = serial_of(body)
-        is_known = self._says_conflict and serial in self.arrived
-        return is_known or (serial in self._refusals and not self._is_mended(body))
+        return self._is_known(body) or (serial in self._refusals and not self._is_mended(body))
 
     @property
     def _lifetime(self) -> float:
@@ -208,11 +208,16 @@ class SimulatedApi:
         if not self._is_healed and serial in self._scenario.poisoned:
             status = self._scenario.poisoned[serial]
             return NoAnswer.LOST if status is None else Answer(status=status)
-        if self._says_conflict and serial in self.arrived:
+        if self._is_known(body):
             return self._refuse(body, 409)  # so whoever takes it for a refusal loses what has arrived
         self.acceptances[body].append(_now())
         self.arrived.add(serial)
         return Answer(status=201)
+
+    def _is_known(self, body: bytes) -> bool:
+        """What has no id is recognised by its content alone."""
+        is_there = body in self.acceptances if body in self._anonymous else serial_of(body) in self.arrived
+        return self._says_conflict and is_there
 
     def _is_mended(self, body: bytes) -> bool:
         """Of some of what it refuses it takes every content but the first."""

@@ -199,8 +199,10 @@ class Promises:
         )
 
     def _is_excused(self, first: Piece, second: Piece) -> bool:
+        """A refusal is the last word on a content, though an earlier request for it may yet arrive."""
         told = self._ledger.told
-        return first.body in told.refused | told.gone or self._is_settled_with(second)
+        is_refused = first.body in told.refused | told.gone or second.body in told.refused
+        return is_refused or self._is_settled_with(second)
 
     # What the ledger says is so.
 
