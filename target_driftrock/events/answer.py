@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import zlib
 
 from target_driftrock.events.event import Value
 
 EXCERPT_CHARACTERS = 2_000
 _SIGNS = frozenset({b"<", b"{", b"["})
+_GZIP = b"\x1f\x8b\x08"
+"""RFC 1952 section 2.3.1."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -73,12 +76,22 @@ class Unreadable(Value, frozen=True, kw_only=True, gc=False):
 
 def excerpt_of(body: bytes, charset: str = "utf-8") -> bytes:
     """The first characters of a body, in UTF-8 whatever it came in; nothing where it can be made none of."""
-    start = body[: 4 * EXCERPT_CHARACTERS]
+    start = _unpacked(body)[: 4 * EXCERPT_CHARACTERS]
     try:
         text = _decoded(start, charset)
         return text[:EXCERPT_CHARACTERS].encode("utf-8", "replace")  # some charsets hold halves of characters
     except Exception:  # noqa: BLE001 - to describe is not to judge: no codec may cost an answer
         return b""
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Some gateways compress their pages whatever was asked for, and some without saying so."""
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, 4 * EXCERPT_CHARACTERS)
+    except zlib.error:
+        return body
 
 
 def _decoded(text: bytes, charset: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
 
@@ -231,6 +232,9 @@ def test_the_status_is_known_when_the_body_has_no_end(run: Run) -> None:
         pytest.param("Content-Type: text/plain; charset=hex\r\n", b"6f6b", b"6f6b", id="charset-of-no-text"),
         pytest.param("Content-Type: ;;=\r\n", b"ok", b"ok", id="malformed-type"),
         pytest.param("Content-Encoding: gzip\r\n", b"not gzip", b"not gzip", id="wrongly-said-to-be-packed"),
+        pytest.param("Content-Encoding: gzip\r\n", gzip.compress(b"<p>"), b"<p>", id="packed-unasked"),
+        pytest.param("", gzip.compress(b"<p>" * 10**6)[:60_000], b"<p>" * 666 + b"<p", id="packed-in-silence"),
+        pytest.param("", b"\x1f\x8b\x08\xff", "\x1f\ufffd\x08\ufffd".encode(), id="packed-wrongly"),
         pytest.param("", b"\xff\xfe", "��".encode(), id="no-text"),
         pytest.param("Content-Type: text/plain; charset=utf-7\r\n", b"+2AA-", b"?", id="half-a-character"),
         pytest.param("Content-Type: text/html; charset=utf-16\r\n", b"\n<p>", b"\n<p>", id="charset-that-hides-a-page"),
