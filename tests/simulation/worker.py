@@ -70,10 +70,10 @@ class VirtualWorker:
     def _pass(self, seconds: float, *, is_over: Callable[[], bool]) -> None:
         if self._loop.time() > self._ends_by:
             raise Endless
-        until = self._loop.time() + seconds
-        timer = self._loop.call_at(until, _nothing)
+        passed: list[bool] = []
+        timer = self._loop.call_later(seconds, passed.append, True)  # which fires a trifle before its moment
         if not is_over():
-            self._loop.turn(until=lambda: is_over() or self._loop.time() >= until)
+            self._loop.turn(until=lambda: bool(passed) or is_over())
         timer.cancel()
 
     @property
