@@ -70,8 +70,8 @@ class VirtualWorker:
     def _pass(self, seconds: float, *, is_over: Callable[[], bool]) -> None:
         if self._loop.time() > self._ends_by:
             raise Endless
-        passed: list[bool] = []
-        timer = self._loop.call_later(seconds, passed.append, True)  # which fires a trifle before its moment
+        passed: list[float] = []
+        timer = self._loop.call_later(seconds, passed.append, seconds)  # which fires a trifle before its moment
         if not is_over():
             self._loop.turn(until=lambda: bool(passed) or is_over())
         timer.cancel()
