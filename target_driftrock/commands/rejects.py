@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from target_driftrock import naming
+from target_driftrock.commands.forms import NOT_FOUND
 from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.commands.terminal import console, is_terminal, sought, write
 from target_driftrock.given import config_option
@@ -72,7 +73,11 @@ def _midnight(_: click.Context, __: click.Parameter, day: str | None) -> float |
         f"{_WITH_CHANGED}: whatever these say."
     ),
 )
-@click.option("--delete", is_flag=True, help="Erase what one of the next four options says.")
+@click.option(
+    "--delete",
+    is_flag=True,
+    help=f"Erase what one of the next four options says. Ends with 1 where nothing is found. {NOT_FOUND}",
+)
 @click.option("--person", metavar="VALUE", help=f"With --delete: the rows of this person_id. {_OR_INPUT}")
 @click.option(
     "--email", metavar="VALUE", help=f"With --delete: the rows with this address anywhere in them. {_OR_INPUT}"
@@ -104,7 +109,7 @@ def rejects(
     changed: bool,
     delete: bool,
     **values: str | None,
-) -> None:
+) -> int:
     """Print what was refused or held as a tap's messages, to send it again once the cause is mended:
     target-driftrock rejects --config FILE | target-driftrock --config FILE. On a terminal: a table.
 
@@ -124,13 +129,14 @@ def rejects(
         if selection != Selection() or is_table or answers or len(named) != 1:
             raise click.UsageError(f"--delete goes with one of {_ONE_SOUGHT}, and with nothing else.")
         [(kind, value)] = named.items()
-        erasure.erase_rows(given.said(), kind, sought(value))
+        return erasure.erase_rows(given.said(), kind, sought(value))
     elif named:
         raise click.UsageError(f"{_ONE_SOUGHT} go with --delete, and --event with --changed too.")
     elif is_table and answers:
         raise click.UsageError("--answers goes with the options that choose rows, and not with --table.")
     else:
         _print(for_ledger(given.said()).keeping.ledger, selection, is_table=is_table, is_answers=answers)
+    return 0
 
 
 def _print(place: str, selection: Selection, *, is_table: bool, is_answers: bool) -> None:

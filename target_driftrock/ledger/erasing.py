@@ -1,4 +1,4 @@
-"""Taking kept rows away for good, under the run's lock, and whom deliveries were about.
+"""Taking away for good, under the run's lock, what the ledger knows of a person; deliveries stay known.
 
 No byte of it stays in the ledger's files.
 """
@@ -29,35 +29,48 @@ PAGE = 50
 """Rows that are read at once: each may hold a record of any size."""
 DELIVERIES_PAGE = 2_000
 """These are small."""
+TAKEN_OUT = "erased"
+"""The reason of a kept row of another's, where the value stood in it."""
 
 
 def _never(_: str) -> bool:
     return False
 
 
+def _as_it_is(line: bytes) -> bytes:
+    return line
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Whose rows go: those of a person or of an event, and those in which what is sought stands.
+    """Whose rows go: those about a person, those of an event, and those in which what is sought stands.
 
-    With a `person` or an `event`, `is_in_record` is asked of those rows alone that have none. `is_in_text` is asked
-    of the API's answers and of the ids of events. `who` are those whom a delivery then no longer says it was about.
+    `is_in_text` is asked of the API's answers, of the ids of events, and of reasons. No question may fail, whatever
+    the bytes.
     """
 
-    person: str | None = field(default=None, repr=False)
-    event: str | None = field(default=None, repr=False)
-    is_in_record: Callable[[bytes], bool] = field(repr=False)
-    is_in_text: Callable[[str], bool] = field(default=_never, repr=False)
     who: Sequence[Who] = ()
+    """Kept rows about these go, and a delivery no longer says that it was about them."""
+    events: Sequence[str] = field(default=(), repr=False)
+    """With these, `is_in_record` is asked of the rows alone that have no `event_id`."""
+    is_in_record: Callable[[bytes], bool] = field(repr=False)
+    is_only_nobodys: bool = False
+    """`is_in_record` is asked of the rows alone that have no `person_id`."""
+    is_in_text: Callable[[str], bool] = field(default=_never, repr=False)
+    blanked: Callable[[bytes], bytes] = field(default=_as_it_is, repr=False)
+    """A line of JSON that stays, without the names and values in which it stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
     """How many rows went: kept ones, and ids of events whose answer was lost."""
 
-    kept: int
-    unknown: int
+    kept: int = 0
+    unknown: int = 0
     forgotten: int = 0
     """Contents of events that stand as before, but no longer say whom they were about."""
+    texts: int = 0
+    """SCHEMA lines, reasons of kept rows, and receipts in which it stood, and does no longer."""
 
 
 def erase(location: str, sought: Sought, *, wait: float) -> Erased:
@@ -83,15 +96,17 @@ class _Eraser:
         self._connection = connection
         self._ask = partial(rows_of, connection)
         self._sought = sought
-        self._person = sought.person and digests.text("person", sought.person)
-        self._event = sought.event and digests.event(sought.event)
-        self._source = sought.event and digests.text("source", sought.event)
+        self._who = {name: [who for who in sought.who if getattr(who, name) is not None] for name in _KINDS}
+        self._persons = {digests.text("person", who.person) for who in sought.who if who.person is not None}
+        self._events = set(map(digests.event, sought.events))
+        self._sources = {digests.text("source", event) for event in sought.events}
 
     def erase(self) -> Erased:
         return Erased(
             kept=self._delete(tables.kept.c.key, self._goes),
             unknown=self._delete(tables.unknown.c.identity, self._is_lost),
             forgotten=sum(map(self._forget, self._deliveries())),
+            texts=self._blank_schemas() + self._blank_reasons() + self._blank_receipts(),
         )
 
     def _delete(self, key: sa.Column[Any], goes: Callable[[Row], bool]) -> int:
@@ -104,13 +119,20 @@ class _Eraser:
         return count
 
     def _goes(self, row: Row) -> bool:
-        if self._person is not None:
-            return bool(row["person"] == self._person) or (row["person"] is None and self._stands_in(row))
-        if self._event is not None:
-            if row["event"] is not None:
-                return bool(row["event"] == self._event)
-            return bool(row["source"] == self._source) or self._stands_in(row)
-        return self._stands_in(row)
+        if self._is_about(row) or row["event"] in self._events:
+            return True
+        if self._events and row["event"] is not None:
+            return False
+        if self._sought.is_only_nobodys and row["person"] is not None:
+            return False
+        return row["source"] in self._sources or self._stands_in(row)
+
+    def _is_about(self, row: Row) -> bool:
+        """By digests, whatever its record shows: a mapping may have made the value of several properties."""
+        if row["person"] in self._persons:
+            return True
+        over = row["identity"] or row["source"]
+        return over is not None and bool(self._met(over, [row[f"who_{name}"] for name in _KINDS]))
 
     def _stands_in(self, row: Row) -> bool:
         texts = bytes(row["excerpt"]).decode(errors="replace"), row["event_id"] or ""
@@ -122,26 +144,69 @@ class _Eraser:
     def _deliveries(self) -> Iterator[Row]:
         """What is known of deliveries that say by a kind that is sought whom they were about."""
         table = tables.deliveries
-        kinds = {name for who in self._sought.who for name, value in zip(_KINDS, who, strict=True) if value is not None}
         order = [table.c.identity, table.c.content]
-        names_somebody = sa.or_(sa.false(), *(table.c[name] != ERASED for name in kinds))
+        names_somebody = sa.or_(sa.false(), *(table.c[name] != ERASED for name in _KINDS if self._who[name]))
         statement = sa.select(*order, *(table.c[name] for name in _KINDS)).where(names_somebody)
         return chain.from_iterable(pages(self._ask, statement, order=order, size=DELIVERIES_PAGE))
 
     def _forget(self, row: Row) -> bool:
         """Erase whom a delivery was about, if that is sought. True if it was."""
-        met = {
-            name
-            for who in self._sought.who
-            for name, digest in zip(_KINDS, self._digests.who(row["identity"], who), strict=True)
-            if digest is not None and digest == row[name]
-        }
+        met = self._met(row["identity"], [row[name] for name in _KINDS])
         if not met:
             return False
         table = tables.deliveries
         is_this = table.c.identity == row["identity"], table.c.content == row["content"]
         self._connection.execute(table.update().where(*is_this).values(dict.fromkeys(met, ERASED)))
         return True
+
+    def _met(self, over: bytes, theirs: Sequence[bytes | None]) -> set[str]:
+        """The kinds by which somebody that is sought is the one whom these digests name."""
+        return {
+            name
+            for at, (name, other) in enumerate(zip(_KINDS, theirs, strict=True))
+            if other and any(self._digests.who(over, who)[at] == other for who in self._who[name])
+        }
+
+    # Lines that stay, since they are not about one person.
+
+    def _blank_schemas(self) -> int:
+        """Those that no kept row needs any more go altogether."""
+        table = tables.schemas
+        blanked = self._blanked(table.c.line, by=table.c.digest)
+        for digest, line in blanked.items():
+            new = self._digests.of(line)
+            needed = tables.kept.update().where(tables.kept.c.schema == digest).values(schema=new)
+            self._connection.execute(table.delete().where(table.c.digest.in_([digest, new])))
+            self._connection.execute(table.insert().values(digest=new, line=line))
+            self._connection.execute(needed)
+        self._connection.execute(table.delete().where(table.c.digest.not_in(sa.select(tables.kept.c.schema))))
+        return len(blanked)
+
+    def _blank_reasons(self) -> int:
+        table = tables.kept
+        reasons = self._connection.execute(sa.select(table.c.reason).distinct()).scalars().all()
+        met = [reason for reason in reasons if self._sought.is_in_text(reason)]
+        self._connection.execute(table.update().where(table.c.reason.in_(met)).values(reason=TAKEN_OUT))
+        return len(met)
+
+    def _blank_receipts(self) -> int:
+        table = tables.runs
+        blanked = self._blanked(table.c.receipt, by=table.c.id)
+        for run, receipt in blanked.items():
+            self._connection.execute(table.update().where(table.c.id == run).values(receipt=receipt.decode()))
+        return len(blanked)
+
+    def _blanked(self, column: sa.Column[Any], *, by: sa.Column[Any]) -> dict[Any, bytes]:
+        """The lines of a column that change, as they are then."""
+        statement = sa.select(by, column).where(column.is_not(None))
+        found: dict[Any, bytes] = {}
+        for row in chain.from_iterable(pages(self._ask, statement, order=[by], size=PAGE)):
+            line = row[column.name]
+            before = line.encode() if isinstance(line, str) else bytes(line)
+            after = self._sought.blanked(before)
+            if after != before:
+                found[row[by.name]] = after
+        return found
 
 
 _KINDS = ("person", "email", "phone")

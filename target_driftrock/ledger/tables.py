@@ -144,6 +144,9 @@ unknown = sa.Table(
 )
 """Events of which at least one request lost its answer: their ids, to lay beside Driftrock's own figures."""
 
+PERSONAL = (kept, unknown, deliveries, schemas, runs)
+"""The tables in which something of a person may stand, be it in the name of a property, or a digest."""
+
 
 class Code(enum.IntEnum):
     """How a standing is written."""

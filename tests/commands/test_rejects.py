@@ -375,62 +375,6 @@ def test_there_is_no_ledger_when_no_run_has_made_it(tmp_path: Path, leaves: str 
 # Whose rows go.
 
 
-def line(**values: Any) -> bytes:
-    """A record's line."""
-    return json.dumps({"type": "RECORD", "stream": "leads", "record": values}).encode()
-
-
-FOUND = {
-    "email in a field": (erasure.email("ada@example.com"), line(email="ada@example.com"), True),
-    "email in capitals": (erasure.email("ada@example.com"), line(email="ADA@Example.COM"), True),
-    "email deep inside": (erasure.email("ada@example.com"), line(a=[{"b": ["x", "ada@example.com"]}]), True),
-    "email within a text": (erasure.email("ada@example.com"), line(note="Write to <ada@example.com>."), True),
-    "email as a name": (erasure.email("ada@example.com"), line(**{"ada@example.com": 1}), True),
-    "email escaped": (
-        erasure.email("ada@example.com"),
-        line(a="X").replace(b"X", b"\\u0061da\\u0040example.com"),
-        True,
-    ),
-    "a longer local part": (erasure.email("ada@example.com"), line(email="not.ada@example.com"), False),
-    "a longer domain": (erasure.email("ada@example.com"), line(email="ada@example.com.example.com"), False),
-    "a dot means a dot": (erasure.email("a.a@example.com"), line(email="ada@example.com"), False),
-    "phone in other signs": (erasure.phone("+44 (0)20 7946-0018"), line(phone="+440207946 0018"), True),
-    "phone with zeros for the plus": (erasure.phone("+44 20 7946 0018"), line(phone="0044 20 79460018"), True),
-    "phone as a number": (erasure.phone("442079460018"), line(phone=442079460018), True),
-    "phone within a text": (erasure.phone("020 7946 0018"), line(note="Call 020-7946-0018 at 6."), True),
-    "a longer number": (erasure.phone("020 7946 0018"), line(phone="020 7946 00181"), False),
-    "another number": (erasure.phone("020 7946 0018"), line(phone="020 7946 0019"), False),
-    "person as a text": (erasure.person("42"), line(contact="42"), True),
-    "person as a number": (erasure.person("42"), line(contact={"id": 42}), True),
-    "a part of a text is nobody": (erasure.person("42"), line(contact="42a"), False),
-    "event as a text": (erasure.event("e-1"), line(id="e-1"), True),
-}
-
-
-@pytest.mark.parametrize(("sought", "given", "expected"), FOUND.values(), ids=FOUND)
-def test_a_record_is_found_when_the_value_stands_in_it(sought: Sought, given: bytes, expected: bool) -> None:  # noqa: FBT001 - a table's column
-    """The value, and not what only looks like it."""
-    assert sought.is_in_record(given) is expected
-
-
-@pytest.mark.parametrize(
-    ("search", "value"),
-    [
-        pytest.param(erasure.email, "example.com", id="no address"),
-        pytest.param(erasure.email, "@example.com", id="no local part"),
-        pytest.param(erasure.email, "a b@example.com", id="a space"),
-        pytest.param(erasure.phone, "12345", id="few digits"),
-        pytest.param(erasure.phone, "+++", id="no digits"),
-    ],
-)
-def test_a_value_is_not_looked_for_when_it_would_fit_too_much(search: Callable[[str], Sought], value: str) -> None:
-    """Erasing is for good, so a slip of the finger must not empty the ledger; the fault does not repeat it."""
-    with pytest.raises(erasure.NotSearchable) as fault:
-        search(value)
-
-    assert value not in str(fault.value)
-
-
 ERASED: dict[str, tuple[Sought, set[int], tuple[int, set[tuple[int, str]]]]] = {
     "person": (erasure.person("p-1"), {1, 6}, (0, {(1, "person"), (10, "person")})),
     "email": (erasure.email("ADA@example.com"), {2, 5}, (1, {(2, "email"), (10, "email"), (11, "person")})),
@@ -579,7 +523,7 @@ def replayed(place: Path, events: list[Event]) -> list[Event]:
 @pytest.mark.postgres
 def test_a_server_writes_its_tables_anew_when_something_is_erased(tmp_path: Path) -> None:
     """All of those in which it stood: what a row was before an update stays there until then."""
-    names = ["deliveries", "kept", "unknown"]
+    names = ["deliveries", "kept", "runs", "schemas", "unknown"]
     files = "SELECT relfilenode FROM pg_class WHERE oid = ANY(%s::regclass[]) ORDER BY relname"
     with server(tmp_path) as location, psycopg.connect(SERVER, autocommit=True) as connection:
         write(location, [delivered(lead(1, email="ada@example.com"))])
@@ -717,7 +661,10 @@ def test_a_value_is_read_from_the_input_when_it_is_a_dash(stage: Stage) -> None:
     code, out, err = stage.finished("rejects", stage.config(), "--delete", "--email", "-", given=b"ADA@example.com\r\n")
 
     assert (code, err) == (0, "")
-    assert out == "Erased: 1 kept row, 0 ids of events whose answer was lost, 1 note of whom an event was about.\n"
+    assert out == (
+        "Erased: 1 kept row, 0 ids of events whose answer was lost, 1 note of whom an event was about, "
+        "0 texts in SCHEMA lines, reasons and receipts.\n"
+    )
     assert [reason for _, reason, _ in stage.kept()] == ["status 422"]
 
 
