@@ -107,7 +107,8 @@ def phone(value: str) -> Sought:
     number_ = re.compile("|".join(sorted(set(map(_digits_of, numbers)))))
     written = {value.strip(), _digits(value), f"+{_digits(value)}"}
     hashes = forms.hashes(written)
-    compared = {phone_of(each + end) for each in numbers for end in ("", "0")}  # the text 447700900471.0, too
+    as_fractions = {f"{each}0" for each in numbers if len(each) >= _LAST_DIGITS}  # 447700900471.0 is read so
+    compared = set(map(phone_of, numbers | as_fractions))
 
     def is_in(text: str) -> bool:
         return (

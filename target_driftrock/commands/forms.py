@@ -14,6 +14,8 @@ from hashlib import md5, sha1, sha256
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from target_driftrock.ledger.likeness import TAKEN_OUT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -24,8 +26,6 @@ NOT_FOUND = (
 """What no search finds, for who relies on it."""
 LAYERS = 4
 """How often a text is decoded: JSON in a URL in JSON, and one more."""
-TAKEN_OUT = "erased"
-"""What stands in a line in place of a text that was erased in it."""
 
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _HTML_ESCAPE = re.compile(r"&(?:#\d{1,20}|#[xX][0-9a-fA-F]{1,20}|[a-zA-Z]{2,31});")
@@ -62,7 +62,11 @@ def spellings(text: str) -> set[str]:
 
 def hashes(texts: Iterable[str]) -> set[str]:
     """The hashes of each by which advertisers name persons."""
-    return {make(text.encode(errors="replace")).hexdigest() for text in texts for make in (md5, sha1, sha256)}
+    return {
+        make(text.encode(errors="replace"), usedforsecurity=False).hexdigest()
+        for text in texts
+        for make in (md5, sha1, sha256)
+    }
 
 
 def written_out(text: str) -> str:

@@ -16,7 +16,7 @@ from target_driftrock.ledger import tables
 from target_driftrock.ledger.database import guarded
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.hold import holding
-from target_driftrock.ledger.likeness import ERASED
+from target_driftrock.ledger.likeness import ERASED, TAKEN_OUT
 from target_driftrock.ledger.rows import pages, rows_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ PAGE = 50
 """Rows that are read at once: each may hold a record of any size."""
 DELIVERIES_PAGE = 2_000
 """These are small."""
-TAKEN_OUT = "erased"
-"""The reason of a kept row of another's, where the value stood in it."""
 
 
 def _never(_: str) -> bool:

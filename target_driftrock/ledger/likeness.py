@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ERASED = b""
 """In the place of a digest that was erased: it differs from every value."""
+TAKEN_OUT = "erased"
+"""In the place of a text in which an erased value stood, in what is not one person's."""
 TO_DECIDE = frozenset({HeldAs.COLLISION.value, HeldAs.UNDECIDED.value})
 """The kinds of kept rows of which a person has to say whether they are changes."""
 

@@ -70,6 +70,7 @@ EMAILS: dict[str, tuple[bytes, bool]] = {
     "quoted-printable": (_note("ada.l=40example.com"), False),
     "in words": (_note("ada.l at example dot com"), False),
     "in two properties": (line(local="ada.l", domain="example.com"), False),
+    "a domain's other spelling": (line(email="ada.l@xn--exmple-cua.com"), False),
     "directly behind a word": (_note("lead_ada.l@example.com"), False),
 }
 """By what the form is: a line, and whether it is found."""

@@ -347,6 +347,24 @@ def test_a_digest_goes_when_the_value_meets_it(
         assert rows(location, tables.kept) == []
 
 
+NOT_MET = {
+    "a longer number": (erasure.phone("123 4567"), {"phone": "12345670"}),
+    "another number": (erasure.phone(PHONE), {"phone": "07700900472"}),
+    "another address": (erasure.email(EMAIL), {"email": f"not.{EMAIL}"}),
+    "an address within a text": (erasure.email(EMAIL), {"email": f"Ada <{EMAIL}>"}),
+    "a person in other capitals": (erasure.person("ada"), {"person": "Ada"}),
+}
+
+
+@pytest.mark.parametrize(("sought", "values"), NOT_MET.values(), ids=NOT_MET)
+def test_a_digest_stays_when_the_value_does_not_meet_it(tmp_path: Path, sought: Sought, values: dict[str, str]) -> None:
+    """It is another's, or said to be out of reach."""
+    location = str(tmp_path / "ledger")
+    write(location, [delivered(lead(1, **values)), rejected(about(2, line(nothing=1), **values))])
+
+    assert erase(location, sought, wait=0) == Erased()
+
+
 _KINDS = ("person", "email", "phone")
 
 
