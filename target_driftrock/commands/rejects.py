@@ -85,7 +85,7 @@ def _midnight(_: click.Context, __: click.Parameter, day: str | None) -> float |
 @click.option(
     "--phone",
     metavar="VALUE",
-    help=f"With --delete: the rows with this telephone number anywhere in them. {_OR_INPUT}",
+    help=f"With --delete: the rows with this telephone number, by its last nine digits. {_OR_INPUT}",
 )
 @click.option(
     "--event",
