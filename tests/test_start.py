@@ -168,7 +168,7 @@ def _inner(running: Running) -> int:
         found[:] = map(int, children.read_text().split())
         return bool(found) and _takes(found[0], signal.SIGTERM)
 
-    until(takes_signals, seconds=10)
+    until(takes_signals)
     return found[0]
 
 
