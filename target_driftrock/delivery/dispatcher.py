@@ -345,7 +345,7 @@ class Dispatcher:
         meaning = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
         self._note_witness(pending, reply, meaning)
         if meaning.step in VERDICTS:
-            self._renewal.accept(token)
+            self._renewal.accept(token, began=began)
         match meaning.step:
             case Step.DELIVER:
                 await self._deliver(pending)
