@@ -47,6 +47,8 @@ _READ_TIMEOUT = 20.0
 _REQUEST_LIMIT = 30.0  # for all of a request, its name look-up and every address of the host included
 _DEFAULT_LIFETIME = 3600.0  # seconds: what the API documents for its tokens
 _EARLY = 60.0
+_SHORTEST = 1.0
+"""Seconds from one token to the next: a cache counts the life of its token down, and gives it again when it is dead."""
 _WAIT_STATUSES = frozenset({408, 425, 429})  # beside 5xx: they judge the moment, not the credentials
 _REFUSALS = frozenset({"invalid_client", "invalid_grant", "unauthorized_client"})  # RFC 6749 section 5.2
 _MISUNDERSTOOD = frozenset({"invalid_request", "invalid_scope", "unsupported_grant_type"})
@@ -158,7 +160,7 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         self._patience = patience
         self._silence = Silence()
         self._renew_at = -math.inf
-        self._reissued: str | None = None
+        self._spared_until = -math.inf
         self._lock = asyncio.Lock()
         self._ask_until_answered = backoff.on_exception(
             partial(waits, roll), TokenUnavailable, jitter=None, logger=None
@@ -181,18 +183,18 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         """A token to send: one request however many wait, and none while the present one is good.
 
         With `refused`, the token that was answered with a 401, a new one is asked for, unless another waiter has
-        it already, or the endpoint gave the same one again before. While the endpoint answers nothing of use it is
-        asked again, with full jitter and by its `Retry-After`, until the caller cancels; a cancelled waiter leaves
-        the next one to ask. Raises `CredentialsRejected` or `NotTheApi`.
+        it already, or the endpoint gave the same one again within the last second. While the endpoint answers nothing
+        of use it is asked again, with full jitter and by its `Retry-After`, until the caller cancels; a cancelled
+        waiter leaves the next one to ask. Raises `CredentialsRejected` or `NotTheApi`.
         """
         if (present := self._present(refused)) is not None:  # nearly always: no need to queue for the lock
             return present
         async with self._lock:
             if (present := self._present(refused)) is not None:
                 return present
-            is_refused = self._is_refused(refused)
+            before = self.access_token
             token = await self._ask_until_answered()
-            self._reissued = token if is_refused and token == refused else None
+            self._spared_until = self._clock() + _SHORTEST if token == before else -math.inf
             return token
 
     def _present(self, refused: str | None) -> str | None:
@@ -201,7 +203,8 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         return self.access_token if is_good else None
 
     def _is_refused(self, refused: str | None) -> bool:
-        return self.access_token is not None and self.access_token == refused != self._reissued
+        is_ours = self.access_token is not None and self.access_token == refused
+        return is_ours and self._clock() >= self._spared_until
 
     def update_access_token(self) -> None:
         """Send one token request and keep what it grants. Blocks for up to half a minute.
@@ -334,7 +337,7 @@ def lifetime(expires_in: Any) -> float:
 
 def renewal_age(lifetime: float) -> float:
     """The age in seconds at which a token is renewed: a minute early, or at half of a life under two minutes."""
-    return max(lifetime - _EARLY, lifetime / 2)
+    return max(lifetime - _EARLY, lifetime / 2, _SHORTEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,10 @@ class Patience:
 
     def verdict(self, now: float) -> None:
         """A verdict came: the API lives. Whether something still waits is not changed by it."""
+        self.begin(now)
+
+    def begin(self, now: float) -> None:
+        """Nothing is known of the time until now: what waits, waits from here on."""
         self._spent = 0.0
         if self._since is not None:
             self._since = now

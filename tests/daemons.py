@@ -1,4 +1,4 @@
-"""Servers that others wrote, as Debian packages them: nginx before an API, tinyproxy before a network."""
+"""Servers that others wrote, as Debian packages them: nginx and haproxy before an API, tinyproxy before a network."""
 
 from __future__ import annotations
 
@@ -36,18 +36,33 @@ def free_port() -> int:
 
 
 @contextmanager
-def nginx(folder: Path, *directives: str) -> Iterator[int]:
-    """The server nginx with one server, of these directives, at the port that is given back."""
+def nginx(folder: Path, *directives: str, above: str = "") -> Iterator[int]:
+    """The server nginx with one server, of these directives, at the port that is given back; `above` is beside it."""
     port, file = free_port(), folder / "nginx.conf"
     paths = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     file.write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}\n"
-        f"http {{ access_log off; {paths}\n"
+        f"http {{ access_log off; {paths} {above}\n"
         f"server {{ listen 127.0.0.1:{port}; {' '.join(directives)} }} }}\n"
     )
     with _running([program("nginx"), "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(file)], port):
+        yield port
+
+
+@contextmanager
+def haproxy(folder: Path, api: int, *directives: str) -> Iterator[int]:
+    """The proxy haproxy before the port `api`, with these directives, at the port that is given back."""
+    port, file = free_port(), folder / "haproxy.cfg"
+    lines = [
+        "defaults",
+        *("mode http", "timeout connect 5s", "timeout client 30s", "timeout server 30s", *directives),
+        "listen all",
+        *(f"bind 127.0.0.1:{port}", f"server api 127.0.0.1:{api}"),
+    ]
+    file.write_text("\n".join(lines) + "\n")
+    with _running([program("haproxy"), "-db", "-f", str(file)], port):
         yield port
 
 

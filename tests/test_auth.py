@@ -344,18 +344,18 @@ def test_a_lifetime_is_read_when_expires_in_has_this_form(expires_in: Any, secon
 
 
 @pytest.mark.parametrize(
-    ("life", "age"), [(3600.0, 3540.0), (120.0, 60.0), (119.0, 59.5), (60.0, 30.0), (2.0, 1.0)], ids=str
+    ("life", "age"), [(3600.0, 3540.0), (120.0, 60.0), (119.0, 59.5), (60.0, 30.0), (2.0, 1.0), (0.1, 1.0)], ids=str
 )
 def test_a_token_is_renewed_early_when_it_lives_so_long(life: float, age: float) -> None:
-    """A minute early, or at half of a life under two minutes."""
+    """A minute early, or at half of a life under two minutes; never sooner than after a second."""
     assert renewal_age(life) == age
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.floats(min_value=0.001, max_value=1e9))
+@given(st.floats(min_value=1.001, max_value=1e9))
 def test_a_token_is_renewed_within_its_life_when_it_has_one(life: float) -> None:
     """A token is neither renewed at once nor used past its end."""
-    assert 0 < renewal_age(life) < life
+    assert 1 <= renewal_age(life) < life
 
 
 def test_a_token_is_kept_when_it_is_not_due_for_renewal() -> None:
@@ -409,6 +409,20 @@ def test_the_endpoint_is_not_pestered_when_it_gives_the_refused_token_again() ->
     with TokenEndpoint(granting("t1")).running() as endpoint:
         assert asyncio.run(scenario(authenticator(endpoint))) == ["t1"] * 21
     assert len(endpoint.heard) == 2
+
+
+def test_the_endpoint_is_asked_anew_when_the_token_that_it_gave_again_is_refused_a_second_later() -> None:
+    """A cache hands a dead token out for a while, and then a good one."""
+    clock = ManualClock()
+
+    async def scenario(tokens: DriftrockAuthenticator) -> list[str]:
+        seen = [await tokens.token(), await tokens.token(refused="t1")]
+        clock.seconds += 1.0
+        return [*seen, await tokens.token(refused="t1"), await tokens.token(refused="t1")]
+
+    with TokenEndpoint(granting("t1"), granting("t1"), granting("t2")).running() as endpoint:
+        assert asyncio.run(scenario(authenticator(endpoint, clock=clock))) == ["t1", "t1", "t2", "t2"]
+    assert len(endpoint.heard) == 3
 
 
 @pytest.mark.parametrize(

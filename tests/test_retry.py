@@ -108,6 +108,16 @@ def test_patience_starts_anew_when_a_verdict_comes() -> None:
     assert not patience.is_exhausted(1699.0)
 
 
+def test_patience_starts_anew_when_nothing_is_known_of_the_time_until_now() -> None:
+    """This process was frozen, say."""
+    patience = Patience(900.0)
+    patience.wait(0.0)
+    patience.begin(5000.0)
+
+    assert patience.deadline() == 5900.0
+    assert not patience.is_exhausted(5000.0)
+
+
 def test_patience_stands_still_when_nothing_waits() -> None:
     """A silent tap is no outage: the clock goes on from where it stood when something waits again."""
     patience = Patience(900.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import re
 import socket
 import ssl
@@ -19,7 +20,7 @@ import aiohappyeyeballs
 from target_driftrock.client.connection import Connection
 from target_driftrock.errors import NoThread
 from target_driftrock.network import CONNECT_TIMEOUT, basic_credentials, begun, user_agent
-from target_driftrock.settings import DEFAULT_PORTS, port
+from target_driftrock.settings import DEFAULT_PORTS, is_loopback, port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -49,6 +50,10 @@ class NotConnected(Exception):
         self.cause = cause
         self.is_full = is_full
         super().__init__(cause)
+
+
+class _LeadsHere(ConnectionRefusedError):
+    """A name of another machine leads to this one, as filters of names make it of what they block."""
 
 
 class Dialler:
@@ -94,6 +99,10 @@ class Dialler:
         addresses = _written_out(url) or await self._look_up(url)
         try:
             return await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_SECONDS)
+        except ConnectionRefusedError:
+            if not is_loopback(url.hostname or "") and all(map(_is_here, addresses)):
+                raise _LeadsHere from None
+            raise
         except RuntimeError as error:  # uvloop's way to say of some errors that they are the system's
             raise OSError(*error.args) from error
 
@@ -205,6 +214,8 @@ def cause(error: Exception) -> str:
             return "its name is not known"
         case TimeoutError():
             return "no answer in time"
+        case _LeadsHere():
+            return "its name leads to this machine, where nobody listens: perhaps a filter of names blocks it"
     numbers = _errors_in(error)
     otherwise = _CLOSED if isinstance(error, ConnectionError) else "no connection"
     return next((text for number, text in _CAUSES.items() if number in numbers), otherwise)
@@ -242,6 +253,12 @@ _CAUSES = {
 }
 """By what the system says; the more telling first, since several addresses may fail, each for its own reason."""
 _WRONG_NAME = frozenset({62, 63, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, and of an e-mail and an IP address
+
+
+def _is_here(address: AddrInfoType) -> bool:
+    """Whether an address is this machine's own, or none at all."""
+    ip = ipaddress.ip_address(address[4][0])
+    return ip.is_loopback or ip.is_unspecified
 
 
 def _written_out(url: SplitResult) -> Sequence[AddrInfoType]:

@@ -63,6 +63,9 @@ BACKOFF_CAP_AMONG_VERDICTS = 5.0
 
 LONGEST_ALONE = 60.0
 """Seconds that one event waits which is asked to for longer than patience lasts, while others get verdicts."""
+HELD_UP = 1.0
+"""Seconds behind a deadline: this process was stopped, or its container frozen. What came meanwhile is not read yet, so
+that time is no outage."""
 POISONED = "it fails while others do well"
 
 
@@ -225,6 +228,8 @@ class Dispatcher:
         self._wake.clear()
         if timer is not None:
             timer.cancel()
+        if deadline is not None and (woken := self._now()) >= deadline + HELD_UP:
+            self._patience.begin(woken)
 
     def _next_deadline(self, now: float) -> float | None:
         moments = [self._backoff.next_wake(), self._patience.deadline()]
@@ -345,7 +350,7 @@ class Dispatcher:
         meaning = judge(reply, was_unknown=pending.was_unknown, rival=pending.rival())
         self._note_witness(pending, reply, meaning)
         if meaning.step in VERDICTS:
-            self._renewal.accept(token)
+            self._renewal.accept(token, began=began)
         match meaning.step:
             case Step.DELIVER:
                 await self._deliver(pending)

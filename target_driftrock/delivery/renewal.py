@@ -37,10 +37,12 @@ class Renewal:
             self._was_accepted = False
             self._old_at = now + self._wait()
 
-    def accept(self, token: str) -> None:
-        """A verdict came for a request with it."""
+    def accept(self, token: str, *, began: float) -> None:
+        """A verdict came for a request with it that `began` then."""
         if not self._was_accepted and token == self._token:
             self._was_accepted = True
+        if token == self.refused and began > self._refused_at:
+            self.refused = None  # it was given again, and is good now
 
     def refuse(self, token: str, *, began: float, now: float) -> float:
         """A 401 came for this token, of a request that `began` then: when its event may be tried again."""

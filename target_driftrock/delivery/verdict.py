@@ -80,13 +80,14 @@ _STATUSES = {
     TOO_MANY: _THROTTLED,
     431: _SETUP,  # our head with the token in it, or what a proxy added
     440: _SETUP,  # a login that has ended
-    451: _SETUP,
-    498: _SETUP,  # a token that is no good, at some gateways
-    499: _SETUP,
+    444: _SETUP,  # nginx's
     501: _NOT_DONE,
     504: _LOST,  # a gateway that waited for an answer: as if it had been lost on the way to us
     505: _NOT_DONE,
     524: _LOST,
+    598: _LOST,
+    599: _LOST,
+    **dict.fromkeys(range(451, 500), _SETUP),  # above 451 HTTP has none: 460 and 463 are AWS's, 494 to 499 nginx's
 }
 _HUNDREDS = {
     2: Meaning(Step.DELIVER),

@@ -223,6 +223,29 @@ def test_the_cause_is_in_our_words_when_there_is_no_connection(error: Exception,
     assert dialler.cause(error) == cause
 
 
+@pytest.mark.parametrize(
+    ("host", "found", "cause"),
+    [
+        ("api.example.com", ["0.0.0.0"], "its name leads to this machine"),  # noqa: S104 - nobody listens
+        ("api.example.com", ["127.0.0.1", "127.0.0.2"], "its name leads to this machine"),
+        ("localhost", ["127.0.0.1"], "connection refused"),
+    ],
+    ids=["no address", "addresses of this machine", "a name of this machine"],
+)
+def test_it_is_told_when_a_name_leads_to_this_machine(
+    closed_port: int, host: str, found: list[str], cause: str
+) -> None:
+    """Filters of names answer so for what they block."""
+    listed = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, closed_port)) for address in found]
+
+    async def scenario() -> str | None:
+        async with transport_to(f"https://{host}", names=Names(lambda *_, **__: listed)) as transport:
+            await post(transport)
+            return transport.fault
+
+    assert cause in str(asyncio.run(scenario()))
+
+
 # Through a proxy. The API's name has no address here, so whatever arrives came through it.
 
 

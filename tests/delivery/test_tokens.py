@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.delivery.renewal import Renewal
 from target_driftrock.errors import ApiOutage, TokenRejected
 from target_driftrock.events.outcome import Held
 from tests.delivery.doubles import (
@@ -199,3 +200,15 @@ def test_a_lone_event_is_tried_with_a_new_token_when_it_is_an_unproven_captures_
 
     assert ending.transport.serials() == [1, 2, 1]
     assert ending.kinds() == {1: "Delivered", 2: "Delivered"}
+
+
+def test_no_other_token_is_wanted_when_the_one_that_was_given_again_is_accepted() -> None:
+    """An answer to what was sent before its 401 says nothing of that."""
+    renewal = Renewal(lambda: 0.0)
+    renewal.use("t", now=0.0)
+    renewal.refuse("t", began=5.0, now=5.1)
+
+    renewal.accept("t", began=5.0)
+    assert renewal.refused == "t"
+    renewal.accept("t", began=5.2)
+    assert renewal.refused is None

@@ -28,19 +28,20 @@ NO_VERDICT: dict[str, list[Reply]] = {
         page(425),
     ],
     "perhaps done": [
-        *(Answer(status=status) for status in (500, 502, 503, 520, 521, 522, 530, 599)),
+        *(Answer(status=status) for status in (500, 502, 503, 509, 520, 521, 522, 523, 525, 526, 527, 529, 530, 561)),
         *(told(status) for status in (500, 502)),
         *(page(status) for status in (500, 502, 503)),
         *(Answer(status=status) for status in (100, 600, 999)),  # no HTTP: nobody has judged
     ],
     "held": [
         NoAnswer.LOST,
-        *(Answer(status=status) for status in (408, 504, 524)),
-        *(page(status) for status in (408, 504, 524)),
+        *(Answer(status=status) for status in (408, 504, 524, 598, 599)),
+        *(page(status) for status in (408, 504, 524, 598, 599)),
     ],
     "no HTTP": [Unreadable(), Unreadable(status=422)],
     "the set-up": [
-        *(Answer(status=status) for status in (402, 407, 421, 423, 426, 431, 440, 451, 498, 499)),
+        *(Answer(status=status) for status in (402, 407, 421, 423, 426, 431, 440, 444, 451)),
+        *(Answer(status=status) for status in (460, 463, 464, 494, 495, 496, 497, 498, 499)),
         *(page(status) for status in (301, 302, 307, 400, 402, 403, 404, 405, 407, 409, 410, 422)),
     ],
     "a page for success": [page(200), page(201), page(204)],
