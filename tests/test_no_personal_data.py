@@ -499,3 +499,163 @@ def test_nothing_personal_is_printed_when_a_run_is_looked_up(
     assert code == 0
     assert out
     assert_unseen("", err + out)
+
+
+ROW = ("CANARY Kanari", PERSON, "+44 7700 900123 CANARY", "CANARY street")
+"""The first row of a sheet without a header row, which a tap has taken for names."""
+NAMED_BY_ROW = {name: {"type": ["string", "null"]} for name in ROW}
+BY_FIELDS = {**LEADS, "event_id": None, "fields": {"email": "{email}"}}
+BY_ALL = {**LEADS, "event_id": None}
+
+
+def sheets() -> Iterator[Any]:
+    """SCHEMAs whose names are values, a record, settings beside, and what is said of them."""
+    odd = dict.fromkeys(ROW, 1)
+    below = {"contact": {"type": "object", "properties": NAMED_BY_ROW}}
+    one = {"type": "object", "properties": {"CANARY": {"type": "string"}}}
+    for name, message, values, settings, said in (
+        ("missing", schema(properties=NAMED_BY_ROW, keys=()), {}, {"streams": [BY_FIELDS]}, "header row missing?"),
+        (
+            "missing-below",
+            schema(properties=below, keys=()),
+            {},
+            {"streams": [{**BY_FIELDS, "fields": {"email": "{contact.email}"}}]},
+            "header row missing?",
+        ),
+        ("of-another-type", schema(properties=NAMED_BY_ROW, keys=()), odd, {"streams": [BY_ALL]}, "schema: /*: type"),
+        (
+            "of-another-type-below",
+            schema(properties=below, keys=()),
+            {"contact": odd},
+            {"streams": [BY_ALL]},
+            "schema: /*/*: type",
+        ),
+        (
+            "required",
+            {**schema(keys=()), "schema": {"properties": {}, "required": [PERSON]}},
+            {"a": 1},
+            {"streams": [BY_ALL]},
+            "schema: /*: required",
+        ),
+        ("no-key", schema(properties=NAMED_BY_ROW, keys=ROW[:2]), {}, {}, "key properties another column, a column"),
+        ("a-key-that-is-missing", schema(properties=NAMED_BY_ROW, keys=[f"other-{PERSON}"]), {}, {}, "header row"),
+        ("a-position", schema(properties=NAMED_BY_ROW | {"CANARY row": {}}, keys=["CANARY row"]), {}, {}, "on top"),
+        (
+            "a-stream-map",
+            schema(properties=NAMED_BY_ROW, keys=()),
+            {},
+            {"stream_maps": {"leads": {"made": "CANARY_street + record['CANARY stret']".replace("CANARY", "canary")}}},
+            "header row missing?",
+        ),
+        (
+            "a-stream-map-s-key",
+            schema(properties=NAMED_BY_ROW, keys=[PERSON]),
+            {},
+            {"stream_maps": {"leads": {"made": "'a'", "__else__": None}}},
+            "the map has no key property a column whose name",
+        ),
+        (
+            "flattening",
+            schema(properties={PERSON: one, f"{PERSON}__CANARY": {"type": "string"}}, keys=()),
+            {},
+            {"flattening_enabled": True, "flattening_max_depth": 2},
+            "cannot be flattened",
+        ),
+    ):
+        yield pytest.param([message, record(1, **values)], settings, said, id=name)
+
+
+@pytest.mark.parametrize("command", [(), ("check",), ("preview",)], ids=["a-run", "check", "preview"])
+@pytest.mark.parametrize(("messages", "settings", "said"), list(sheets()))
+def test_nothing_personal_is_printed_when_values_became_the_names_of_columns(
+    messages: list[Any],
+    settings: dict[str, Any],
+    said: str,
+    *,
+    command: tuple[str, ...],
+    stage: Stage,
+    finished: Finished,
+) -> None:
+    """Neither by what is printed, nor by what is kept to be printed later."""
+    code, out, err = finished(written(messages), *command, stage.config(**settings), *_input_of(command))
+
+    told = _told(command, out=out, err=err)
+    is_of_records = said.startswith(("schema", "key properties"))  # which `check` does not judge
+    assert (said in told) == bool(code) == (command != ("check",) or not is_of_records)
+    assert_unseen("", told)
+    if not command:
+        assert_unseen(out, "".join(_receipts_and_reasons(stage)))
+        for options in (("report", "--json"), ("rejects", "--table")):
+            assert_unseen("", "".join(finished(b"", *options, stage.config())[1:]))
+
+
+def _input_of(command: tuple[str, ...]) -> list[str]:
+    return ["--input=/dev/stdin"] if command == ("check",) else []
+
+
+def _told(command: tuple[str, ...], *, out: str, err: str) -> str:
+    """What is printed that is to be free of values: of a preview's lines, what is wrong with them."""
+    if command != ("preview",):
+        return out + err
+    lines = map(json.loads, out.splitlines())
+    return err + "".join(line.get("error", "") + line.get("invalid", "") for line in lines)
+
+
+def _receipts_and_reasons(stage: Stage) -> Iterator[str]:
+    with closing(sqlite3.connect(stage.folder / "ledger" / "ledger.sqlite3")) as ledger:
+        for query in ("SELECT receipt FROM runs", "SELECT mapping FROM kept", "SELECT reason FROM kept"):
+            yield from (str(value) for (value,) in ledger.execute(query))
+
+
+def test_nothing_personal_is_printed_when_a_key_of_values_is_mended(stage: Stage, finished: Finished) -> None:
+    """How its identities were made cannot be told then."""
+    message = schema(properties=NAMED_BY_ROW | {"id": {}}, keys=[PERSON])
+    row = record(1, **{PERSON: "1"})
+    finished(written([message, row]), stage.config())
+
+    code, out, err = finished(written([message, row]), stage.config(streams=[{**LEADS, "event_id": "{id}"}]))
+
+    assert code == 2
+    assert "`formerly: {event_id as it was; not told here" in err
+    assert_unseen(out, err)
+
+
+@pytest.mark.parametrize("command", [(), ("check",), ("preview",)], ids=["a-run", "check", "preview"])
+@pytest.mark.parametrize(
+    ("streams", "values"),
+    [
+        pytest.param([{**LEADS, "stream": "other"}], {}, id="unmapped"),
+        pytest.param([{**LEADS, "stream": "*"}], {"email": 1}, id="invalid"),
+        pytest.param([{**LEADS, "stream": "*", "fields": {"a": "{a}"}}], {}, id="missing"),
+        pytest.param([{**LEADS, "stream": "*"}], {"_sdc_deleted_at": "2026-01-01"}, id="deletions"),
+    ],
+)
+def test_nothing_personal_is_printed_when_a_stream_is_called_as_a_person(
+    streams: list[dict[str, Any]], values: dict[str, Any], command: tuple[str, ...], stage: Stage, finished: Finished
+) -> None:
+    """A file's name may have an address in it, and a tap may take it for the stream's."""
+    messages = written([schema(PERSON), record(1, PERSON, **values)])
+
+    _, out, err = finished(messages, *command, stage.config(streams=streams), *_input_of(command))
+
+    told = _told(command, out=out, err=err)
+    assert "(whose name looks like an e-mail address)" in told or values
+    assert_unseen("", told)
+    if not command:
+        assert_unseen("", "".join(_receipts_and_reasons(stage)))
+        for options in (("report", "--json"), ("rejects", "--table"), ("trace", f"{PERSON}:1")):
+            assert_unseen("", "".join(finished(b"", *options, stage.config())[1:]))
+
+
+def test_a_stream_is_told_by_its_name_when_the_settings_name_it(stage: Stage, finished: Finished) -> None:
+    """Whoever wrote them knows it."""
+    named = "calls 447700900123"
+    config = stage.config(streams=[{**LEADS, "stream": named}])
+    code, _, err = finished(written([schema(named), record(1, named, email=1)]), config)
+    _, table, _ = finished(b"", "rejects", "--table", config)
+    _, receipt, _ = finished(b"", "report", "--json", config)
+
+    assert code == 6
+    assert f"stream {named}:" in err
+    assert named in table
+    assert named in receipt

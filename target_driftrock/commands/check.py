@@ -31,7 +31,7 @@ from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.reading import reading
 from target_driftrock.mapping.compiler import unreachable
 from target_driftrock.mapping.ways import mended
-from target_driftrock.naming import escaped, shown
+from target_driftrock.naming import escaped
 from target_driftrock.network import SANDBOX_MISSING, Network, detached
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
@@ -224,7 +224,8 @@ class _Input:
         self._unmapped.discard(schema.stream)
         lists = "its SCHEMA lists everything that its mapping names"
         is_mapped = bool(self._streams.compiled(schema.stream))
-        self._note([_ok(f"Stream {shown(schema.stream)}: {lists if is_mapped else 'stream_maps takes it away'}.")])
+        told = self._streams.mask.stream(schema.stream)
+        self._note([_ok(f"Stream {told}: {lists if is_mapped else 'stream_maps takes it away'}.")])
         self._note(map(_warning, warnings))
         for compiled in self._streams.compiled(schema.stream):
             self._note(_error(fault, ExitCode.SETTINGS) for fault in mended(self._ways, compiled))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_driftrock.mapping.masking import Mask
 from target_driftrock.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -21,3 +22,10 @@ def for_ledger(config: Mapping[str, Any]) -> Settings:
     """
     given = {name: value for name, value in config.items() if name not in _FOR_SENDING}
     return parse({**given, **_NOTHING_SENT}, template_faults=lambda _: ())
+
+
+def mask_of(config: Mapping[str, Any]) -> Mask:
+    """How streams' names are told: `streams` may be wrong, too, and what it says of them is known all the same."""
+    streams = config.get("streams")
+    items = [item for item in streams if isinstance(item, dict)] if isinstance(streams, list) else []
+    return Mask(said=frozenset(name for item in items if isinstance(name := item.get("stream"), str)))

@@ -17,13 +17,14 @@ from rich.text import Text
 
 from target_driftrock import naming
 from target_driftrock.commands.forms import NOT_FOUND
-from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.commands.keeping import for_ledger, mask_of
 from target_driftrock.commands.terminal import console, is_terminal, sought, write
 from target_driftrock.given import config_option
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.wording import counted, day, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_driftrock.given import Given
     from target_driftrock.ledger.reading import Defender, KeptGroup, KeptRow, Selection, Why
@@ -135,18 +136,18 @@ def rejects(
     elif is_table and answers:
         raise click.UsageError("--answers goes with the options that choose rows, and not with --table.")
     else:
-        _print(for_ledger(given.said()).keeping.ledger, selection, is_table=is_table, is_answers=answers)
+        _print(given.said(), selection, is_table=is_table, is_answers=answers)
     return 0
 
 
-def _print(place: str, selection: Selection, *, is_table: bool, is_answers: bool) -> None:
+def _print(config: Mapping[str, Any], selection: Selection, *, is_table: bool, is_answers: bool) -> None:
     from target_driftrock.ledger.reading import reading
 
-    with reading(place) as ledger:
+    with reading(for_ledger(config).keeping.ledger) as ledger:
         if is_answers:
             write_answers(ledger.kept(selection), write)
         elif is_table or is_terminal():
-            console().print(table(ledger.groups(selection)))
+            console().print(table(ledger.groups(selection), mask_of(config)))
         else:
             write_stream(ledger.kept(selection), write)
 
@@ -200,7 +201,7 @@ def _defender(known: Defender) -> dict[str, Any]:
     }
 
 
-def table(groups: Sequence[KeptGroup]) -> Table:
+def table(groups: Sequence[KeptGroup], mask: Mask = BARE) -> Table:
     """How many rows wait for what, for people. Nothing personal is in it.
 
     Where some collide with what is known, it says since when that is, and by which run; the latest of it.
@@ -212,7 +213,7 @@ def table(groups: Sequence[KeptGroup]) -> Table:
         shown.add_column(name, justify="right" if name in _FIGURES else "left", overflow="fold")
     for group in groups:
         words = (
-            naming.shown(group.stream),
+            mask.stream(group.stream),
             group.mapping,
             group.kind,
             group.reason,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, assert_never
 
 import click
 
-from target_driftrock.commands.keeping import for_ledger
+from target_driftrock.commands.keeping import for_ledger, mask_of
 from target_driftrock.commands.terminal import sought
 from target_driftrock.given import config_option
 from target_driftrock.ledger.interface import Standing
-from target_driftrock.naming import shown
+from target_driftrock.mapping.masking import BARE, Mask
+from target_driftrock.naming import escaped
 from target_driftrock.wording import moment
 
 if TYPE_CHECKING:
@@ -32,18 +33,19 @@ def trace(given: Given, *, event_id: str) -> int:
     """
     from target_driftrock.ledger.reading import reading
 
-    settings = for_ledger(given.said())
+    config = given.said()
+    settings = for_ledger(config)
     with reading(settings.keeping.ledger) as ledger:
         events, rows = ledger.trace(sought(event_id))
-    for line in lines(events, rows):
-        click.echo(line)
+    for line in lines(events, rows, mask_of(config)):
+        click.echo(escaped(line))
     return 0 if events or rows else _NOT_KNOWN
 
 
-def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow]) -> Iterator[str]:
+def lines(events: Sequence[TracedEvent], rows: Sequence[TracedRow], mask: Mask = BARE) -> Iterator[str]:
     """What is known, a line for each event and for each row that waits without one. The id is not repeated."""
     yield from map(_event, events)
-    yield from map(_row, rows)
+    yield from (_row(row, mask) for row in rows)
     if not events and not rows:
         yield "Not known: the ledger remembers no event with this id, and no row of it waits."
 
@@ -54,9 +56,9 @@ def _event(event: TracedEvent) -> str:
     return f"{_standing(event.standing)}: {moment(event.at)}, by run {event.run}, {tried}; {waits}."
 
 
-def _row(row: TracedRow) -> str:
+def _row(row: TracedRow, mask: Mask) -> str:
     return (
-        f"Kept as {row.kind} ({row.reason}): {moment(row.at)}, by run {row.run}, stream {shown(row.stream)}; "
+        f"Kept as {row.kind} ({row.reason}): {moment(row.at)}, by run {row.run}, stream {mask.stream(row.stream)}; "
         "the row waits: see `target-driftrock rejects`."
     )
 

@@ -74,15 +74,17 @@ def identifier(read: Reader) -> Reader:
     return checked
 
 
-def key(stream: str, names: Sequence[str]) -> Reader:
+def key(stream: str, names: Sequence[str], *, told: Callable[[str], str] = shown) -> Reader:
     """The stream and the key properties of these names, `leads:42`; a `:` or `%` within a part is percent-encoded.
+
+    `told` gives a name as it stands in a sentence.
 
     No two keys of a stream share one text unless their parts differ in type alone, or are null and blank, which are
     both nothing. Wrong are an object, a list, and a key of which every part is nothing.
     """
     start = encoded(stream)
     parts = tuple(map(reader, names))
-    of_these = f"key {'property' if len(names) == 1 else 'properties'} {', '.join(map(shown, names))}"
+    of_these = f"key {'property' if len(names) == 1 else 'properties'} {', '.join(map(told, names))}"
     null, empty = Wrong(f"{IS_NULL.rule} ({of_these})"), Wrong(f"{IS_EMPTY.rule} ({of_these})")
 
     def checked(record: Record) -> str | Wrong:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import accumulate, starmap
@@ -17,6 +17,7 @@ from target_driftrock.mapping import attribute
 from target_driftrock.mapping.condition import condition
 from target_driftrock.mapping.habits import habit_fault, habits
 from target_driftrock.mapping.listing import is_listed, properties, unlisted
+from target_driftrock.mapping.masking import Mask, ways_to
 from target_driftrock.mapping.path import Reader
 from target_driftrock.mapping.position import is_position
 from target_driftrock.mapping.reach import can_meet, is_only_null, nodes, type_names
@@ -62,23 +63,27 @@ def compile_stream(
     key_properties: Sequence[str],
     scope: str | None = None,
     changed: Collection[str] = frozenset(),
+    mask: Mask | None = None,
 ) -> CompiledStream | MappingFaults:
     """What maps the records of `stream`, compiled for this SCHEMA; else all faults at once.
 
     A mapping is judged if a record can reach it: if it names the stream, by name or glob, and none before it
     takes every record. `scope` is what ids are made of where a mapping says nothing, beside the key: the tap's own name
     of the stream, or the key of the stream map that makes another one of it; `stream`, unless it is said. `changed` are
-    the top-level properties that a stream map makes, of which the SCHEMA knows no more than a guess.
+    the top-level properties that a stream map makes, of which the SCHEMA knows no more than a guess. `mask` says how
+    names are told; it is that of the mappings over this SCHEMA, unless another is given.
     """
+    mask = mask or Mask(said=named(mappings)).over(schema, key_properties)
     reachable = list(_reachable(mappings, stream))
     if not reachable:
-        return MappingFaults((_unmapped(mappings, stream),))
+        return MappingFaults((_unmapped(mappings, stream, mask),))
     source = _Source(
         stream=stream,
         scope=stream if scope is None else scope,
         schema=schema,
         key_properties=tuple(sorted(set(key_properties))),  # some taps build the list from a set
         changed=changed,
+        mask=mask,
     )
     faults = [fault for mapping in reachable for fault in (*template_faults(mapping), *source.faults(mapping))]
     if faults:
@@ -89,7 +94,25 @@ def compile_stream(
         mappings=tuple(starmap(source.compiled, zip(reachable, map(frozenset, asks), strict=True))),
         warnings=tuple(warning for mapping in reachable for warning in source.warnings(mapping)),
         scope=source.scope,
+        mask=mask,
     )
+
+
+def named(mappings: Iterable[StreamMapping]) -> frozenset[str]:
+    """The names of streams and properties that these mappings name, and all on the way to them."""
+    names = {name for mapping in mappings for name in (*mapping.when, *(name for _, name in _named(mapping)))}
+    return frozenset(ways_to(names)) | {mapping.stream for mapping in mappings}
+
+
+def _named(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
+    """Each name in a template of a mapping, and where it stands."""
+    for where, text in _templates(mapping):
+        try:
+            names = Template.parse(text).names
+        except TemplateInvalid:
+            continue  # told already
+        for name in names:
+            yield where, name
 
 
 def _reachable(mappings: Sequence[StreamMapping], stream: str) -> Iterator[StreamMapping]:
@@ -125,9 +148,11 @@ def _examples(stream: str) -> Iterator[str]:
     yield from (stream.replace("*", text).replace("?", "\0") for text in ("", "\0" * 99))
 
 
-def _unmapped(mappings: Sequence[StreamMapping], stream: str) -> str:
+def _unmapped(mappings: Sequence[StreamMapping], stream: str, mask: Mask) -> str:
     near = hint(stream, {mapping.stream for mapping in mappings})
-    return f"streams: no mapping names the stream {shown(stream)}{f'; {near}' if near else ''}. Map it, or {_SKIP}."
+    return (
+        f"streams: no mapping names the stream {mask.stream(stream)}{f'; {near}' if near else ''}. Map it, or {_SKIP}."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,35 +165,51 @@ class _Source:
     key_properties: tuple[str, ...]
     changed: Collection[str] = frozenset()
     """Top-level properties that stream maps make."""
+    mask: Mask
+
+    @property
+    def told(self) -> str:
+        """The stream in a sentence."""
+        return self.mask.stream(self.stream)
 
     def faults(self, mapping: StreamMapping) -> Iterator[str]:
         """Names that the SCHEMA does not list, and an event_id that cannot be made."""
-        for where, name in self._names(mapping):
-            fault = None if is_added(name) or self._is_habit(name) else unlisted(name, self.schema)
-            if fault is not None:
-                yield f"{mapping.label}: {shown(where)}, stream {shown(self.stream)}: {fault}."
+        missing = list(self._missing(mapping))
+        doubt = self.mask.doubt(self.stream) if missing else None
+        yield from () if doubt is None else [f"{mapping.label}: {doubt}."]
+        yield from missing
         if _has_default_id(mapping) and not self.key_properties:
             yield (
-                f"{mapping.label}: event_id is missing, and {shown(self.stream)} has no key properties to make it of: "
+                f"{mapping.label}: event_id is missing, and {self.told} has no key properties to make it of: "
                 "name it, or set `event_id: null` to accept that repeats cannot be recognised."
             )
         yield from self._other_tools_forms(mapping)
         yield from self._conditions_never_met(mapping)
         positions = [name for name in self.key_properties if is_position(name)]
         if _has_default_id(mapping) and positions:
-            yield _POSITION.format(
-                label=mapping.label,
-                stream=shown(self.stream),
-                names=", ".join(map(shown, positions)),
-                kept=escaped(key_template(self.scope, self.key_properties)),
-            )
+            yield self._position_fault(mapping, positions)
+
+    def _missing(self, mapping: StreamMapping) -> Iterator[str]:
+        for where, name in self._names(mapping):
+            fault = None if is_added(name) or self._is_habit(name) else unlisted(name, self.schema, self.mask)
+            if fault is not None:
+                yield f"{mapping.label}: {shown(where)}, stream {self.told}: {fault}."
+
+    def _position_fault(self, mapping: StreamMapping, positions: Iterable[str]) -> str:
+        template = told_template(self.scope, self.key_properties, self.mask)
+        return _POSITION.format(
+            label=mapping.label,
+            stream=self.told,
+            names=", ".join(dict.fromkeys(map(self.mask.column, positions))),
+            kept="" if template is None else _KEPT.format(template=escaped(template)),
+        )
 
     def _other_tools_forms(self, mapping: StreamMapping) -> Iterator[str]:
         """Properties that a template names as dbt, Jinja or a shell would, so that the bare name would be sent."""
         for where, text in () if mapping.skip else _templates(mapping):
             for written, name in () if where.startswith("formerly.") else habits(text):
                 if self._is_meant(name):
-                    yield f"{mapping.label}: {shown(where)}, stream {shown(self.stream)}: {habit_fault(written, name)}."
+                    yield f"{mapping.label}: {shown(where)}, stream {self.told}: {habit_fault(written, name)}."
 
     def _is_habit(self, name: str) -> bool:
         return name.startswith("$") and self._is_meant(name.removeprefix("$"))
@@ -182,7 +223,7 @@ class _Source:
             if not (can_meet(values, found) or is_only_null(found)):
                 types = type_names(found)
                 reason = f"of type {types} there" if types else "never one of these there"
-                yield _NEVER_MET.format(label=mapping.label, name=shown(name), stream=shown(self.stream), reason=reason)
+                yield _NEVER_MET.format(label=mapping.label, name=shown(name), stream=self.told, reason=reason)
 
     def _unchanged_nodes(self, name: str) -> list[Mapping[str, Any]]:
         """What the SCHEMA says of a property that the tap itself wrote; nothing of one that a stream map made."""
@@ -193,10 +234,10 @@ class _Source:
         for name, values in mapping.when.items():
             found = self._unchanged_nodes(name)
             if is_only_null(found) and not can_meet(values, found):
-                yield _ONLY_NULL.format(label=mapping.label, name=shown(name), stream=shown(self.stream))
+                yield _ONLY_NULL.format(label=mapping.label, name=shown(name), stream=self.told)
         if mapping.skip:
             return
-        stream = shown(self.stream)
+        stream = self.told
         if mapping.created_at is None:
             yield f"{mapping.label}: created_at is missing, so events of {stream} are dated on arrival."
         if not mapping.has_identity:
@@ -278,13 +319,7 @@ class _Source:
             yield "when", name
         if mapping.skip:
             return
-        for where, text in _templates(mapping):
-            try:
-                names = Template.parse(text).names
-            except TemplateInvalid:
-                continue  # told already
-            for name in names:
-                yield where, name
+        yield from _named(mapping)
         if _has_default_id(mapping):
             for name in self.key_properties:
                 yield "event_id (the key properties)", name
@@ -292,7 +327,7 @@ class _Source:
     def _attributes(self, mapping: StreamMapping) -> Iterator[tuple[str, Reader]]:
         defaults = {
             "event_name": constant(self.stream),
-            "event_id": attribute.key(self.scope, self.key_properties),
+            "event_id": attribute.key(self.scope, self.key_properties, told=self.mask.column),
         }
         for name in attribute.SENT_IN_ORDER:
             given = getattr(mapping, name)
@@ -305,6 +340,12 @@ class _Source:
 def key_template(scope: str, key_properties: Sequence[str]) -> str:
     """What makes the same ids as saying nothing does, but for a `:` or `%` in a value."""
     return ":".join([attribute.encoded(scope), *(f"{{{name}}}" for name in key_properties)])
+
+
+def told_template(scope: str, key_properties: Sequence[str], mask: Mask) -> str | None:
+    """The same where all that it names may be told, else None."""
+    is_hidden = mask.hides_stream(scope) or any(map(mask.hides, key_properties))
+    return None if is_hidden else key_template(scope, key_properties)
 
 
 def _has_default_id(mapping: StreamMapping) -> bool:
@@ -383,8 +424,9 @@ _UNREACHABLE = (
 _POSITION = (
     "{label}: event_id is missing, and the key of {stream} says where a row stood ({names}): one new row on top would "
     "make every row another's. Write an event_id of what tells the records apart, such as {{lead_id}} or "
-    '{{email}}:{{date}}; or, if rows are only ever added at the end, keep such ids with event_id: "{kept}".'
+    "{{email}}:{{date}}{kept}."
 )
+_KEPT = '; or, if rows are only ever added at the end, keep such ids with event_id: "{template}"'
 _NOBODY = (
     "{label}: its events name nobody (no person_id, and no field that is called email or phone), so a changed record "
     "of {stream} cannot be told from another's, and would be held: set on_changed: skip or send, if each event_id is "

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.mapping.path import Step, steps
 from target_driftrock.naming import hint, shown
 
@@ -32,14 +33,14 @@ class _Gap(NamedTuple):
     nodes: list[Schema]
 
 
-def unlisted(name: str, schema: Schema) -> str | None:
-    """What is wrong with `name` under `schema`, with the nearest name; None if nothing is.
+def unlisted(name: str, schema: Schema, mask: Mask = BARE) -> str | None:
+    """What is wrong with `name` under `schema`, with the nearest name that `mask` does not hide; None if nothing is.
 
     Looks through `anyOf`, `oneOf`, `allOf` and `items`. A level lists nothing, and so takes any name, if it
     says `additionalProperties` or `patternProperties`, or may be an object and names no properties at all.
     """
     gap = _gap(name, schema)
-    return None if gap is None or any(map(_is_open, gap.level)) else _fault(name, schema, gap)
+    return None if gap is None or any(map(_is_open, gap.level)) else _fault(name, schema, gap, mask)
 
 
 def is_listed(name: str, schema: Schema) -> bool:
@@ -68,21 +69,23 @@ def _gap(name: str, schema: Schema) -> _Gap | None:
     return None
 
 
-def _fault(name: str, schema: Schema, gap: _Gap) -> str:
+def _fault(name: str, schema: Schema, gap: _Gap, mask: Mask) -> str:
     step, found, _, nodes = gap
-    fault = f"{shown(name)} is not listed in the SCHEMA"
+    fault = f"{mask.column(name)} is not listed in the SCHEMA"
     places = [each.place or 0 for each in steps(name)]
-    elsewhere = [] if not found else list(_elsewhere(_names([schema], places), found))
+    elsewhere = [] if not found else mask.told(_elsewhere(_names([schema], places), found))
     listed = sorted(set(chain.from_iterable(map(properties, nodes))))
     if not listed:
         near = hint(name, elsewhere, close=_ALIKE)
         return f"{fault}: {_nothing_listed(step, found=found, nodes=nodes)}{f'; {near}' if near else ''}"
-    near = _near(step.rest, list(_names(nodes, places[found.count(".") :])), above=found)
+    below = (other for other in _names(nodes, places[found.count(".") :]) if not mask.hides(found + other))
+    near = _near(step.rest, list(below), above=found)
     near = near or hint(name, elsewhere, close=_ALIKE)
     if near is not None:
         return f"{fault}; {near}"
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return f"{fault}, which lists {', '.join(shown(found + other) for other in listed[:_SHOWN])}{more}"
+    told = dict.fromkeys(mask.column(found + other) for other in listed[:_SHOWN])  # what is hidden is told alike
+    return f"{fault}, which lists {', '.join(told)}{more}"
 
 
 def _elsewhere(names: Iterable[str], found: str) -> Iterator[str]:

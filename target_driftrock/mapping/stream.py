@@ -10,6 +10,7 @@ from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart,
 from target_driftrock.events.identity import Way, Who, identity
 from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.mapping.path import Reader, Record
 from target_driftrock.mapping.values import content_digest
 from target_driftrock.mapping.who import who
@@ -153,6 +154,8 @@ class CompiledStream:
     """What a person should know before anything is sent, a sentence each."""
     scope: str = ""
     """The tap's stream, or the stream map's key: what the ways of its mappings are remembered by."""
+    mask: Mask = BARE
+    """How the names of the stream and its columns are told."""
 
     def choose(self, record: Record) -> CompiledMapping | None:
         """The first mapping that fits the record; None if it is filtered, since no mapping's `when` fits it."""

@@ -5,15 +5,16 @@ Pure: a ledger remembers the ways, see `ledger.ways`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from target_driftrock.events.identity import KnownWay, Way
 from target_driftrock.mapping.compiler import key_template
+from target_driftrock.mapping.masking import Mask
 from target_driftrock.mapping.stream import CompiledMapping, CompiledStream
-from target_driftrock.naming import escaped, shown
+from target_driftrock.naming import escaped
 
 
 def forgotten(known: Mapping[Way, KnownWay], stream: CompiledStream) -> dict[Way, Way | None]:
@@ -86,14 +87,26 @@ def _fault(
     differing = _differing(was, mapping)
     delivered = sum(known[way].delivered for way in replaced)
     former = escaped(msgspec.json.encode(differing, order="sorted").decode().replace('":"', '": "'))
+    if _is_hidden(was, differing.keys(), stream.mask):
+        former = _HIDDEN.format(names=" and ".join(differing))
     return _MENDED.format(
         label=mapping.label,
         names=" and ".join(differing),
-        stream=shown(stream.stream),
+        stream=stream.mask.stream(stream.stream),
         events=f"{delivered:,} event{'' if delivered == 1 else 's'} of",
         were="was" if delivered == 1 else "were",
-        former=_ANOTHER.format(former=former) if mapping.formers else _FIRST.format(former=former),
+        former=(_ANOTHER if mapping.formers else _FIRST).format(former=former),
     )
+
+
+def _is_hidden(gone: Way, attributes: Collection[str], mask: Mask) -> bool:
+    """Whether the stream or a key property, of which its identities were made in these attributes, is not told."""
+    was = _read(gone)
+    is_by_name = "event_name" in attributes and was["event_name"] == gone.scope
+    is_by_key = "event_id" in attributes and isinstance(was["event_id"], list)
+    if (is_by_name or is_by_key) and mask.hides_stream(gone.scope):
+        return True
+    return is_by_key and any(map(mask.hides, was["event_id"]))
 
 
 def _read(way: Way) -> dict[str, Any]:
@@ -105,5 +118,6 @@ _MENDED = (
     "{label}: {names} made other identities before, so {events} stream {stream} that {were} delivered then would be "
     "sent again. {former}, or set `formerly: null` to send all again."
 )
+_HIDDEN = "{{{names} as it was; not told here, since a name in it may be a value}}"
 _FIRST = "Add `formerly: {former}` to this mapping to go on from them"
 _ANOTHER = "Make `formerly` of this mapping an array, and add `{former}` to it, to go on from them"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from target_driftrock.events.columns import is_added
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.records.validator import RecordValidator
 
 
@@ -25,6 +26,8 @@ class AsRead:
     """Of those: the ones of which the flattened SCHEMA does not say what the tap's does."""
     nulls: Mapping[str, None] = field(default_factory=dict)
     """What a stream map must find as null where a record leaves it out: taps need not write nulls."""
+    mask: Mask = BARE
+    """How the SCHEMA's names are told."""
 
     def changed(self, mapped: Mapping[str, Any]) -> frozenset[str]:
         """The properties of a mapped SCHEMA of which it does not say what the tap's does."""
@@ -33,11 +36,11 @@ class AsRead:
     def validator(self, mapped: Iterable[str]) -> RecordValidator | None:
         """What judges the tap's properties that stand unchanged in these of a mapped record; None if none does."""
         sources = frozenset(source for name in mapped if (source := self._source(name)) and not is_added(source))
-        return RecordValidator(self.schema, names=sources) if sources else None
+        return RecordValidator(self.schema, names=sources, hides=self.mask.hides) if sources else None
 
     def validator_of_all(self) -> RecordValidator | None:
         """What judges all that stands unchanged in a mapped record, listed or not; None if nothing does."""
-        return None if self.is_made_anew else RecordValidator(self.schema, but=self.made)
+        return None if self.is_made_anew else RecordValidator(self.schema, but=self.made, hides=self.mask.hides)
 
     def _source(self, name: str) -> str | None:
         if self.flat is not None:

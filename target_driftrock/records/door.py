@@ -29,7 +29,8 @@ from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.interface import Forgotten
-from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.mapping.compiler import named, template_faults
+from target_driftrock.mapping.masking import Mask
 from target_driftrock.mapping.ways import forgotten, mended
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.records.batch import Batch
@@ -95,7 +96,7 @@ class Records:
         self._is_stopped = is_stopped
         self._tick = tick or self.tick
         self.batch = Batch(clock)
-        self.tally = Tally(self._follower)
+        self.tally = Tally(self._follower, mask=Mask(said=named(settings.mappings)))
         self._has_ended = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from target_driftrock.errors import PRECEDENCE, Defect, ExitCode, RunStopped, faults, scarcity
 from target_driftrock.events.outcome import HeldAs
-from target_driftrock.naming import shown
 from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def exit_code(causes: Sequence[RunStopped], *, received: signal.Signals | None) 
 def doubts(tally: Tally) -> Iterator[str]:
     """What a person should decide, or mend, a sentence each with what to type."""
     for stream, count in tally.only_deletions():
-        yield _DELETIONS.format(stream=shown(stream), count=count)
+        yield _DELETIONS.format(stream=stream, count=count)
     for mapping, count in sorted(tally.changes_unsaid.items()):
         yield _CHANGED.format(events=counted(count, "event"), mapping=mapping)
     for (mapping, kind), count in sorted(tally.to_decide.items(), key=str):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_driftrock.errors import InputInvalid
-from target_driftrock.naming import shown
+from target_driftrock.mapping.masking import BARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +39,8 @@ def record_line(stream: str, record: Mapping[str, Any], *, position: int) -> tup
         line = None  # the error may hold values
     if line is None or not _is_json(record):
         raise InputInvalid(
-            f"Record {position}, of stream {shown(stream)}, holds what JSON cannot say, such as NaN: mend it. What was "
-            "put before it is delivered."
+            f"Record {position}, of stream {BARE.stream(stream)}, holds what JSON cannot say, such as NaN: mend it. "
+            "What was put before it is delivered."
         )
     return line, _DECODER.decode(line)["record"]
 

@@ -13,8 +13,8 @@ from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.identity import NOBODY
 from target_driftrock.events.identity import digest as bytes_digest
 from target_driftrock.mapping import attribute, values
-from target_driftrock.mapping.compiler import MappingFaults, compile_stream
-from target_driftrock.naming import shown
+from target_driftrock.mapping.compiler import MappingFaults, compile_stream, named
+from target_driftrock.mapping.masking import Mask
 from target_driftrock.records.as_read import AsRead
 from target_driftrock.records.validator import SchemaTooLarge
 
@@ -54,6 +54,7 @@ class RecordStream:
     ) -> None:
         keys = sorted(set(key_properties))
         scope = name if scope is None else scope
+        mask = Mask(said=named(settings.mappings)).over(schema, keys) if as_read is None else as_read.mask
         compiled = compile_stream(
             settings.mappings,
             stream=name,
@@ -61,14 +62,17 @@ class RecordStream:
             key_properties=keys,
             scope=scope,
             changed=frozenset() if as_read is None else as_read.changed(schema),
+            mask=mask,
         )
         if isinstance(compiled, MappingFaults):
             raise SettingsInvalid(compiled.faults)
         self.name = name
         self.mapper = compiled
         self._validates = settings.validate_records
+        self.told = mask.stream(name)
+        """Its name in a sentence."""
         self._key = attribute.key(scope, keys) if keys else None
-        self._as_read = as_read or AsRead(schema=schema)
+        self._as_read = as_read or AsRead(schema=schema, mask=mask)
         self._chosen = Counter() if chosen is None else chosen
         self._validators: dict[str | None, RecordValidator | None] = {}
 
@@ -104,7 +108,7 @@ class RecordStream:
 
     def invalid(self, origin: Origin, reason: str, *, who: Who = NOBODY) -> InvalidPart:
         """A record of this stream that must not be sent."""
-        return InvalidPart(origin=origin, mapping=f"stream {shown(self.name)}", reason=reason, who=who)
+        return InvalidPart(origin=origin, mapping=f"stream {self.told}", reason=reason, who=who)
 
     def asks_for(self, name: str) -> bool:
         """Whether a mapping of this stream names a property as read, or nothing would be sent of it anyway."""
@@ -115,7 +119,7 @@ class RecordStream:
         asked = self._chosen.total()
         for mapping in self.mapper.mappings:
             if mapping.has_condition and not self._chosen[mapping.label] and asked >= ENOUGH_TO_WONDER:
-                yield _IDLE.format(label=mapping.label, count=asked, stream=shown(self.name))
+                yield _IDLE.format(label=mapping.label, count=asked, stream=self.told)
             asked -= self._chosen[mapping.label]
 
     def _fault(self, read: dict[str, Any], mapping: CompiledMapping | None) -> str | None:
@@ -132,7 +136,7 @@ class RecordStream:
                 return self._as_read.validator_of_all()
             return self._as_read.validator(self.mapper.is_chosen_by if mapping is None else mapping.reads)
         except SchemaTooLarge:
-            raise InputInvalid(_TOO_LARGE.format(stream=shown(self.name))) from None
+            raise InputInvalid(_TOO_LARGE.format(stream=self.told)) from None
 
 
 def record_digest(record: Mapping[str, Any], raw: bytes) -> bytes:

@@ -19,7 +19,7 @@ from target_driftrock.events.outcome import (
     Open,
     Rejected,
 )
-from target_driftrock.naming import shown
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.receipt import EventCounts, Line, RecordCounts, record_kind
 
 if TYPE_CHECKING:
@@ -78,11 +78,12 @@ class Nobody:
 class Tally:
     """Counts every record and every part once, and tells its follower which records are resolved.
 
-    A record is resolved when all of its parts are settled. For one thread.
+    A record is resolved when all of its parts are settled. `mask` says how streams' names are told. For one thread.
     """
 
-    def __init__(self, follower: Follower, *, today: Callable[[], str] = utc_today) -> None:
+    def __init__(self, follower: Follower, *, mask: Mask = BARE, today: Callable[[], str] = utc_today) -> None:
         self._follower = follower
+        self._mask = mask
         self._today = today
         self._opened = 0
         self._parts_left: dict[int, int] = {}
@@ -206,14 +207,17 @@ class Tally:
 
     @property
     def records_by_stream(self) -> dict[str, RecordCounts]:
-        """The records that got here, by stream."""
-        return {stream: RecordCounts(**counts) for stream, counts in _summed(self._records, str).items()}
+        """The records that got here, by stream; by one name those of which no name is told."""
+        return {
+            stream: RecordCounts(**counts) for stream, counts in _summed(self._records, self._mask.raw_stream).items()
+        }
 
     def only_deletions(self) -> Iterator[tuple[str, int]]:
-        """The streams of which every record was a deletion, and how many these were."""
-        for stream, counts in self.records_by_stream.items():
+        """The streams of which every record was a deletion, as they are told, and how many these were."""
+        for stream, sums in _summed(self._records, str).items():
+            counts = RecordCounts(**sums)
             if counts.deletions and counts.deletions == counts.total:
-                yield stream, counts.total
+                yield self._mask.stream(stream), counts.total
 
     @property
     def events(self) -> EventCounts:
@@ -223,7 +227,7 @@ class Tally:
     @property
     def events_by_line(self) -> dict[Line, EventCounts]:
         """Parts by outcome, for each stream, mapping, capture and day."""
-        return {line: _event_counts(counts) for line, counts in _summed(self._events, lambda line: line).items()}
+        return {line: _event_counts(counts) for line, counts in _summed(self._events, self._told).items()}
 
     def _resolve(self, position: int) -> None:
         del self._parts_left[position]
@@ -241,12 +245,13 @@ class Tally:
         """
         if percent >= 100:  # noqa: PLR2004 - percent
             return []
-        by_stream = _summed(self._events, lambda line: f"stream {shown(line.stream)}")
-        by_capture = _summed(self._events, lambda line: line.capture and f"the capture of {line.capture}")
+        by_stream = _summed(self._events, lambda line: line.stream)
+        by_capture = _summed(self._events, lambda line: line.capture)
+        sums = [(f"stream {self._mask.stream(stream)}", counts) for stream, counts in by_stream.items()]
+        sums += [(f"the capture of {capture}", counts) for capture, counts in by_capture.items() if capture]
         shares = [
             (name, sum(counts[each] for each in _REFUSED), counts.total() - counts["open"], counts["open"])
-            for name, counts in [*by_stream.items(), *by_capture.items()]
-            if name
+            for name, counts in sums
         ]
         return [
             f"{refused} of {total} of {name}"
@@ -260,6 +265,9 @@ class Tally:
             return Line(part.origin.stream, part.mapping, "", self._today())
         return Line(part.origin.stream, part.mapping, part.capture.label, part.day or self._today())
 
+    def _told(self, line: Line) -> Line:
+        return line._replace(stream=self._mask.raw_stream(line.stream))
+
     def _watch_start(self, stream: str, kind: str, parts: Sequence[Part]) -> None:
         invalid = self._invalid_from_start.setdefault(stream, 0)
         if invalid < 0:
@@ -267,7 +275,7 @@ class Tally:
         self._invalid_from_start[stream] = invalid + 1 if kind == "invalid" else -1
         if invalid + 1 == FIRST_INVALID and kind == "invalid":
             reason = next(part.reason for part in parts if isinstance(part, InvalidPart))
-            raise RejectsAboveLimit(_STREAM_INVALID.format(stream=shown(stream), reason=reason))
+            raise RejectsAboveLimit(_STREAM_INVALID.format(stream=self._mask.stream(stream), reason=reason))
 
 
 def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> dict[Group, Counter[str]]:

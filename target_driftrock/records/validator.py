@@ -12,11 +12,12 @@ from jsonschema_rs import ValidationErrorKind as Kind
 
 from target_driftrock.bounds import DEPTH, NARROWINGS, SCHEMA_RULES, is_deeper
 from target_driftrock.events.columns import is_added
+from target_driftrock.mapping.masking import BARE
 from target_driftrock.naming import shown
 from target_driftrock.records.weight import Weights
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 _ASSERTIONS = frozenset(
     {
@@ -43,17 +44,23 @@ class RecordValidator:
 
     With `names`, only these top-level properties are judged, and without, all `but` some: a lead is not refused for a
     column that nobody sends. What loaders add (`_sdc_*`) is never judged. Where a schema comes again within itself on
-    several ways, it is read there as if it allowed anything.
+    several ways, it is read there as if it allowed anything. `hides` says which names are not to be told.
 
     Raises:
         SchemaTooLarge: See there.
     """
 
     def __init__(
-        self, schema: dict[str, Any], *, names: Collection[str] | None = None, but: Collection[str] = ()
+        self,
+        schema: dict[str, Any],
+        *,
+        names: Collection[str] | None = None,
+        but: Collection[str] = (),
+        hides: Callable[[str], bool] = BARE.hides,
     ) -> None:
         self._judged = None if names is None else frozenset(names)
         self._passed_over = frozenset(but)
+        self._hides = hides
         self._narrowings = 0
         try:
             reading = self._read(schema)
@@ -65,8 +72,8 @@ class RecordValidator:
     def fault(self, record: dict[str, Any]) -> str | None:
         """The first fault as path and rule (`/contact/email: type`), or None.
 
-        The path is a JSON pointer (RFC 6901). A name that the SCHEMA does not list is shown as `*`: under
-        `additionalProperties` it may be personal, too.
+        The path is a JSON pointer (RFC 6901). A name that the SCHEMA does not list, or that is hidden, is shown as `*`:
+        it may be personal, too.
         """
         try:
             if self._judged is None and self._compiled.is_valid(record):
@@ -133,7 +140,7 @@ class RecordValidator:
         path = "".join(f"/{self._shown(part)}" for part in error.instance_path)
         match error.kind:
             case Kind.Required(name):
-                path = f"{path}/{shown(_escape(name))}"
+                path = f"{path}/{self._told(name)}"
             case Kind.AdditionalProperties():
                 path = f"{path}/*"
         return f"{path or '/'}: {error.kind.name}"
@@ -141,7 +148,10 @@ class RecordValidator:
     def _shown(self, part: str | int) -> str:
         if isinstance(part, int):
             return str(part)
-        return shown(_escape(part)) if part in self._names else "*"
+        return self._told(part) if part in self._names else "*"
+
+    def _told(self, name: str) -> str:
+        return "*" if self._hides(name) else shown(_escape(name))
 
 
 _OF_THE_WHOLE = frozenset({"minProperties", "maxProperties", "propertyNames"})

@@ -12,7 +12,7 @@ import msgspec
 
 from target_driftrock.bounds import DEPTH, exact, is_deeper
 from target_driftrock.errors import InputInvalid
-from target_driftrock.naming import shown
+from target_driftrock.mapping.masking import BARE
 from target_driftrock.singer.messages import ActivateVersion, Record, Schema, State
 
 if TYPE_CHECKING:
@@ -123,10 +123,12 @@ def _kind(value: Any, number: int) -> str:
 
 def _schema(wire: _Schema, number: int, *, raw: bytes) -> Schema:
     if not isinstance(wire.schema.get("properties", {}), dict):
-        raise InputInvalid(f"Line {number}, the SCHEMA of {shown(wire.stream)}: its `properties` must be an object.")
+        raise InputInvalid(
+            f"Line {number}, the SCHEMA of {BARE.stream(wire.stream)}: its `properties` must be an object."
+        )
     if is_deeper(wire.schema, DEPTH):
         raise InputInvalid(
-            f"Line {number}, the SCHEMA of {shown(wire.stream)}, is nested more than {DEPTH} deep: mend the tap."
+            f"Line {number}, the SCHEMA of {BARE.stream(wire.stream)}, is nested more than {DEPTH} deep: mend the tap."
         )
     keys = tuple(wire.key_properties or ())
     return Schema(line=number, stream=wire.stream, schema=wire.schema, key_properties=keys, raw=raw)

@@ -13,6 +13,7 @@ from typing import Any
 from singer_sdk.mapper import CustomStreamMap
 
 from target_driftrock.events.columns import is_added
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.naming import escaped, hint, shown
 
 _RECORD = ("record", "_")
@@ -29,6 +30,13 @@ class Names:
     properties: Collection[str] = ()
     config: Collection[str] = ()
     is_open: bool = True
+    mask: Mask = BARE
+    """How the properties' names are told."""
+
+    @property
+    def told(self) -> list[str]:
+        """Those of the properties that may be told."""
+        return self.mask.told(self.properties)
 
 
 def faults(text: str, names: Names, *, own: str | None = None) -> Iterator[str]:
@@ -41,6 +49,15 @@ def faults(text: str, names: Names, *, own: str | None = None) -> Iterator[str]:
     if isinstance(node, ast.Name) and _unknown(node.id, ()) in found:
         found = {f"{_unknown(node.id, ())}; a text stands in quotes of its own, \"'{node.id}'\"": None}
     yield from found
+
+
+def named(text: str) -> Iterator[str]:
+    """What an expression may mean by a name: its names, and its texts."""
+    node = _parsed(text)
+    for each in () if isinstance(node, str) else ast.walk(node):
+        match each:
+            case ast.Name(id=name) | ast.Constant(value=str(name)):
+                yield name
 
 
 def _parsed(text: str) -> ast.expr | str:
@@ -96,7 +113,7 @@ class _Judge:
         elif name == "fake" and not importlib.util.find_spec("faker"):
             yield "fake needs the package faker, which is not installed"
         elif name not in bound and name not in {"self", "fake"} and not self._is_known(name):
-            yield _unknown(name, [*self.names.properties, *_evaluator().functions])
+            yield _unknown(name, [*self.names.told, *_evaluator().functions])
 
     def _function_faults(self, name: str, given: list[ast.expr], bound: frozenset[str]) -> Iterator[str]:
         if name in _evaluator().functions:
@@ -113,7 +130,7 @@ class _Judge:
     def _item_faults(self, place: str, name: str, bound: frozenset[str]) -> Iterator[str]:
         """`record['name']`, and `config['name']`, which an expression asks for by a text of its own."""
         if place in _RECORD and name not in bound and not self._is_listed(name):
-            yield _unknown(name, self.names.properties)
+            yield _unknown(name, self.names.told)
         elif place == "config" and name not in self.names.config:
             near = hint(name, self.names.config)
             yield f"stream_map_config has no {shown(name)}{f'; {near}' if near else ''}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -33,20 +33,22 @@ def typed(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": {name: _typed(node) for name, node in schema["properties"].items()}}
 
 
-def flattening_fault(schema: Mapping[str, Any], options: FlatteningOptions) -> str | None:
-    """Why a SCHEMA cannot be flattened, as a clause that names the property; None if it can."""
+def flattening_fault(
+    schema: Mapping[str, Any], options: FlatteningOptions, *, told: Callable[[str], str] = shown
+) -> str | None:
+    """Why a SCHEMA cannot be flattened, as a clause that names the property, as it is `told`; None if it can."""
     makers: Counter[str] = Counter()
     for name, node in schema["properties"].items():
         try:
             makers.update(_flat({name: node}, options).keys())
         except ValueError:  # the SDK's word for it
-            return f"two properties within {shown(name)} would have one name; {_SEPARATOR}"
+            return f"two properties within {told(name)} would have one name; {_SEPARATOR}"
         except Exception as error:  # noqa: BLE001 - of many kinds
-            return f"its property {shown(name)} ({type(error).__name__}); take it out of the SCHEMA, or give it a type"
+            return f"its property {told(name)} ({type(error).__name__}); take it out of the SCHEMA, or give it a type"
     twice = next((name for name, count in makers.items() if count > 1), None)
     if twice is None:
         return None
-    return f"two of its properties would be called {shown(twice)}; {_SEPARATOR}"
+    return f"two of its properties would be called {told(twice)}; {_SEPARATOR}"
 
 
 def _flat(properties: Mapping[str, Any], options: FlatteningOptions) -> dict[str, Any]:

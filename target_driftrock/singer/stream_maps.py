@@ -15,6 +15,7 @@ from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import CustomStreamMap, PluginMapper, RemoveRecordTransform
 
 from target_driftrock.errors import SettingsInvalid
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.naming import hint, shown
 from target_driftrock.singer import computing, expressions
 from target_driftrock.singer.expressions import Names
@@ -69,6 +70,20 @@ def _shape_faults(rules: Mapping[str, Any], names: Names) -> Iterator[tuple[str,
             yield name, f"it must be an expression in quotes, or null{_IN_MELTANO if is_nested else ''}"
 
 
+def named_by_maps(stream_maps: Mapping[str, Any]) -> frozenset[str]:
+    """The names of streams and properties that they name, in their expressions too."""
+    return frozenset(name for key, rules in stream_maps.items() for name in (key, *_named(rules)))
+
+
+def _named(rules: Any) -> Iterator[str]:
+    for name, given in rules.items() if isinstance(rules, Mapping) else ():
+        yield name
+        if isinstance(given, str):
+            yield from (given,) if name in {_ALIAS, _SOURCE} else expressions.named(given)
+        elif isinstance(given, list):
+            yield from (each for each in given if isinstance(each, str))
+
+
 # When a stream comes.
 
 
@@ -79,8 +94,11 @@ def register(
     schema: Mapping[str, Any],
     key_properties: Sequence[str],
     config: Mapping[str, Any],
+    mask: Mask = BARE,
 ) -> None:
     """Have the SDK make the stream's maps; `config` are the SDK's settings. Those of an earlier SCHEMA are gone.
+
+    `mask` says how the names of stream and SCHEMA are told.
 
     Raises:
         SettingsInvalid: A map, or flattening, does not go with this SCHEMA. The stream has no maps then.
@@ -90,9 +108,11 @@ def register(
     if _is_dropped(mapper, config.get("stream_maps", {}), stream):
         schema = {"properties": {}}  # what is in it does not matter
     listed = typed(schema) if is_flattening else dict(schema)
-    faults = list(_map_faults(stream, listed, key_properties, config))
-    if is_flattening and (fault := flattening_fault(listed, mapper.flattening_options)):
-        faults.append(f"flattening_enabled: stream {shown(stream)} cannot be flattened: {fault}.")
+    faults = list(_map_faults(stream, listed, key_properties, config, mask))
+    if faults and (doubt := mask.doubt(stream)):
+        faults.insert(0, f"stream_maps: {doubt}.")
+    if is_flattening and (fault := flattening_fault(listed, mapper.flattening_options, told=mask.column)):
+        faults.append(f"flattening_enabled: stream {mask.stream(stream)} cannot be flattened: {fault}.")
     if faults:
         raise SettingsInvalid(faults)
     try:
@@ -100,7 +120,7 @@ def register(
     except Exception as error:  # noqa: BLE001 - of many kinds, with expressions in their texts
         mapper.stream_maps.pop(stream, None)
         cause = "flattening_enabled" if _is_of(error, _FLATTENING_CODE) else "stream_maps"
-        raise SettingsInvalid([_REFUSED.format(cause=cause, stream=shown(stream), kind=_kind(error))]) from None
+        raise SettingsInvalid([_REFUSED.format(cause=cause, stream=mask.stream(stream), kind=_kind(error))]) from None
     for made in mapper.stream_maps[stream]:
         if isinstance(made, CustomStreamMap):
             computing.bound(made.expr_evaluator)
@@ -142,16 +162,19 @@ def _is_of(error: BaseException, code: str) -> bool:
 
 
 def _map_faults(
-    stream: str, schema: Mapping[str, Any], key_properties: Sequence[str], config: Mapping[str, Any]
+    stream: str, schema: Mapping[str, Any], key_properties: Sequence[str], config: Mapping[str, Any], mask: Mask
 ) -> Iterator[str]:
     properties = schema["properties"]
     names = Names(
-        properties=list(properties), config=list(config.get("stream_map_config", {})), is_open=_is_open(schema)
+        properties=list(properties),
+        config=list(config.get("stream_map_config", {})),
+        is_open=_is_open(schema),
+        mask=mask,
     )
     for key, rules in config.get("stream_maps", {}).items():
         if isinstance(rules, Mapping) and _is_met(rules.get(_SOURCE, key), [stream]):
             for name, fault in _rule_faults(rules, names, stream=stream, key_properties=key_properties):
-                yield f"{shown(f'stream_maps.{key}.{name}')}, stream {shown(stream)}: {fault}."
+                yield f"{shown(f'stream_maps.{key}.{name}')}, stream {mask.stream(stream)}: {fault}."
 
 
 def _rule_faults(
@@ -185,9 +208,10 @@ def _key_faults(rules: Mapping[str, Any], names: Names, key_properties: Sequence
         if name in rules and rules[name] in _NULLS:
             yield name, f"a map cannot take a key property away: leave it, or set {_KEYS} beside it, null for none"
         elif name not in kept:
-            near = hint(name, kept)
-            where = _KEYS if is_own else name
-            yield where, f"the map has no key property {shown(name)}{f'; {near}' if near else ''}: {_NO_KEY}"
+            near = hint(name, names.mask.told(kept))
+            where = _KEYS if is_own or names.mask.hides(name) else name
+            told = names.mask.column(name)
+            yield where, f"the map has no key property {told}{f'; {near}' if near else ''}: {_NO_KEY}"
 
 
 def _is_stream(alias: str, stream: str) -> bool:
@@ -223,9 +247,10 @@ def scopes(stream_maps: Mapping[str, Any], stream: str) -> list[str]:
     return [stream, *others]
 
 
-def unmet(stream_maps: Mapping[str, Any], streams: Collection[str]) -> list[str]:
-    """The keys that none of these streams met, a sentence each."""
-    return [_unmet(key, source, streams) for key, source in _sources(stream_maps) if not _is_met(source, streams)]
+def unmet(stream_maps: Mapping[str, Any], streams: Collection[str], mask: Mask = BARE) -> list[str]:
+    """The keys that none of these streams met, a sentence each. `mask` says how the streams' names are told."""
+    told = [stream for stream in streams if not mask.hides_stream(stream)]
+    return [_unmet(key, source, told) for key, source in _sources(stream_maps) if not _is_met(source, streams)]
 
 
 def _unmet(key: str, source: str, streams: Collection[str]) -> str:

@@ -13,10 +13,18 @@ from target_driftrock.errors import InputInvalid, SettingsInvalid
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
 from target_driftrock.events.identity import digest as bytes_digest
-from target_driftrock.mapping.compiler import unreachable
-from target_driftrock.naming import shown
+from target_driftrock.mapping.compiler import named, unreachable
+from target_driftrock.mapping.masking import Mask
 from target_driftrock.records.stream import record_digest
-from target_driftrock.singer.stream_maps import failure, is_taken_away, register, scopes, settings_faults, unmet
+from target_driftrock.singer.stream_maps import (
+    failure,
+    is_taken_away,
+    named_by_maps,
+    register,
+    scopes,
+    settings_faults,
+    unmet,
+)
 from target_driftrock.singer.unchanged import as_read, rules
 
 if TYPE_CHECKING:
@@ -96,6 +104,8 @@ class Streams:
             raise SettingsInvalid(faults)
         self._config = config
         self._mappings = mappings
+        self.mask = Mask(said=named(mappings) | named_by_maps(self._maps))
+        """How the names of streams are told."""
         self._batch = batch
         self._open_sink = open_sink
         self._mapper = PluginMapper(plugin_config=dict(config), logger=log)
@@ -122,8 +132,11 @@ class Streams:
         self._seen.add(stream)
         self._lines.pop(stream, None)
         schema = {"properties": {}, **message.schema}
-        register(self._mapper, stream, schema=schema, key_properties=message.key_properties, config=self._config)
-        self._sinks[stream] = list(self._opened(stream, message.schema))
+        mask = self.mask.over(message.schema, message.key_properties)
+        register(
+            self._mapper, stream, schema=schema, key_properties=message.key_properties, config=self._config, mask=mask
+        )
+        self._sinks[stream] = list(self._opened(stream, message.schema, mask))
         judge(self.compiled(stream))
         self._lines[stream] = message.raw
         return [warning for sink in self._of(stream) for warning in sink.stream.warnings]
@@ -135,7 +148,7 @@ class Streams:
             RecordBeforeSchema: No SCHEMA of its stream was read.
         """
         if message.stream not in self._lines:
-            raise RecordBeforeSchema(_NO_SCHEMA.format(line=message.line, stream=shown(message.stream)))
+            raise RecordBeforeSchema(_NO_SCHEMA.format(line=message.line, stream=self.mask.stream(message.stream)))
         origin = Origin(
             position=position,
             stream=message.stream,
@@ -166,7 +179,7 @@ class Streams:
 
     def unmet_stream_maps(self) -> list[str]:
         """What is wrong with `stream_maps` if no further stream comes, a sentence each."""
-        return unmet(self._maps, self._seen)
+        return unmet(self._maps, self._seen, self.mask)
 
     def idle_mappings(self) -> list[str]:
         """What took no record, and should have by its looks, once all are read; a sentence each."""
@@ -176,7 +189,7 @@ class Streams:
     def _of(self, stream: str) -> Iterator[Sink]:
         return (sink for _, sink in self._sinks[stream])
 
-    def _opened(self, stream: str, schema: dict[str, Any]) -> Iterator[tuple[StreamMap, Sink]]:
+    def _opened(self, stream: str, schema: dict[str, Any], mask: Mask) -> Iterator[tuple[StreamMap, Sink]]:
         """The SDK keeps one sink for all streams that share an alias, and so judges one by another's SCHEMA."""
         made = self._mapper.stream_maps[stream]
         for stream_map, changes, scope in zip(made, rules(self._maps, stream), scopes(self._maps, stream), strict=True):
@@ -189,7 +202,7 @@ class Streams:
                     stream_map.transformed_schema,
                     stream_map.transformed_key_properties,
                     scope=scope,
-                    as_read=as_read(stream_map, changes, schema),
+                    as_read=as_read(stream_map, changes, schema, mask=mask),
                     chosen=self._chosen.setdefault(scope, Counter()),
                 ),
             )

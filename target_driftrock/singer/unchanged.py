@@ -8,6 +8,7 @@ from typing import Any
 
 from singer_sdk.mapper import CustomStreamMap, StreamMap
 
+from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.records.as_read import AsRead
 
 _ELSE = "__else__"
@@ -15,7 +16,7 @@ _AS_IT_IS = "driftrock-as-it-is"
 """A keyword that no draft knows: what flattening takes over still bears it, what it guesses does not."""
 
 
-def as_read(stream_map: StreamMap, rules: Mapping[str, Any], schema: dict[str, Any]) -> AsRead:
+def as_read(stream_map: StreamMap, rules: Mapping[str, Any], schema: dict[str, Any], *, mask: Mask = BARE) -> AsRead:
     """What the records of this SCHEMA were, before a stream map of these rules, and before flattening."""
     listed = _properties(schema)
     kept = {} if _ELSE in rules else {name: node for name, node in listed.items() if name not in rules}
@@ -31,6 +32,7 @@ def as_read(stream_map: StreamMap, rules: Mapping[str, Any], schema: dict[str, A
         flat={name: source for name, (source, _) in flat.items()} if stream_map.flattening_enabled else None,
         guessed=frozenset(name for name, (_, is_as_it_is) in flat.items() if not is_as_it_is),
         nulls=dict.fromkeys(listed) if isinstance(stream_map, CustomStreamMap) else {},
+        mask=mask,
     )
 
 
