@@ -14,7 +14,7 @@ from rich.text import Text
 from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.commands.terminal import console, write
 from target_driftrock.given import config_option
-from target_driftrock.naming import escaped
+from target_driftrock.naming import escaped, visible_json
 from target_driftrock.wording import moment
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def run_lines(runs: Sequence[Run]) -> Iterator[bytes]:
 def unknown_lines(events: Sequence[UnknownEvent]) -> Iterator[bytes]:
     """The events whose answer was lost, a line of tab-separated text each. Their ids may be personal."""
     for event in events:
-        yield f"{escaped(event.event_id)}\t{event.capture}\t{_moment(event.at)}\n".encode()
+        yield f"{escaped(event.event_id)}\t{escaped(event.capture)}\t{_moment(event.at)}\n".encode()
 
 
 def unknown_json(events: Sequence[UnknownEvent]) -> Iterator[bytes]:
@@ -192,4 +192,4 @@ def _moment(at: float | None) -> str:
 
 
 def _line(members: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(members) + b"\n"
+    return visible_json(msgspec.json.encode(members)) + b"\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -42,7 +43,7 @@ HEADERS: Mapping[str, str] = {
 
 
 def rendered(counts: Mapping[str, Any], arrivals: Iterable[Arrival]) -> str:
-    """The whole page; every value is escaped."""
+    """The whole page; every value is escaped, and all of it is seen."""
     figures = "".join(f"<div><dt>{_words(name)}</dt><dd>{counts[name]}</dd></div>" for name in _FIGURES)
     heads = "".join(f"<th>{_words(name)}</th>" for name in ("time", "endpoint", "outcome", *_COLUMNS))
     rows = "".join(map(_row, arrivals)) or '<tr><td colspan="8">Nothing has arrived yet.</td></tr>'
@@ -60,7 +61,7 @@ def _row(arrival: Arrival) -> str:
     mood = "good" if arrival.outcome.startswith("accepted") else "bad"
     status = f"{arrival.status or ''} {outcome}".strip()
     cells = (f"{arrival.time:%H:%M:%S}", arrival.endpoint, status, *(event.get(name, "") for name in _COLUMNS))
-    return f'<tr class="{mood}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    return f'<tr class="{mood}">' + "".join(f"<td>{escape(_visible(cell))}</td>" for cell in cells) + "</tr>"
 
 
 def _attributes(body: bytes) -> dict[str, str]:
@@ -76,6 +77,11 @@ def _text(value: bytes) -> str:
     if value.startswith(b'"'):
         return msgspec.json.decode(value, type=str)
     return value.decode()
+
+
+def _visible(text: str) -> str:
+    """A text with an escape of JSON's for what cannot be seen: no value turns around what stands beside it."""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _words(name: str) -> str:
