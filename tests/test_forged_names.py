@@ -66,9 +66,10 @@ def assert_harmless(printed: bytes) -> None:
 
 
 def assert_structured_is_harmless(printed: bytes) -> None:
-    """The same of what a reader of structured logs shows of them."""
-    for line in printed.decode().splitlines():
-        assert_harmless(json.loads(line)["message"].encode())
+    """The same of what a reader of structured logs shows of them. What stands there beside them is no log."""
+    for line in printed.splitlines():
+        if line.startswith(b'{"level"'):
+            assert_harmless(json.loads(line)["message"].encode())
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_no_name_does_harm_when_it_comes_by_a_record(tmp_path: Path, told: Told,
             streams=[NAMED, KEYED], on_unknown="hold", max_reject_percent=100, api_key="sandbox", max_outage_seconds=5
         )
         assert QUOTED in told(config, lines=_input())
-        assert_structured_is_harmless(told(config, lines=_input(), **structured).partition(b"\n")[2])
+        assert_structured_is_harmless(told(config, lines=_input(), **structured))
         assert QUOTED in told(config, "check", "--input=/dev/stdin", lines=_input())
         assert QUOTED in told(config, "preview", lines=_input())
         assert QUOTED in b"".join(told(config, *options) for options in LOOKS)
@@ -193,9 +194,7 @@ def test_no_name_does_harm_when_something_is_wrong_with_it(
         told(config, "check", "--input=/dev/stdin", lines=lines),
         told(config, "preview", lines=lines),
     ]
-    assert_structured_is_harmless(
-        b"\n".join(line for line in told(config, lines=lines, **structured).splitlines() if line.startswith(b"{"))
-    )
+    assert_structured_is_harmless(told(config, lines=lines, **structured))
 
     assert (QUOTED in b"".join(found)) is is_told
 
@@ -211,7 +210,7 @@ def test_no_name_does_harm_when_an_identity_of_it_is_mended(stage: Stage, told: 
     assert b"formerly" in told(config, "check", "--input=/dev/stdin", lines=lines)
 
 
-@pytest.mark.parametrize("command", [(), ("check",), ("preview",), ("rejects",), ("report",), ("trace", "1")])
+@pytest.mark.parametrize("command", [(), ("check",), ("rejects",)], ids=["a-run", "check", "rejects"])
 @pytest.mark.parametrize(
     ("options", "environ"),
     [
@@ -236,7 +235,7 @@ def test_no_name_does_harm_when_the_command_line_or_a_variable_has_it(
     stage.config()
     (stage.folder / ODD).write_text(json.dumps([ODD]))
 
-    told(*command, *options, **environ)
+    told(*command, *options, lines=b"", **environ)
 
 
 @pytest.mark.parametrize(

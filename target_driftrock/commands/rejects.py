@@ -221,7 +221,7 @@ def table(groups: Sequence[KeptGroup], mask: Mask = BARE) -> Table:
             str(group.count),
         )
         known = (_day(group.known_at), _figure(group.known_run)) if more else ()
-        shown.add_row(*map(Text, (*words, _day(group.first_at), _day(group.at), *known)))
+        shown.add_row(*map(Text, map(naming.escaped, (*words, _day(group.first_at), _day(group.at), *known))))
     return shown
 
 

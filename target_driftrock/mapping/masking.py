@@ -108,9 +108,9 @@ def _names(schema: Any) -> Iterator[str]:
     while waiting:
         node = waiting.pop()
         if isinstance(node, Mapping):
-            listed, required = node.get("properties"), node.get("required")
-            yield from listed if isinstance(listed, Mapping) else ()
-            yield from (each for each in (required if isinstance(required, list) else ()) if isinstance(each, str))
+            for names in (node.get("properties"), node.get("required")):
+                found = names if isinstance(names, Mapping | list) else ()
+                yield from (name for name in found if isinstance(name, str))
             waiting += node.values()
         elif isinstance(node, list):
             waiting += node

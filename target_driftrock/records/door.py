@@ -138,11 +138,12 @@ class Records:
             SettingsInvalid: No mapping goes with it.
         """
         self.demand_open()
+        line = schema_line(name, schema=schema, key_properties=key)  # first, as a SCHEMA within itself ends here
         opened = RecordStream(self.settings, name, schema={"properties": {}, **schema}, key_properties=key)
         for warning in opened.warnings:
             log.warning("%s", warning)
         self.judge_ways([opened.mapper])
-        return OpenStream(self, opened, line=schema_line(name, schema=schema, key_properties=key))
+        return OpenStream(self, opened, line=line)
 
     def demand_open(self) -> None:
         """Raise a RuntimeError where the run has ended: what is put then would be sent by nobody."""

@@ -256,3 +256,24 @@ def test_a_run_says_how_it_ended_when_it_was_used_from_python(stage: Stage) -> N
         put(stage, {"id": 1})
 
     assert lines[-1] == "INFO All is resolved (exit 0)."
+
+
+def test_no_name_is_told_when_values_became_the_names_of_columns(stage: Stage) -> None:
+    """A task that reads a sheet has no other log than what is raised."""
+    properties: dict[str, Any] = {"Kanari": {}, "kanari@example.com": {}}
+    settings = stage.settings(streams=[{**LEADS, "fields": {"email": "{email}"}}])
+
+    with Records(settings) as records, pytest.raises(SettingsInvalid) as raised:
+        records.stream("leads", schema={"properties": properties}, key=["Kanari"])
+
+    assert "is the header row missing?" in str(raised.value)
+    assert "anari" not in str(raised.value)
+
+
+def test_a_stream_is_refused_when_its_schema_holds_itself(stage: Stage) -> None:
+    """JSON could not say it, and whoever looked for all its names would never end."""
+    whole: dict[str, Any] = {}
+    whole["properties"] = {"below": whole}
+
+    with Records(stage.settings()) as records, pytest.raises(RecursionError):
+        records.stream("leads", schema=whole, key=["below"])
