@@ -344,7 +344,7 @@ def key_template(scope: str, key_properties: Sequence[str]) -> str:
 
 def told_template(scope: str, key_properties: Sequence[str], mask: Mask) -> str | None:
     """The same where all that it names may be told, else None."""
-    is_hidden = mask.hides_stream(scope) or any(map(mask.hides, key_properties))
+    is_hidden = mask.hides_stream(scope) or mask.hides_any(key_properties)
     return None if is_hidden else key_template(scope, key_properties)
 
 

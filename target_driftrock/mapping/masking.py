@@ -40,9 +40,13 @@ class Mask:
 
     def hides(self, name: str) -> bool:
         """Whether a column's name, or a path, is not told."""
-        if name in self.said:
+        if self.odd is None or name in self.said:
             return False
-        return _looks(name) is not None or (self.odd is not None and not is_added(name))
+        return not is_added(name) or _looks(name) is not None
+
+    def hides_any(self, names: Sequence[str]) -> bool:
+        """Whether one of these is not told, which another SCHEMA may have listed."""
+        return self.over({}, names).odd is not None or any(map(self.hides, names))
 
     def column(self, name: str) -> str:
         """A column's name as it stands in a sentence, or what it looks like."""
@@ -75,7 +79,7 @@ class Mask:
 
 
 BARE = Mask()
-"""Where neither settings nor a SCHEMA are at hand: each name is judged by itself."""
+"""Where neither settings nor a SCHEMA are at hand."""
 
 
 def ways_to(names: Iterable[str]) -> Iterator[str]:

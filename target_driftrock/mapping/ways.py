@@ -106,7 +106,7 @@ def _is_hidden(gone: Way, attributes: Collection[str], mask: Mask) -> bool:
     is_by_key = "event_id" in attributes and isinstance(was["event_id"], list)
     if (is_by_name or is_by_key) and mask.hides_stream(gone.scope):
         return True
-    return is_by_key and any(map(mask.hides, was["event_id"]))
+    return is_by_key and mask.hides_any(was["event_id"])
 
 
 def _read(way: Way) -> dict[str, Any]:

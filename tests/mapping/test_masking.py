@@ -110,3 +110,19 @@ def test_a_stream_s_name_is_masked_when_it_alone_looks_like_a_value(name: str, t
     """The day of a table that is one of many tells nothing of a person."""
     assert Mask().stream(name) == told
     assert Mask(said=frozenset({name})).stream(name) == name
+
+
+def test_a_path_is_told_as_it_is_when_each_name_on_it_is_ordinary() -> None:
+    """It grows long, and has many digits in it, by its levels alone; so does what flattening makes of it."""
+    path = "contact_1234.address_2345.lines.0." + "a" * 50
+
+    assert Mask().over({"properties": {"contact_1234": {}}}, ()).column(path) == path
+
+
+def test_a_key_is_hidden_when_it_is_of_another_schema() -> None:
+    """The ledger remembers of which key properties ids were made, and these may be gone."""
+    found = mask("email", "id", said=("id",))
+
+    assert found.hides_any(["id", "k@example.com"])
+    assert not found.hides_any(["id", "email", "other"])
+    assert mask("email", "k@example.com").hides_any(["other"])
