@@ -13,6 +13,8 @@ import msgspec
 from target_driftrock.sandbox.arrivals import Arrival
 
 SHOWN = 200
+_CELL = 1_000
+"""Characters that are shown of a value."""
 _REFRESH_SECONDS = 2
 _COLUMNS = ("event_type", "event_name", "source_id", "event_id", "fields")
 _FIGURES = ("requests", "accepted", "refused", "repeats", "distinct_event_ids", "token_requests", "unauthorized")
@@ -60,7 +62,7 @@ def _row(arrival: Arrival) -> str:
     mood = "good" if arrival.outcome.startswith("accepted") else "bad"
     status = f"{arrival.status or ''} {outcome}".strip()
     cells = (f"{arrival.time:%H:%M:%S}", arrival.endpoint, status, *(event.get(name, "") for name in _COLUMNS))
-    return f'<tr class="{mood}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    return f'<tr class="{mood}">' + "".join(f"<td>{escape(_short(cell))}</td>" for cell in cells) + "</tr>"
 
 
 def _attributes(body: bytes) -> dict[str, str]:
@@ -68,7 +70,7 @@ def _attributes(body: bytes) -> dict[str, str]:
     try:
         raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         return {name: _text(bytes(value)) for name, value in raw.items()}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 
@@ -76,6 +78,10 @@ def _text(value: bytes) -> str:
     if value.startswith(b'"'):
         return msgspec.json.decode(value, type=str)
     return value.decode()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _CELL else f"{text[:_CELL]}…"
 
 
 def _words(name: str) -> str:

@@ -303,15 +303,15 @@ def test_numbers_are_exact_when_a_file_holds_them(tmp_path: Path) -> None:
         *("exponent", "exponent beyond all", "long"),
     ],
 )
-def test_file_is_named_and_its_content_is_not_when_it_is_wrong(tmp_path: Path, content: bytes, fault: str) -> None:
-    """The message says which file, and where; the exception that it came from is not carried along."""
+def test_it_is_said_where_a_file_is_wrong_when_it_is(tmp_path: Path, content: bytes, fault: str) -> None:
+    """And nothing of its content; the exception that it came from is not carried along."""
     file = tmp_path / "config.json"
     file.write_bytes(content)
 
     with pytest.raises(SettingsInvalid) as raised:
         read_files([str(file)], {})
 
-    assert raised.value.faults == (f"{file} {fault}",)
+    assert raised.value.faults == (f"The file of --config {fault}",)
 
 
 def test_every_file_is_told_when_several_cannot_be_read(tmp_path: Path) -> None:
@@ -320,8 +320,8 @@ def test_every_file_is_told_when_several_cannot_be_read(tmp_path: Path) -> None:
         read_files([str(tmp_path / "missing.json"), str(tmp_path), "ENV"], {"TARGET_DRIFTROCK_MAX_EVENTS": "x"})
 
     assert raised.value.faults == (
-        f"{tmp_path / 'missing.json'} cannot be read: No such file or directory.",
-        f"{tmp_path} cannot be read: Is a directory.",
+        "File 1 of --config cannot be read: No such file or directory.",
+        "File 2 of --config cannot be read: Is a directory.",
         "TARGET_DRIFTROCK_MAX_EVENTS must be a whole number.",
     )
 
