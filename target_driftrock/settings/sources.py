@@ -93,14 +93,18 @@ def from_environment(environ: Mapping[str, str], prefix: str = PREFIX) -> dict[s
 
 
 def variable_doubts(paths: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The variables that look like settings and have no effect, a sentence each. `paths` are those of `--config`."""
+    """What variables show that a person should know, a sentence each. `paths` are those of `--config`.
+
+    It is that they look like settings and have no effect, and that Meltano logs every record.
+    """
     if "ENV" not in paths and not meltano.is_at_work(environ):
         return list(_unread(environ)) if paths else []
-    return [
+    without_effect = [
         f"{shown(variable)} is set, and has no effect{f': {DROPPED[name]}' if name in DROPPED else _NO_SETTING}."
         for variable, name in _unknown(environ, PREFIX)
         if name in DROPPED or _meant(name) is None
     ]
+    return [*without_effect, *meltano.log_doubts(environ)]
 
 
 def _unread(environ: Mapping[str, str]) -> Iterator[str]:
