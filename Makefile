@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test acceptance simulate mutants bench bench-quick lint format wheel meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants bench bench-quick lint format workflows wheel meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ format: setup ## Mend what can be mended of style.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+workflows: .venvs/zizmor/.ready ## Check what CI itself may do, and what it fetches; nothing is asked for.
+	@.venvs/zizmor/bin/zizmor --offline --quiet .github
+
 wheel: setup ## Build the wheel into dist/.
 	@rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation
@@ -62,6 +65,8 @@ lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upg
 	$(PIP_COMPILE) --constraint requirements/dev.txt --output-file requirements/bench.txt requirements/bench.in
 	$(PIP_COMPILE) --output-file requirements/meltano.txt requirements/meltano.in
 	$(PIP_COMPILE) --output-file requirements/tap-postgres.txt requirements/tap-postgres.in
+	$(PIP_COMPILE) --output-file requirements/zizmor.txt requirements/zizmor.in
+	sed -n 's/^\([^ #].*[^ ]\) *\\$$/\1/p' requirements/runtime.txt > requirements/constraints.txt
 
 clean: ## Remove everything that these targets made.
 	rm -rf .venv .venvs dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

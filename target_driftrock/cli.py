@@ -134,14 +134,37 @@ def program(context: click.Context, *, about: bool, about_format: str | None) ->
 
 
 def _usage(error: click.UsageError) -> str:
-    """What is wrong with the command line. A stray argument may be anything, a secret too, so it is not repeated."""
+    """What is wrong with the command line. Nothing of an argument is repeated: it may be anything, a secret too."""
     if isinstance(error, click.exceptions.NoSuchCommand):
         near = nearest(error.command_name, COMMANDS)
         return "There is no such command." + (f" Did you mean {near}?" if near else "")
+    if isinstance(error, click.NoSuchOption):
+        near = next(iter(error.possibilities or ()), None)
+        return "There is no such option." + (f" Did you mean {near}?" if near else "")
     message = error.format_message()
     if message.startswith("Got unexpected extra argument"):
         return "There is an argument too many."
+    expected = _expected(error.param) if type(error) is click.BadParameter else None
+    if expected is not None:
+        return f"{message.partition(':')[0]}: it must be {expected}."
     return message if message.endswith((".", "?")) else f"{message}."
+
+
+def _expected(parameter: click.Parameter | None) -> str | None:
+    """What its kind takes; None for a text, of which a sentence of ours says what is wrong."""
+    match parameter and parameter.type:
+        case click.Choice(choices=choices):
+            return f"one of {', '.join(choices)}"
+        case click.IntRange(min=least, max=most):
+            bounds = ("" if least is None else f" from {least}") + ("" if most is None else f" to {most}")
+            return f"a whole number{bounds}"
+        case click.types.IntParamType():
+            return "a whole number"
+        case click.types.FloatParamType():
+            return "a number"
+        case click.Path():
+            return "the name of a file"
+    return None
 
 
 def _complain(faults: Iterable[str]) -> None:

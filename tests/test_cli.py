@@ -35,15 +35,15 @@ def test_every_option_of_the_sdk_is_there_when_no_command_is_named() -> None:
     ("arguments", "code", "told"),
     [
         pytest.param([], 2, "error: No settings are given: give --config FILE", id="nothing"),
-        pytest.param(["--confg", "x"], 2, "No such option '--confg'. Did you mean '--config'?", id="an option"),
+        pytest.param(["--confg", "x"], 2, "There is no such option. Did you mean --config?", id="an option"),
         pytest.param(["chek"], 2, "There is no such command. Did you mean check?", id="a near command"),
         pytest.param(["frobnicate"], 2, "There is no such command. See `target-driftrock --help`.", id="a far command"),
         pytest.param(["preview", "--max", "0"], 2, "See `target-driftrock preview --help`.", id="a number"),
         pytest.param(["check", "leads.singer"], 2, "See `target-driftrock check --help`.", id="a stray argument"),
-        pytest.param(["sandbox", "--prt", "1"], 2, "No such option '--prt'", id="an option of the sandbox"),
+        pytest.param(["sandbox", "--prt", "1"], 2, "Did you mean --port?", id="an option of the sandbox"),
         pytest.param(["sandbox", "--port", "99999"], 2, "--port", id="a value for the sandbox"),
-        pytest.param(["--config", "nowhere.json"], 2, "error: nowhere.json cannot be read", id="a file of settings"),
-        pytest.param(["--format", "xml", "--about"], 2, "'json', 'markdown'", id="a form"),
+        pytest.param(["--config", "nowhere.json"], 2, "error: The file of --config cannot be", id="a file of settings"),
+        pytest.param(["--format", "xml", "--about"], 2, "it must be one of json, markdown.", id="a form"),
     ],
 )
 def test_one_plain_line_says_what_is_wrong_when_the_command_line_is(
@@ -58,11 +58,85 @@ def test_one_plain_line_says_what_is_wrong_when_the_command_line_is(
     assert told in err
 
 
-def test_a_stray_argument_is_not_repeated_when_it_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """It may be a secret, or settings in a shell without quotes."""
-    cli.run(['{"client_secret": "s3cret"}'])
+SECRET = "s3cret"
+WRONG = [
+    [f'{{"client_secret": "{SECRET}"}}'],
+    [f"--{SECRET}"],
+    [f"--{SECRET}=1"],
+    [f"--config{SECRET}"],
+    ["--config", f"client_secret: {SECRET}"],
+    [f"--config=./{SECRET}", "--config", "nowhere.json"],
+    [f"--version={SECRET}"],
+    ["--input", SECRET, "--config", "nowhere.json"],
+    ["check", SECRET],
+    ["check", f"--{SECRET}"],
+    ["check", "--config=ENV", "--input", SECRET],
+    ["rejects", "--since", SECRET],
+    ["rejects", "--delete", SECRET],
+    ["rejects", f"--held={SECRET}"],
+    ["report", "--month", SECRET],
+    ["trace", SECRET, SECRET],
+    ["sandbox", "--host", SECRET],
+    ["sandbox", "--record", f"/nonexistent/{SECRET}"],
+    ["sandbox", f"--client-secret={SECRET}"],
+    ["sandbox", SECRET],
+]
 
-    assert "s3cret" not in capsys.readouterr().err
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_nothing_of_an_argument_is_repeated_when_the_command_line_is_wrong(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be a secret, or settings in a shell without quotes: what is told is which option, and what is expected."""
+    assert cli.run(arguments) == ExitCode.SETTINGS
+
+    out, err = capsys.readouterr()
+    assert (out, err[:7]) == ("", "error: ")
+    assert SECRET not in err
+
+
+TYPED = [
+    pytest.param([*way, option.opts[0]], id=" ".join([*way, option.opts[0]]))
+    for way, command_of in (([], cli.program), *(([name], command(name)) for name in cli.COMMANDS))
+    for option in command_of.params
+    if option.type is not click.STRING and not getattr(option, "is_flag", False)
+    if not isinstance(option.type, click.Path)
+]
+
+
+@pytest.mark.parametrize("way", TYPED)
+def test_no_value_is_repeated_when_an_option_takes_another_kind(
+    way: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of whatever command and kind: the message names the option, and says what it takes."""
+    assert cli.run([*way, SECRET]) == ExitCode.SETTINGS
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: Invalid value for '{way[-1]}': it must be ")
+    assert SECRET not in err
+
+
+def test_what_is_expected_is_told_when_a_value_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """In words, with its bounds."""
+    for arguments in (
+        ["sandbox", "--port", "99999"],
+        ["preview", "--max", "0"],
+        ["sandbox", "--seed", "x"],
+        ["sandbox", "--latency", "x"],
+        ["sandbox", "--retry-after", "x"],
+        ["sandbox", "--record", "/"],
+    ):
+        cli.run(arguments)
+
+    told = [line.partition(": it must be ")[2].partition(".")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        "a whole number from 0 to 65535",
+        "a whole number from 1",
+        "a whole number",
+        "a number",
+        "one of none, seconds, date",
+        "the name of a file",
+    ]
 
 
 @pytest.mark.parametrize(

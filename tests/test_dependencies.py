@@ -52,5 +52,26 @@ def test_another_series_of_the_sdk_is_not_let_in_when_there_is_one() -> None:
     assert pinned()["singer-sdk"].rpartition(".")[0] == sdk.removeprefix("singer-sdk~=").rpartition(".")[0]
 
 
+def test_the_tested_releases_are_the_pinned_ones_when_somebody_installs_by_them() -> None:
+    """`make lock` writes them without hashes, which pip would then ask of this package, too."""
+    pins = [line.removesuffix("\\").strip() for line in _lines("runtime.txt") if line[0] not in "# "]
+
+    assert _lines("constraints.txt") == pins
+    assert len(pins) > len(lowest())
+
+
+def test_an_action_is_one_commit_when_a_workflow_uses_it() -> None:
+    """A tag may be moved. Which release the commit is stands behind it, for people and for what renews it."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
+    used = re.findall(r"uses: *(.*)", text)
+
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
+
+
+def _lines(name: str) -> list[str]:
+    return (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+
+
 def _parts(release: str) -> tuple[int, ...]:
     return tuple(map(int, release.split(".")))

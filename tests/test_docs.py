@@ -141,6 +141,7 @@ def test_a_command_exists_when_a_page_tells_to_type_it(line: str) -> None:
         "export": _are_variables,
         "psql": _names_a_file,
         "pipx": lambda words: words[0] == "install",
+        "pip": lambda words: words[:2] == ["install", "-c"] and (ROOT / words[2]).is_file(),
         "curl": lambda words: words[-1].startswith("http://127.0.0.1:8377/"),
     }
 

@@ -22,9 +22,11 @@ SESSION = {
     "lock_timeout": "15000",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
+    "log_parameter_max_length_on_error": "0",
 }
 """A dead machine frees its lock within a minute; a statement that hangs is a lost ledger within 15 seconds. A run
-that waits for its tap is idle, and what looks at every row takes its time: no limit of the server's own ends those."""
+that waits for its tap is idle, and what looks at every row takes its time: no limit of the server's own ends those.
+The server's log has no record beside an error."""
 _SCHEMA = "schema"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _OPTION = re.compile(r"[a-z_]{1,40}")

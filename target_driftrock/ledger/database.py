@@ -72,6 +72,10 @@ class Database(Protocol):
         """As `look`. Raises where no run could keep its ledger, in the words of `connect`."""
         ...
 
+    def log_doubts(self, ask: Ask, /) -> list[str]:
+        """What a person should know of the database's own log, a sentence each."""
+        ...
+
     def is_held(self, connection: sa.Connection, /, *, by: str) -> bool:
         """Whether this holder is alive and has the lock, which is not taken."""
         ...

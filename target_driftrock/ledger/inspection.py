@@ -10,9 +10,7 @@ from target_driftrock.ledger.database import opening
 from target_driftrock.ledger.location import parse_location
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from target_driftrock.ledger.database import Ask, Database
+    from target_driftrock.ledger.database import Database
 
 
 def doubts(location: str, *, may_make: bool = True) -> list[str]:
@@ -23,10 +21,12 @@ def doubts(location: str, *, may_make: bool = True) -> list[str]:
         LedgerUnavailable: It cannot be reached at present.
     """
     database = parse_location(location)
-    is_there = _is_there(database, database.inspect())
-    if not (is_there or may_make):
-        raise _missing(database)
-    return database.warnings()
+    with opening(database), database.inspect() as ask:
+        is_there = ask is not None and ask(tables.is_there)
+        if not (is_there or may_make):
+            raise _missing(database)
+        of_the_log = [] if ask is None else database.log_doubts(ask)
+    return [*database.warnings(), *of_the_log]
 
 
 def judge_existence(database: Database) -> None:
@@ -36,13 +36,9 @@ def judge_existence(database: Database) -> None:
         SettingsInvalid: There is none, or the database says that the setting is wrong.
         LedgerUnavailable: It cannot be reached at present.
     """
-    if not _is_there(database, database.look()):
-        raise _missing(database)
-
-
-def _is_there(database: Database, looked_at: AbstractContextManager[Ask | None]) -> bool:
-    with opening(database), looked_at as ask:
-        return ask is not None and ask(tables.is_there)
+    with opening(database), database.look() as ask:
+        if ask is None or not ask(tables.is_there):
+            raise _missing(database)
 
 
 def _missing(database: Database) -> SettingsInvalid:

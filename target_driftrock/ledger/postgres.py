@@ -72,6 +72,11 @@ class Postgres:
                 ask(self._judge_rights)
             yield ask
 
+    def log_doubts(self, ask: Ask) -> list[str]:
+        with opening(self):
+            showing = log_parameters(ask(_log_settings))
+        return [_LOGGED.format(parameters=", ".join(showing))] if showing else []
+
     def is_held(self, connection: sa.Connection, *, by: str) -> bool:
         return self.holder(connection) == by[:_NAME_BYTES]
 
@@ -306,4 +311,35 @@ _POOLED = (
 _OTHER_ENCODING = (
     "ledger: {name} cannot be used: its database has another encoding than UTF8, so not every record could be kept "
     "there. Name a database that was made with ENCODING 'UTF8'."
+)
+
+
+# The server's own log, which a run cannot keep records out of.
+
+
+def log_parameters(settings: Mapping[str, str]) -> list[str]:
+    """By which of these parameters, and at which value, the log shows what statements hand over."""
+    if settings.get("log_parameter_max_length") == "0":  # before version 13 there is no such thing, and all is shown
+        return []
+    showing = [
+        ("log_statement", settings["log_statement"] in {"mod", "all"}),
+        ("log_min_duration_statement", settings["log_min_duration_statement"] != "-1"),
+        ("log_transaction_sample_rate", float(settings["log_transaction_sample_rate"]) > 0),
+        (
+            "log_min_duration_sample",
+            settings.get("log_min_duration_sample", "-1") != "-1" and float(settings["log_statement_sample_rate"]) > 0,
+        ),
+    ]
+    return [f"{name} = {settings[name]}" for name, is_showing in showing if is_showing]
+
+
+def _log_settings(connection: sa.Connection) -> dict[str, str]:
+    return {row.name: row.setting for row in connection.execute(_LOG_SETTINGS)}
+
+
+_LOG_SETTINGS = sa.text("SELECT name, setting FROM pg_settings WHERE left(name, 4) = 'log_'")
+_LOGGED = (
+    "The server's own log shows whole records, personal data included, since {parameters} is set for the URL's user: "
+    "have a superuser set log_parameter_max_length = 0 for it (ALTER ROLE ... SET; before PostgreSQL 13 the parameters "
+    "named), and delete those logs."
 )

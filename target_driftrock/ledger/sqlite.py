@@ -9,7 +9,6 @@ import re
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
+from target_driftrock.ledger import custody
 from target_driftrock.ledger.database import Cause, guarded, opening, this_process, unavailable
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FILE = "ledger.sqlite3"
-_LOCK = "lock"
 _BUSY_SECONDS = 5.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=16000")
 
@@ -43,7 +41,11 @@ class SQLite:
     @property
     def file(self) -> Path:
         """The database itself."""
-        return self.path / FILE
+        return custody.home(self.path) / custody.DATABASE
+
+    @property
+    def _lock(self) -> Path:
+        return custody.home(self.path) / custody.LOCK
 
     @property
     def name(self) -> str:
@@ -61,14 +63,12 @@ class SQLite:
 
     def warnings(self) -> list[str]:
         kind = network_file_system(self.path)
-        found = [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
-        if any(map(_is_anothers, (self.path, *self._files()))):
-            found.append(_ANOTHERS.format(name=self.name))
-        return found
+        return [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
 
     @contextmanager
     def look(self) -> Iterator[Ask | None]:
         with self._reaching():
+            custody.judge(self.path)
             is_there = self.file.is_file()
         yield _Looker(self.file).ask if is_there else None
 
@@ -78,9 +78,13 @@ class SQLite:
         with self.look() as ask:
             yield ask
 
+    def log_doubts(self, _: Ask) -> list[str]:
+        """See `Database.log_doubts`. It has none."""
+        return []
+
     def is_held(self, _: sa.Connection, *, by: str) -> bool:
         try:
-            with (self.path / _LOCK).open("rb") as lock:
+            with open(self._lock, "rb", opener=custody.private_opener) as lock:
                 is_its_own = lock.read() == by.encode()
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -101,7 +105,7 @@ class SQLite:
     def try_lock(self, _: sa.Connection) -> ExitStack | None:
         """See `Database.try_lock`. By `flock`: the kernel frees it with the last descriptor."""
         with guarded(self), ExitStack() as unless_taken:
-            lock = unless_taken.enter_context(open(self.path / _LOCK, "ab", buffering=0, opener=_private))
+            lock = unless_taken.enter_context(open(self._lock, "ab", buffering=0, opener=custody.private_opener))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -112,7 +116,7 @@ class SQLite:
 
     def holder(self, _: sa.Connection) -> str:
         try:
-            return (self.path / _LOCK).read_text(errors="replace") or "another run"
+            return self._lock.read_text(errors="replace") or "another run"
         except OSError:
             return "another run"
 
@@ -159,10 +163,7 @@ class SQLite:
     def _make_directory(self) -> None:
         self._judge()
         with self._reaching():
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.file.touch(mode=0o600)  # SQLite gives its other files the same mode
-            if self.file.stat().st_mode & 0o077 and not _is_anothers(self.file):
-                self.file.chmod(0o600)  # it was copied here
+            custody.prepare(self.path)
 
     def _judge(self) -> None:
         """Raises `SettingsInvalid` where this user cannot write here, whoever made what is there."""
@@ -170,17 +171,12 @@ class SQLite:
             nearest = next(each for each in (self.path, *self.path.parents) if os.path.lexists(each))
             if not nearest.is_dir():
                 raise SettingsInvalid([_NO_DIRECTORY.format(nearest=nearest)])
-            _judge_writable(nearest, os.W_OK | os.X_OK)
-            _judge_space(nearest)
-            for file in self._files():
-                if not file.is_file():
-                    raise SettingsInvalid([f"ledger: {file.name} in {self.name} must be a file: name another ledger."])
+            custody.judge(self.path)
+            where = custody.home(nearest)
+            _judge_writable(where, os.W_OK | os.X_OK)
+            _judge_space(where)
+            for file in custody.files_in(where):
                 _judge_writable(file, os.R_OK | os.W_OK)
-
-    def _files(self) -> list[Path]:
-        """Those that are there."""
-        names = (FILE, f"{FILE}-wal", f"{FILE}-shm", _LOCK)
-        return [file for name in names if os.path.lexists(file := self.path / name)]
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -222,23 +218,9 @@ def _judge_space(path: Path) -> None:
         raise OSError(errno.ENOSPC, "")
 
 
-def _is_anothers(path: Path) -> bool:
-    """Whether it is there, and another user says who may read it."""
-    try:
-        return os.geteuid() not in {0, path.stat().st_uid}
-    except OSError:
-        return False
-
-
-_private = partial(os.open, mode=0o600)
-
 _NO_DIRECTORY = "ledger must be a directory, and {nearest} is a file, or a link to nothing: name another."
 _READ_ONLY = (
     "ledger: {name} lies on a file system that is mounted read-only: have it mounted to be written to, or name another."
-)
-_ANOTHERS = (
-    "The ledger in {name} belongs to another user, so this run cannot keep others from reading it, personal data "
-    "included: give the directory and its files to this run's user, or see to it that nobody else is in their group."
 )
 _NO_LEDGER = "check the setting, that what lies there is a ledger or nothing yet, and the rights of this user"
 _DAMAGED = "the file is damaged: put a backup of the whole directory in its place, or name another ledger"

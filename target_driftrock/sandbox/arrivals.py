@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -16,6 +18,8 @@ from target_driftrock.sandbox import contract
 from target_driftrock.sandbox.verdict import Outcome
 
 KEPT = 10_000
+KEPT_BYTES = 32 * 2**20
+"""Of all that is kept. Whoever may send may send a lot: nobody is asked who they are."""
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")  # between tokens only: inside a JSON string neither may stand
 
 
@@ -30,6 +34,11 @@ class Arrival:
     outcome: Outcome
     status: int | None
     body: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """In bytes, of what the sender chose."""
+        return len(self.body) + len(self.endpoint)
 
     def shown(self) -> dict[str, Any]:
         """As JSON shows it: `event` the body's own text, so that no number changes, or `body` what is no JSON."""
@@ -53,14 +62,19 @@ class Arrivals:
     """The newest arrivals. With a `record`, each is a line there as soon as it came; only its owner may read that."""
 
     def __init__(self, record: Path | None = None) -> None:
-        self._newest: deque[Arrival] = deque(maxlen=KEPT)
-        self._file = None if record is None else open(record, "ab", buffering=0, opener=_private)  # noqa: SIM115
+        """Raises OSError when nothing can be written to the record, or somebody else could read it there."""
+        self._newest: deque[Arrival] = deque()
+        self._bytes = 0
+        self._file = None if record is None else _opened(record)
 
     def note(self, arrival: Arrival) -> None:
         """Keep one arrival. Raises OSError when its line cannot be written."""
         if self._file is not None:
             self._file.write(msgspec.json.encode(arrival.shown()) + b"\n")
         self._newest.append(arrival)
+        self._bytes += arrival.size
+        while len(self._newest) > KEPT or self._bytes > KEPT_BYTES:
+            self._bytes -= self._newest.popleft().size
 
     def newest(self, limit: int) -> list[Arrival]:
         """Up to `limit` arrivals, the newest first."""
@@ -69,6 +83,7 @@ class Arrivals:
     def clear(self) -> None:
         """Forget what is in memory; the file keeps its lines."""
         self._newest.clear()
+        self._bytes = 0
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -76,5 +91,22 @@ class Arrivals:
             self._file.close()
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _opened(record: Path) -> IO[bytes]:
+    """A file to append to, which nobody else can read. A link is not followed, nor is anybody waited for."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(record, flags, 0o600)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise OSError(error.errno, _NOT_OURS) from None
+        raise
+    file = open(descriptor, "ab", buffering=0)  # noqa: PTH123, SIM115 - a descriptor, which is closed with the record
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
+        file.close()
+        raise OSError(errno.EPERM, _NOT_OURS)
+    os.fchmod(descriptor, 0o600)
+    return file
+
+
+_NOT_OURS = "it must be a file of this user's, and no link or second name of one"

@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -21,8 +21,11 @@ WEBHOOK = "/v2/event"
 AFFILIATE = "/v2/affiliate_event"
 
 EVENT_TYPES = ("lead", "conversion", "action")
+DEPTH = 100
+"""How many objects and arrays may stand within each other."""
 
 _CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_TOO_DEEP = "The text is nested too deep."
 _GRANT = b"grant_type=client_credentials"
 
 
@@ -125,15 +128,36 @@ ATTRIBUTES: Mapping[str, Attribute] = {
 
 
 def parsed(body: bytes) -> Any:
-    """The value of a strict JSON text: UTF-8, no name twice, no NaN, no lone surrogate. Raises ValueError."""
+    """The value of a strict JSON text: UTF-8, no name twice, no NaN, no lone surrogate, at most `DEPTH` deep.
+
+    Raises:
+        ValueError: It is none.
+    """
     text = body.decode("utf-8")
     try:
         value = _DECODER.decode(text)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError as error:
-        raise ValueError("The text is nested too deep.") from error
+        raise ValueError(_TOO_DEEP) from error
+    if _is_deep(value):
+        raise ValueError(_TOO_DEEP)
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH):
+        level = [inner for each in level for inner in _inner(each)]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def event_of(request: Request) -> Event | Refusal:

@@ -14,6 +14,8 @@ import msgspec
 from target_driftrock.sandbox.arrivals import Arrival
 
 SHOWN = 200
+_CELL = 1_000
+"""Characters that are shown of a value."""
 _REFRESH_SECONDS = 2
 _COLUMNS = ("event_type", "event_name", "source_id", "event_id", "fields")
 _FIGURES = ("requests", "accepted", "refused", "repeats", "distinct_event_ids", "token_requests", "unauthorized")
@@ -61,7 +63,7 @@ def _row(arrival: Arrival) -> str:
     mood = "good" if arrival.outcome.startswith("accepted") else "bad"
     status = f"{arrival.status or ''} {outcome}".strip()
     cells = (f"{arrival.time:%H:%M:%S}", arrival.endpoint, status, *(event.get(name, "") for name in _COLUMNS))
-    return f'<tr class="{mood}">' + "".join(f"<td>{escape(_visible(cell))}</td>" for cell in cells) + "</tr>"
+    return f'<tr class="{mood}">' + "".join(f"<td>{escape(_visible(_short(cell)))}</td>" for cell in cells) + "</tr>"
 
 
 def _attributes(body: bytes) -> dict[str, str]:
@@ -69,7 +71,7 @@ def _attributes(body: bytes) -> dict[str, str]:
     try:
         raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         return {name: _text(bytes(value)) for name, value in raw.items()}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 
@@ -82,6 +84,10 @@ def _text(value: bytes) -> str:
 def _visible(text: str) -> str:
     """A text with an escape of JSON's for what cannot be seen: no value turns around what stands beside it."""
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _CELL else f"{text[:_CELL]}…"
 
 
 def _words(name: str) -> str:

@@ -155,14 +155,17 @@ class Sandbox:
 
     async def _own(self, request: web.BaseRequest) -> web.Response:
         """Control and page, for callers on this machine that ask for it by a loopback name."""
-        if not _is_local(
-            request.headers.get("Host", "")
-        ):  # another name for this address is a page that rebinds its DNS
+        host = request.headers.get("Host", "")
+        if not _is_local(host):  # another name for this address is a page that rebinds its DNS
             return _refuse(421, "misdirected", "Control and page are served under a loopback name only.")
+        if request.headers.get("Origin", f"http://{host}") != f"http://{host}":
+            return _refuse(403, "forbidden", "Control and page obey no page of another origin.")
         handlers = self._routes[request.path]
         if request.method not in handlers:
             refusal = Refusal(status=405, error="method_not_allowed", description="Use another method.")
             return _response(verdict.refused(refusal, {"Allow": ", ".join(handlers)}))
+        if request.method == "POST" and request.content_type != "application/json":  # which no form of a page has
+            return _refuse(415, "unsupported_media_type", "Content-Type must be application/json.")
         return await handlers[request.method](request)
 
     async def _page(self, _request: web.BaseRequest) -> web.Response:

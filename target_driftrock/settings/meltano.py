@@ -1,4 +1,4 @@
-"""What Meltano makes of a setting that is an object, seen in the variables that it sets for whatever it starts.
+"""What Meltano makes of settings, and tells of itself, seen in the variables that it sets for whatever it starts.
 
 It takes the keys of an object in meltano.yml apart at their dots, makes a variable of each beside that of the setting,
 and hands on no key that has a dot in it by itself: of JSON in quotes, or one whose value is null.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ from target_driftrock.settings.table import TABLE, Kind
 
 _STARTS = "MELTANO_LOADER_NAME"
 """What Meltano sets where it starts a target, whose settings it hands over in a file."""
+_LEVEL = "MELTANO_CLI_LOG_LEVEL"
+_LOGGING = "SINGER_SDK_LOG_CONFIG"
+"""A file that Meltano writes for each plugin, by which it is to set up its log."""
 _OBJECTS = tuple(row.name for row in TABLE if row.kind is Kind.OBJECT)
 _ALWAYS = ("_EVENT_TYPE", "_SKIP")
 """How variables end that Meltano makes of `streams` as an object: a mapping has one of these attributes."""
@@ -25,6 +29,21 @@ _ALWAYS = ("_EVENT_TYPE", "_SKIP")
 def is_at_work(environ: Mapping[str, str]) -> bool:
     """Whether Meltano started this."""
     return _STARTS in environ
+
+
+def log_doubts(environ: Mapping[str, str]) -> Iterator[str]:
+    """What a person should know of Meltano's own log."""
+    if is_at_work(environ) and (environ.get(_LEVEL, "").lower() == "debug" or _asks_for_all(environ)):
+        yield _LOGS_RECORDS
+
+
+def _asks_for_all(environ: Mapping[str, str]) -> bool:
+    """Whether plugins are to log as Meltano does at its option `--log-level=debug`, of which it sets no variable."""
+    try:
+        configuration = msgspec.json.decode(Path(environ[_LOGGING]).read_bytes())
+        return str(configuration["root"]["level"]) == "DEBUG"
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def made_variables(environ: Mapping[str, str], prefix: str) -> set[str]:
@@ -84,4 +103,9 @@ def _variable(name: str, key: str, prefix: str) -> str:
 _MEND = (
     "write the setting as JSON in quotes, with ? for a dot in a stream's name; what is to be done by the name of a "
     "property with a dot, the mappings in streams can do"
+)
+_LOGS_RECORDS = (
+    "Meltano's log level is debug: Meltano itself writes every record of the tap, personal data included, to the "
+    "terminal and into files that others can read (`meltano logs dir` says where): run it with --log-level=info, and "
+    "delete those files."
 )

@@ -42,18 +42,19 @@ def read_files(paths: Sequence[str], environ: Mapping[str, str]) -> dict[str, ob
     The path `ENV` stands for the environment variables, which win over every file, as the SDK has it.
 
     Raises:
-        SettingsInvalid: Naming each file that cannot be read, and where it stops being JSON, never its content; and
-            each variable that is wrong, see `from_environment`; and each key that Meltano keeps back.
+        SettingsInvalid: Telling each file that cannot be read, and where it stops being JSON, never its content, nor
+            its name, which may be what was meant to stand in it; and each variable that is wrong, see
+            `from_environment`; and each key that Meltano keeps back.
     """
     if not paths:
         raise SettingsInvalid(["No settings are given: give --config FILE, or --config=ENV for environment variables."])
     settings: dict[str, object] = {}
     faults: list[str] = []
-    for path in paths:
+    for number, path in enumerate(paths, 1):
         if path == "ENV":
             continue
         try:
-            settings |= _read_file(path)
+            settings |= _read_file(path, "The file of --config" if len(paths) == 1 else f"File {number} of --config")
         except SettingsInvalid as invalid:
             faults += invalid.faults
     if "ENV" in paths:
@@ -92,14 +93,18 @@ def from_environment(environ: Mapping[str, str], prefix: str = PREFIX) -> dict[s
 
 
 def variable_doubts(paths: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The variables that look like settings and have no effect, a sentence each. `paths` are those of `--config`."""
+    """What variables show that a person should know, a sentence each. `paths` are those of `--config`.
+
+    It is that they look like settings and have no effect, and that Meltano logs every record.
+    """
     if "ENV" not in paths and not meltano.is_at_work(environ):
         return list(_unread(environ)) if paths else []
-    return [
+    without_effect = [
         f"{shown(variable)} is set, and has no effect{f': {DROPPED[name]}' if name in DROPPED else _NO_SETTING}."
         for variable, name in _unknown(environ, PREFIX)
         if name in DROPPED or _meant(name) is None
     ]
+    return [*without_effect, *meltano.log_doubts(environ)]
 
 
 def _unread(environ: Mapping[str, str]) -> Iterator[str]:
@@ -177,20 +182,20 @@ def _json(text: str, kind: type[dict[str, Any] | list[Any]]) -> object:
     return value if isinstance(value, kind) and not is_deeper(value, DEPTH) else None
 
 
-def _read_file(path: str) -> dict[str, object]:
-    """One file's settings, without those that are null."""
-    if path.lstrip().startswith("{"):  # the message would print what is in there
+def _read_file(path: str, name: str) -> dict[str, object]:
+    """One file's settings, without those that are null. It is called by a name of ours."""
+    if path.lstrip().startswith("{"):
         raise SettingsInvalid(["--config takes the name of a file, or ENV: it was given the settings themselves."])
     try:
         with Path(path).open("rb") as file:
             data = file.read(LINE_BYTES + 1)
     except OSError as error:
-        raise SettingsInvalid([f"{shown(path)} cannot be read: {error.strerror}."]) from None
+        raise SettingsInvalid([f"{name} cannot be read: {error.strerror}."]) from None
     settings, fault = _decoded(data)
     if fault is not None:
-        raise SettingsInvalid([f"{shown(path)} {fault}."])
+        raise SettingsInvalid([f"{name} {fault}."])
     if not isinstance(settings, dict):
-        raise SettingsInvalid([f"{shown(path)} must hold a JSON object, from the settings' names to their values."])
+        raise SettingsInvalid([f"{name} must hold a JSON object, from the settings' names to their values."])
     return {name: value for name, value in settings.items() if value is not None}
 
 

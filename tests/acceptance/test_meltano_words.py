@@ -105,3 +105,28 @@ def test_stream_maps_are_applied_when_they_are_written_as_the_page_says(tmp_path
     assert [event["fields"] for event in made.accepted()] == [{"id": 1, "name": "salt-1"}]
     assert "TARGET_DRIFTROCK_" not in log
     made.run(*CHECK)
+
+
+@pytest.mark.parametrize("arguments", [RUN, CHECK], ids=["run", "check"])
+@pytest.mark.parametrize(
+    ("option", "variable"),
+    [
+        pytest.param("debug", "info", id="an option"),
+        pytest.param(None, "debug", id="a variable"),
+        pytest.param("info", "info", id="info"),
+    ],
+)
+def test_it_is_said_once_when_meltano_logs_every_record(
+    tmp_path: Path, wire: Wire, arguments: tuple[str, ...], option: str | None, variable: str
+) -> None:
+    """Into files that others can read: nothing of ours can keep it from that."""
+    made = project(tmp_path, wire, {})
+    is_told = "debug" in {option, variable}
+
+    log = made.run(*([] if option is None else [f"--log-level={option}"]), *arguments, MELTANO_CLI_LOG_LEVEL=variable)
+
+    assert log.count("Meltano's log level is debug") == is_told
+    if arguments == RUN:
+        (file,) = made.root.glob("**/elt.log")
+        assert ("Ada" in file.read_text()) == ("Ada" in log) == is_told
+        assert file.stat().st_mode & 0o004

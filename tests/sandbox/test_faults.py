@@ -15,7 +15,7 @@ from target_driftrock.sandbox import faults
 from target_driftrock.sandbox.faults import FaultError, Faults, amended
 from target_driftrock.sandbox.server import Setup
 from tests.sandbox.conftest import Start
-from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, LEAD, TOKEN, Wire
+from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, JSON, LEAD, TOKEN, Wire
 from tests.waiting import ManualClock
 
 TESTS = Path(__file__).parent
@@ -315,7 +315,7 @@ def test_a_change_is_refused_when_the_table_does_not_take_it(shared: Wire, chang
 
 def test_a_change_is_refused_when_it_is_no_json(shared: Wire) -> None:
     """Half a change is none."""
-    assert shared.send("POST", "/_sandbox/faults", {}, b'{"down": true').status == 400
+    assert shared.send("POST", "/_sandbox/faults", JSON, b'{"down": true').status == 400
 
 
 def test_faults_stay_when_a_change_is_refused() -> None:

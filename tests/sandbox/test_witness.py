@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_driftrock.sandbox import counts
+from target_driftrock.sandbox.arrivals import KEPT_BYTES
 from target_driftrock.sandbox.server import Setup
+from tests.program import finished
 from tests.sandbox.conftest import Start
-from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, EVENT_HEADERS, LEAD, WEBHOOK, Wire
+from tests.sandbox.wire import AFFILIATE, AFFILIATE_LEAD, EVENT_HEADERS, JSON, LEAD, WEBHOOK, Wire
 from tests.waiting import until
 
 
@@ -241,3 +245,144 @@ def test_the_control_answers_its_own_machine_when_it_is_asked_in_its_form(
     """A page of another site cannot read what arrived, whatever its name resolves to."""
     assert shared.send(method, path, headers).status == status
     assert shared.counts()["requests"] == 0
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("path", ["/_sandbox/faults", "/_sandbox/revoke", "/_sandbox/reset"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({**FORM, "Origin": "https://attacker.example.com"}, 403, id="a form of another site"),
+        pytest.param({**JSON, "Origin": "https://attacker.example.com"}, 403, id="another site"),
+        pytest.param({**JSON, "Origin": "http://localhost:1"}, 403, id="another program of this machine"),
+        pytest.param({**JSON, "Origin": "null"}, 403, id="a page without a name"),
+        pytest.param(FORM, 415, id="a form that does not say whose"),
+        pytest.param({"Content-Type": "text/plain"}, 415, id="plain text"),
+        pytest.param({}, 415, id="no type"),
+    ],
+)
+def test_the_control_obeys_nobody_when_another_site_s_page_may_have_asked(
+    wire: Wire, path: str, headers: dict[str, str], status: int
+) -> None:
+    """A browser sends a form to any address, for whoever made the page, and asks nobody."""
+    wire.event()
+    before = wire.get("/_sandbox/faults"), wire.counts()["requests"]
+
+    reply = wire.send("POST", path, headers, b'{"down": true}')
+
+    assert reply.status == status
+    assert (wire.get("/_sandbox/faults"), wire.counts()["requests"]) == before
+    assert wire.event().status == 201
+
+
+def test_the_control_obeys_its_own_page_when_a_browser_asks(wire: Wire) -> None:
+    """Which says where it comes from."""
+    host, port = wire.address
+    own = {**JSON, "Origin": f"http://{host}:{port}"}
+
+    assert wire.send("POST", "/_sandbox/faults", own, b'{"down": true}').status == 200
+    assert wire.send("GET", "/_sandbox/counts", own).status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/_sandbox/arrivals", "/_sandbox/counts"])
+def test_nothing_is_shown_when_another_site_s_page_asks(shared: Wire, path: str) -> None:
+    """Whoever it says that it is, it is not this sandbox."""
+    assert shared.send("GET", path, {"Origin": "http://attacker.example.com"}).status == 403
+
+
+DEEP = b'{"fields": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+
+
+@pytest.mark.parametrize("path", [WEBHOOK, "/elsewhere"])
+def test_all_that_arrived_is_shown_when_somebody_sent_what_is_nested_deep(wire: Wire, path: str) -> None:
+    """Whoever sent it need not have had a token."""
+    wire.event(serial(1, event_id="leads:42"))
+
+    wire.send("POST", path, {"Content-Type": "application/json"}, DEEP)
+
+    assert b"leads:42" in wire.send("GET", "/", {}).body
+    assert [arrival["number"] for arrival in wire.arrivals()] == [2, 1]
+
+
+def test_the_oldest_go_when_large_bodies_arrive(wire: Wire) -> None:
+    """What is remembered is bounded by its bytes as well, whoever sent it; the counts go on."""
+    sent = 40
+    wire.event(serial(1))
+    for _ in range(sent):
+        wire.send("POST", "/elsewhere", {}, b"x" * 2**20)
+
+    arrivals = wire.get(f"/_sandbox/arrivals?limit={sent + 1}")
+
+    assert arrivals[0]["number"] == sent + 1
+    assert 1 < len(arrivals) < sent
+    assert sum(len(arrival["body"]) for arrival in arrivals) <= KEPT_BYTES
+    assert wire.counts()["requests"] == sent + 1
+
+
+def test_the_page_stays_short_when_values_are_long(wire: Wire) -> None:
+    """It is made anew every two seconds; the whole is told by the control."""
+    wire.event({**LEAD, "fields": {"note": "x" * 900_000}})
+
+    assert len(wire.send("GET", "/", {}).body) < 10_000
+    assert len(wire.arrivals()[0]["event"]["fields"]["note"]) == 900_000
+
+
+def test_nobody_else_reads_the_record_when_its_file_was_there_before(start: Start, tmp_path: Path) -> None:
+    """It is made its owner's alone before anything is written."""
+    record = tmp_path / "arrivals.jsonl"
+    record.touch(mode=0o666)
+    record.chmod(0o666)
+
+    start(setup=Setup(record=record)).event()
+
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert len(record.read_text().splitlines()) == 1
+
+
+def a_link(record: Path, other: Path) -> None:
+    """To a file of ours."""
+    record.symlink_to(other)
+
+
+def a_link_to_nothing(record: Path, other: Path) -> None:
+    """Where a file of ours would be made."""
+    record.symlink_to(other.with_name("made"))
+
+
+def another_name(record: Path, other: Path) -> None:
+    """Of a file of ours."""
+    os.link(other, record)
+
+
+def a_pipe(record: Path, other: Path) -> None:
+    """Whose other end nobody has."""
+    os.mkfifo(record)
+
+
+def another_s(record: Path, other: Path) -> None:
+    """Who can read it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may give a file away")
+    record.touch(mode=0o600)
+    os.chown(record, 1000, 1000)
+
+
+@pytest.mark.parametrize("plant", [a_link, a_link_to_nothing, another_name, a_pipe, another_s])
+def test_a_record_is_refused_when_it_is_no_file_of_this_user(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    """And what it leads to stays as it is."""
+    record, other = tmp_path / "arrivals.jsonl", tmp_path / "other"
+    other.write_text("untouched")
+    other.chmod(0o644)
+    plant(record, other)
+
+    ended = finished("sandbox", "--port", "0", "--record", str(record), folder=tmp_path)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "--record" in ended.err
+    assert "no link" in ended.err
+    assert (other.read_text(), stat.S_IMODE(other.stat().st_mode)) == ("untouched", 0o644)
+    assert {path.name for path in tmp_path.iterdir()} == {record.name, other.name}

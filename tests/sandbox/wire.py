@@ -31,6 +31,7 @@ TOKEN_HEADERS: Mapping[str, str] = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Authorization": "Basic " + b64encode(b"an-id:a-secret").decode(),
 }
+JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 GRANT = b"grant_type=client_credentials"
 
 
@@ -102,7 +103,7 @@ class Wire:
 
     def post(self, path: str, value: Any = None) -> Reply:
         """Tell the control something."""
-        return self.send("POST", path, {}, json.dumps(value).encode())
+        return self.send("POST", path, JSON, json.dumps(value).encode())
 
     def counts(self) -> Any:
         """The figures so far."""

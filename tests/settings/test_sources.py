@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -303,15 +305,15 @@ def test_numbers_are_exact_when_a_file_holds_them(tmp_path: Path) -> None:
         *("exponent", "exponent beyond all", "long"),
     ],
 )
-def test_file_is_named_and_its_content_is_not_when_it_is_wrong(tmp_path: Path, content: bytes, fault: str) -> None:
-    """The message says which file, and where; the exception that it came from is not carried along."""
+def test_it_is_said_where_a_file_is_wrong_when_it_is(tmp_path: Path, content: bytes, fault: str) -> None:
+    """And nothing of its content; the exception that it came from is not carried along."""
     file = tmp_path / "config.json"
     file.write_bytes(content)
 
     with pytest.raises(SettingsInvalid) as raised:
         read_files([str(file)], {})
 
-    assert raised.value.faults == (f"{file} {fault}",)
+    assert raised.value.faults == (f"The file of --config {fault}",)
 
 
 def test_every_file_is_told_when_several_cannot_be_read(tmp_path: Path) -> None:
@@ -320,8 +322,8 @@ def test_every_file_is_told_when_several_cannot_be_read(tmp_path: Path) -> None:
         read_files([str(tmp_path / "missing.json"), str(tmp_path), "ENV"], {"TARGET_DRIFTROCK_MAX_EVENTS": "x"})
 
     assert raised.value.faults == (
-        f"{tmp_path / 'missing.json'} cannot be read: No such file or directory.",
-        f"{tmp_path} cannot be read: Is a directory.",
+        "File 1 of --config cannot be read: No such file or directory.",
+        "File 2 of --config cannot be read: Is a directory.",
         "TARGET_DRIFTROCK_MAX_EVENTS must be a whole number.",
     )
 
@@ -338,3 +340,33 @@ def test_option_is_asked_for_when_there_is_none() -> None:
     """Without any source, the message says how to give one, not what is missing in it."""
     with pytest.raises(SettingsInvalid, match="give --config FILE, or --config=ENV"):
         read_files([], {})
+
+
+LEVELS = {
+    "debug": ({"root": {"level": "DEBUG"}}, {}, 1),
+    "info": ({"root": {"level": "INFO"}}, {}, 0),
+    "a variable": ({"root": {"level": "INFO"}}, {"MELTANO_CLI_LOG_LEVEL": "Debug"}, 1),
+    "both": ({"root": {"level": "DEBUG"}}, {"MELTANO_CLI_LOG_LEVEL": "debug"}, 1),
+    "another form": (["root"], {}, 0),
+}
+
+
+@pytest.mark.parametrize(("configuration", "variables", "times"), LEVELS.values(), ids=LEVELS)
+def test_it_is_a_doubt_when_meltano_logs_every_record(
+    tmp_path: Path, configuration: Any, variables: dict[str, str], times: int
+) -> None:
+    """It tells its plugins so in the file by which they are to set up their own logs."""
+    file = tmp_path / "logging.json"
+    file.write_text(json.dumps(configuration))
+    environ = MELTANO | variables | {"SINGER_SDK_LOG_CONFIG": str(file)}
+
+    doubts = variable_doubts(["config.json"], environ)
+
+    assert [doubt.startswith("Meltano's log level is debug") for doubt in doubts] == [True] * times
+
+
+@pytest.mark.parametrize("environ", [{}, MELTANO, MELTANO | {"SINGER_SDK_LOG_CONFIG": "/nonexistent"}])
+def test_nothing_is_said_of_meltano_s_log_when_it_tells_nothing(environ: dict[str, str]) -> None:
+    """Nor where its variable stands without it."""
+    assert variable_doubts(["config.json"], environ) == []
+    assert variable_doubts(["config.json"], {"MELTANO_CLI_LOG_LEVEL": "debug"}) == []
