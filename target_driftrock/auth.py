@@ -25,6 +25,7 @@ import requests
 from requests.adapters import BaseAdapter
 from singer_sdk.authenticators import OAuthAuthenticator
 
+from target_driftrock import loops
 from target_driftrock.client.connection import Connection
 from target_driftrock.client.dialler import Dialler, NotConnected, cause, request_start
 from target_driftrock.errors import AskedToWait, CredentialsRejected, NoThread, NotTheApi
@@ -378,7 +379,7 @@ class _Adapter(BaseAdapter):
             _NoReply: There is none.
         """
         try:
-            reply = asyncio.run(self._exchange(request))
+            reply = loops.run(self._exchange(request), patience=0)
         except NotConnected as failure:
             raise _NoReply(failure.cause) from None
         except OSError as error:  # not even a loop could be made

@@ -14,7 +14,7 @@ from email.message import Message
 from functools import lru_cache
 from typing import cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from target_driftrock.events.answer import Answer, NoAnswer, Reply, Unreadable, excerpt_of
 
@@ -90,6 +90,8 @@ class Connection(asyncio.Protocol):
             self._head += data
         try:
             self._parser.feed_data(data)
+        except HttpParserCallbackError:  # a defect of what is here, and nothing that was answered
+            raise
         except HttpParserError:
             self._read_again()
         except HttpParserUpgrade:  # from here on it is another protocol
@@ -169,6 +171,8 @@ class Connection(asyncio.Protocol):
             self._parser = _parser(self)
             try:
                 self._parser.feed_data(_with_one_length(start[: end.end()]) + start[end.end() :])
+            except HttpParserCallbackError:
+                raise
             except (HttpParserError, HttpParserUpgrade):
                 self._finish(self._unreadable())
 

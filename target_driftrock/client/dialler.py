@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import aiohappyeyeballs
 
+from target_driftrock import loops
 from target_driftrock.client.connection import Connection
 from target_driftrock.errors import NoThread
 from target_driftrock.network import CONNECT_TIMEOUT, basic_credentials, begun, user_agent
@@ -176,7 +177,7 @@ def connection_fault(network: Network) -> str | None:
     Raises:
         NoThread: There is none to try by.
     """
-    return begun(lambda: asyncio.run(_fault(network))).result()
+    return begun(lambda: loops.run(_fault(network), patience=0)).result()
 
 
 async def _fault(network: Network) -> str | None:

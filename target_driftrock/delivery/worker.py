@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import uvloop
 
+from target_driftrock import loops
 from target_driftrock.errors import NoThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     Main = Callable[[], Coroutine[None, None, None]]
+
+_ABANDON_SECONDS = 5.0
+"""How long `main` may still wind down after a defect of the loop's callbacks."""
+_LOOK_SECONDS = 0.5
 
 
 class Worker(Protocol):
@@ -67,7 +72,7 @@ class ThreadWorker:
     def __init__(self) -> None:
         self._news = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._failure: BaseException | None = None
+        self._failure: BaseException | None = RuntimeError("The delivery thread has not come to its end.")
         self._thread: threading.Thread | None = None
 
     def start(self, main: Main) -> None:
@@ -82,7 +87,8 @@ class ThreadWorker:
         except RuntimeError:
             raise NoThread from None
         self._thread = thread
-        self._news.wait()
+        while not self._news.wait(_LOOK_SECONDS) and thread.is_alive():
+            pass
         self._news.clear()
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
@@ -114,10 +120,13 @@ class ThreadWorker:
 
     def _work(self, main: Main) -> None:
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                self._loop = runner.get_loop()
-                runner.run(main())
+            loops.run(self._run(main), patience=_ABANDON_SECONDS, loop_factory=uvloop.new_event_loop)
+            self._failure = None
         except BaseException as failure:  # noqa: BLE001 - kept for the reader's thread, which raises it
             self._failure = failure
         finally:
             self._news.set()
+
+    async def _run(self, main: Main) -> None:
+        self._loop = asyncio.get_running_loop()
+        await main()

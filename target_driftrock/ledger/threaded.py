@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from target_driftrock.errors import NoThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from target_driftrock.events.event import Capture, Event
     from target_driftrock.ledger.interface import Change, Known, Ledger
@@ -87,9 +88,10 @@ class LedgerThread:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Got] = loop.create_future()
         try:
-            self._thread.submit(
+            submitted = self._thread.submit(
                 self._perform, call, given, lambda result: loop.call_soon_threadsafe(_resolve, done, result)
             )
+            submitted.add_done_callback(partial(_tell_of_defect, loop))
         except RuntimeError as error:
             self._error = self._error or (error if self._is_closed else NoThread())
             done.set_exception(self._error)
@@ -136,6 +138,16 @@ class LedgerThread:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(error)
+
+
+def _tell_of_defect(loop: asyncio.AbstractEventLoop, submitted: Future[Any]) -> None:
+    """On the ledger's thread. What goes wrong beside the call reaches nobody who waits: it is raised on the loop."""
+    if (error := submitted.exception()) is not None:
+        loop.call_soon_threadsafe(_raise, error)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _resolve(future: asyncio.Future[Got], result: Result[Got]) -> None:
