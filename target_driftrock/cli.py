@@ -38,7 +38,11 @@ COMMANDS = {
 def main() -> None:
     """Do what the process was started for. Ends it with one of the documented codes."""
     redaction.install(())
-    sys.exit(_flushed(run(sys.argv[1:])))
+    try:
+        code = _flushed(run(sys.argv[1:]))
+    except Exception:  # noqa: BLE001 - Python itself would end with 1
+        code = _defect()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -64,8 +68,13 @@ def run(arguments: Sequence[str]) -> int:
         if (lacking := scarcity(error)) is not None:
             _complain(faults(lacking))
             return lacking.exit_code
-        log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=True)
-        return ExitCode.DEFECT
+        return _defect()
+
+
+def _defect() -> int:
+    """The exit code. To be called where its exception is handled."""
+    log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=True)
+    return ExitCode.DEFECT
 
 
 class Program(click.Group):

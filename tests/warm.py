@@ -16,6 +16,7 @@ _PARENT = """
 import json, os, signal, sys
 import target_driftrock.commands.check, target_driftrock.commands.preview, target_driftrock.target
 from target_driftrock.settings import TABLE
+exec(os.environ["BEFORE"], {})
 for line in sys.stdin:
     job = json.loads(line)
     child = os.fork()
@@ -77,11 +78,11 @@ class Warm:
 
 
 @contextmanager
-def warmed(files: Path) -> Iterator[Warm]:
-    """One that is kept for as long as the `with`; it uses the folder `files`."""
+def warmed(files: Path, *, before: str = "") -> Iterator[Warm]:
+    """One that is kept for as long as the `with`; it uses the folder `files`. `before` is code that it runs once."""
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", _PARENT],
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "BEFORE": before},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

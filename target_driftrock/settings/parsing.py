@@ -255,9 +255,10 @@ def _mappings(given: Mapping[str, Any]) -> list[StreamMapping]:
     source_id = given.get("source_id")
     if not isinstance(source_id, str | None):  # told already, and no template
         return []
-    on_changed = given.get("on_changed")
+    said = given.get("on_changed")
+    on_changed = said if isinstance(said, str) and said in _CHANGED else None
     return [
-        items.mapping(item, index, source_id=source_id, on_changed=on_changed if on_changed in _CHANGED else None)
+        items.mapping(item, index, source_id=source_id, on_changed=on_changed)
         for index, item in enumerate(streams)
         if not items.mapping_faults(item, index, source_id=source_id)
     ]

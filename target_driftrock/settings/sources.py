@@ -184,7 +184,7 @@ def _json(text: str, kind: type[dict[str, Any] | list[Any]]) -> object:
 
 def _read_file(path: str, name: str) -> dict[str, object]:
     """One file's settings, without those that are null. It is called by a name of ours."""
-    if path.lstrip().startswith("{"):
+    if path.lstrip().startswith(("{", "[", '"')):
         raise SettingsInvalid(["--config takes the name of a file, or ENV: it was given the settings themselves."])
     try:
         with Path(path).open("rb") as file:

@@ -22,7 +22,7 @@ LONGEST = 20
 ALWAYS = 10**6
 """Times that a function raises: at every call."""
 
-_PLANT = """
+PLANT = """
 import importlib, itertools, os, warnings
 import target_driftrock.delivery.door as delivery, target_driftrock.records.door as records
 import target_driftrock.singer.loop as loop
@@ -73,7 +73,7 @@ def broken(place: str, *, warm: Warm, stage: Stage, times: int = 1) -> Broken:
         lines=written(lines()),
         folder=stage.folder,
         environ={"HOME": "/nonexistent", "LOGLEVEL": "DEBUG", "PLACE": place, "TIMES": str(times), "VALUE": VALUE},
-        before=_PLANT,
+        before=PLANT,
         patience=LONGEST,
     )
     delivered = {int(event["fields"]["id"]) for event in stage.accepted()}

@@ -61,6 +61,8 @@ PLACES = (
     "delivery.dispatcher:Dispatcher.run",
     "delivery.transport:HttpTransport.close",
     # the reader's thread
+    "cli:run",
+    "cli:_flushed",
     "singer.reader:Reader._fill",
     "singer.reader:Reader._hand_over",
     "singer.loop:Loop.take_state",

@@ -328,10 +328,11 @@ def test_every_file_is_told_when_several_cannot_be_read(tmp_path: Path) -> None:
     )
 
 
-def test_settings_are_not_printed_when_they_stand_in_place_of_a_file() -> None:
+@pytest.mark.parametrize("given", ['{"client_secret": "CANARY"}', '["CANARY"]', ' "CANARY"'])
+def test_settings_are_not_printed_when_they_stand_in_place_of_a_file(given: str) -> None:
     """A configuration pasted behind `--config` is no file name that could be shown."""
     with pytest.raises(SettingsInvalid) as raised:
-        read_files(['{"client_secret": "CANARY"}'], {})
+        read_files([given], {})
 
     assert raised.value.faults == ("--config takes the name of a file, or ENV: it was given the settings themselves.",)
 

@@ -1,0 +1,243 @@
+"""The ways in which a run can fail, or go well, each with values that nobody may see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from target_driftrock.sandbox.faults import Row, table
+from tests.canaries.planting import PLANT
+from tests.canaries.values import PERSONAL, SECRETS
+from tests.program import Message, written
+from tests.settings.configurations import configurations
+from tests.stage import LEADS, record, schema, state
+from tests.test_no_personal_data import Manners, answers, bad_lines, bad_records
+
+CREDENTIALS = {name: SECRETS[name] for name in ("client_id", "client_secret")}
+QUICKLY = {"max_outage_seconds": 0.3, "read_timeout": 0.5}
+MAPPING = {**LEADS, "person_id": "{person}", "fields": "*"}
+SCHEMA = schema(
+    properties={"id": {"type": "integer"}, "few": {"enum": ["a", None]}, **{name: {} for name in PERSONAL}}
+)
+STATE = state(bookmark=PERSONAL["email"])
+
+
+def person(number: int, **others: Any) -> Mapping[str, Any]:
+    """A record with every value."""
+    return record(number, **{**PERSONAL, **others})
+
+
+TAP: tuple[Message, ...] = (SCHEMA, *(person(number) for number in (1, 2, 3)), person(4, few=PERSONAL["name"]), STATE)
+"""Three that can be sent, and one that breaks its SCHEMA."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of the program. What it `prints` on purpose is not looked at; all else is."""
+
+    command: tuple[str, ...] = ()
+    lines: bytes = written(TAP)
+    settings: Mapping[str, Any] | None = field(default_factory=dict)
+    """None where there is no file of settings."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    before: str = ""
+    prints: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Runs one after the other, with one ledger and one API: the sandbox with these faults, or one that repeats all."""
+
+    name: str
+    runs: tuple[Run, ...] = (Run(),)
+    faults: Mapping[str, Any] = field(default_factory=dict)
+    manners: Manners | None = None
+
+
+def cases() -> Iterator[Case]:
+    """All of them."""
+    yield Case(name="all is well")
+    yield from _faults()
+    yield from _settings()
+    yield from _inputs()
+    yield from _answers()
+    yield from _logs()
+    yield from _defects()
+    yield from _commands()
+    yield from _surroundings()
+
+
+NEEDS: Mapping[str, Mapping[str, Any]] = {
+    "slow_seconds": {"slow_share": 1},
+    "retry_after": {"rate_limit": 1},
+    "retry_after_seconds": {"rate_limit": 1, "retry_after": "seconds"},
+    "error_status": {"error_share": 1},
+    "error_retry_after": {"error_share": 1},
+    "html_status": {"html": True},
+    "gateway_status": {"gateway_share": 1},
+    "refuse_status": {"refuse_sources": ["capture-1"]},
+    "poison_mode": {"poison_marker": "canary"},
+}
+"""What a fault needs beside it. One that is not here is played alone."""
+
+
+def _faults() -> Iterator[Case]:
+    for row in table():
+        for value in _values_of(row):
+            yield Case(
+                name=f"fault {row.name}={value}",
+                faults={**NEEDS.get(row.name, {}), row.name: value},
+            )
+
+
+def _values_of(row: Row) -> list[Any]:
+    known = {
+        "seconds": [0.1],
+        "share": [1.0],
+        "number": [1],
+        "true|false": [True],
+        "status": [row.default],
+        "name,name": [["capture-1"]],
+        "text": ["canary"],
+    }
+    return known.get(row.takes) or row.takes.split("|")
+
+
+_JUDGE = """
+import json, os
+from target_driftrock import redaction
+from target_driftrock.cli import run
+redaction.install(())
+for number, row in enumerate(json.loads(os.environ.pop("ROWS"))):
+    with open(f"tmp/{number}.json", "w") as file:
+        json.dump(row["config"], file)
+    before = dict(os.environ)
+    os.environ |= row["environment"]
+    code = run([f"--config=tmp/{number}.json"] if row["config"] is not None else ["--config=ENV"])
+    os.environ.clear()
+    os.environ.update(before)
+    os.remove(f"tmp/{number}.json")
+    if code != 2:
+        print("A wrong setting was taken:", row["name"])
+"""
+"""All rows in one process."""
+
+
+def _settings() -> Iterator[Case]:
+    """Wrong in every way, each with one more that is wrong: a secret; and a secret behind each text."""
+    rows = [row for row in configurations() if row["faults"]]
+    mistyped = [{**row, "config": row["config"] and _with_secrets(row["config"])} for row in rows]
+    yield Case(
+        name="wrong settings", runs=(Run(before=_JUDGE, environ={"ROWS": json.dumps(mistyped)}, command=("report",)),)
+    )
+
+
+def _with_secrets(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What names a place on purpose stays: it is shown."""
+    changed = {
+        name: f"{value}{SECRETS['password']}" if isinstance(value, str) and name not in {"ledger", "environment"} else value
+        for name, value in config.items()
+    }
+    return {**changed, "max_concurrency": SECRETS["token"]}
+
+
+def _inputs() -> Iterator[Case]:
+    for given in bad_lines():
+        yield Case(name=f"line: {given.id}", runs=(Run(lines=written([*TAP, given.values[0]])),))
+    for given in bad_records():
+        message, settings, _ = given.values
+        lines = written([SCHEMA, person(1), message, STATE])
+        yield Case(name=f"record: {given.id}", runs=(Run(lines=lines, settings=settings),))
+    twice = written([SCHEMA, person(1), person(1, email=PERSONAL["name"], person=None), STATE])
+    yield Case(name="a collision", runs=(Run(lines=twice),))
+    changed = written([SCHEMA, person(1), person(1, city="elsewhere"), STATE])
+    yield Case(name="a change", runs=(Run(lines=changed),))
+    renamed = Run(settings={"streams": [{**MAPPING, "event_id": "{email}"}]})
+    yield Case(name="a mended id", runs=(Run(), renamed))
+    deleted = written([SCHEMA, person(1, _sdc_deleted_at=PERSONAL["name"])])
+    yield Case(name="deletions alone", runs=(Run(lines=deleted),))
+    yield Case(name="ten invalid ones", runs=(Run(lines=written([SCHEMA, *(person(each, few=4) for each in range(12))])),))
+    yield Case(name="too long a line", runs=(Run(lines=written(TAP) + PERSONAL["note"].encode() * 6000),))
+
+
+def _answers() -> Iterator[Case]:
+    for given in answers():
+        yield Case(name=f"answer: {given.id}", manners=given.values[0])
+    for status in (400, 403, 409, 422):
+        many = written([SCHEMA, *(person(number) for number in range(12)), STATE])
+        yield Case(name=f"twelve answers {status}", runs=(Run(lines=many),), manners=Manners(status=status))
+
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", PERSONAL["name"])
+
+
+def _logs() -> Iterator[Case]:
+    """Every level in every form: a run in part of which events are refused, and one that has a defect."""
+    for level in LEVELS:
+        for form in ("", "structured"):
+            environ = {"TARGET_DRIFTROCK_LOGLEVEL": level, "SINGER_SDK_LOG_CONFIG": form}
+            runs = (Run(environ=environ), _broken("records.tally:Tally.settle", **environ))
+            yield Case(name=f"log {level} {form}", runs=runs, faults={"refuse_share": 0.5})
+
+
+def _defects() -> Iterator[Case]:
+    for place in (
+        "mapping.stream:CompiledStream.choose",
+        "records.validator:RecordValidator.fault",
+        "delivery.transport:HttpTransport.post",
+        "auth:DriftrockAuthenticator._request",
+        "ledger.durable:DurableLedger.recall",
+        "cli:run",
+    ):
+        yield Case(name=f"defect {place}", runs=(_broken(place),))
+
+
+def _broken(place: str, **environ: str) -> Run:
+    value = "".join((*PERSONAL.values(), *SECRETS.values()))
+    return Run(before=PLANT, environ={**environ, "PLACE": place, "TIMES": "1", "VALUE": value})
+
+
+def _commands() -> Iterator[Case]:
+    nothing = b""
+    yield Case(
+        name="commands",
+        runs=(
+            Run(),
+            Run(command=("check",), prints=True),
+            Run(command=("preview",), prints=True),
+            Run(command=("report",), lines=nothing),
+            Run(command=("report", "--json"), lines=nothing),
+            Run(command=("rejects",), lines=nothing, prints=True),
+            Run(command=("trace", "leads:1"), lines=nothing),
+            Run(command=("rejects", "--delete", "--email", PERSONAL["email"]), lines=nothing, prints=True),
+            Run(command=("rejects", "--changed", "--delete"), lines=nothing),
+            Run(command=("rejects", "--email", PERSONAL["email"]), lines=nothing),
+            Run(command=("rejects", "--delete"), lines=nothing),
+            Run(command=("rejects", "--delete", "--phone", "12"), lines=nothing),
+            Run(command=(PERSONAL["email"],), lines=nothing),
+            Run(command=("--input", f"/nowhere/{SECRETS['token']}"), lines=nothing),
+        ),
+        faults={"refuse_share": 0.5},
+    )
+
+
+def _surroundings() -> Iterator[Case]:
+    password = SECRETS["password"].replace(" ", "%20")
+    for name, settings, environ in (
+        ("a proxy of another kind", {}, {"HTTPS_PROXY": f"ftp://u:{password}@127.0.0.1"}),
+        ("no proxy there", {}, {"HTTPS_PROXY": f"http://u:{password}@127.0.0.1:1", "NO_PROXY": "a*b"}),
+        ("no certificates", {}, {"SSL_CERT_FILE": f"/{SECRETS['token']}"}),
+        ("no server", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d"}, {}),
+        ("another database", {"ledger": f"mysql://u:{password}@127.0.0.1/d"}, {}),
+        ("an odd option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&x={password}"}, {}),
+        ("our own option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&autocommit=1"}, {}),
+        ("an option twice", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&password={password}"}, {}),
+        ("our own setting", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d?options=-csearch_path%3Da"}, {}),
+    ):
+        elsewhere = {"environment": "production", "api_url": "https://driftrock.invalid"} if environ else {}
+        yield Case(name=name, runs=(Run(settings={**settings, **elsewhere}, environ=environ),))
+    yield Case(name="max_events", runs=(Run(settings={"max_events": 1, "batch_size_rows": 1}),))
+    for name, text in (("no JSON", f'{{"api_key": "{SECRETS["api_key"]}"'), ("no object", json.dumps([SECRETS["api_key"]]))):
+        yield Case(name=f"settings: {name}", runs=(Run(settings=None, command=("--config", text)),))
