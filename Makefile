@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test acceptance simulate mutants bench bench-quick lint format workflows wheel meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows wheel meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,12 @@ simulate: setup ## Try whole deliveries by seed, crashes included: make simulate
 
 mutants: setup ## Break the code in known ways, on copies, and see that the tests notice.
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+defects: setup ## Have every function raise, one after the other, and see how a run ends: ten minutes; ARGS="worker ledger".
+	@$(BIN)/python -m tests.canaries $(ARGS)
+
+fuzz: setup ## Try odd inputs, schemas, mappings, settings and answers for ten minutes each.
+	@TARGET_DRIFTROCK_TEST_FUZZ_SECONDS=600 $(BIN)/pytest --numprocesses=auto tests/fuzz $(ARGS)
 
 acceptance: setup ## Play every fault through the installed command, and write docs/faults.md; ARGS="--short".
 	@$(BIN)/python -m tests.faults $(ARGS)

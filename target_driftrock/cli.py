@@ -40,8 +40,8 @@ def main() -> None:
     redaction.install(())
     try:
         code = _flushed(run(sys.argv[1:]))
-    except Exception:  # noqa: BLE001 - Python itself would end with 1
-        code = _defect()
+    except Exception as error:  # noqa: BLE001 - Python itself would end with 1
+        code = _defect(error)
     sys.exit(code)
 
 
@@ -64,16 +64,15 @@ def run(arguments: Sequence[str]) -> int:
         return stop.exit_code
     except BrokenPipeError:
         return ExitCode.STATE_UNREAD
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told with its traceback
         if (lacking := scarcity(error)) is not None:
             _complain(faults(lacking))
             return lacking.exit_code
-        return _defect()
+        return _defect(error)
 
 
-def _defect() -> int:
-    """The exit code. To be called where its exception is handled."""
-    log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=True)
+def _defect(error: Exception) -> int:
+    log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=error)
     return ExitCode.DEFECT
 
 

@@ -108,10 +108,18 @@ class Project:
         }
 
 
-def project(root: Path, wire: Wire, *, streams: Sequence[Mapping[str, Any]] | None = None, **variables: str) -> Project:
+def project(
+    root: Path,
+    wire: Wire,
+    *,
+    streams: Sequence[Mapping[str, Any]] | None = None,
+    capabilities: Sequence[str] | None = None,
+    **variables: str,
+) -> Project:
     """A project made of the repository's: its plugins' executables are the installed ones, and have no `pip_url`.
 
-    `streams` take the place of the mappings. What the target writes of its number is in `target.pid`.
+    `streams` take the place of the mappings, and `capabilities` of what the target says that it can do. What the
+    target writes of its number is in `target.pid`.
     """
     root.mkdir()
     shutil.copytree(ROOT / "demo", root / "demo")
@@ -122,6 +130,8 @@ def project(root: Path, wire: Wire, *, streams: Sequence[Mapping[str, Any]] | No
             plugin["executable"] = str(_wrapped(plugin["name"], root))
         if plugin["name"] == "target-driftrock" and streams is not None:
             plugin["config"]["streams"] = [dict(mapping) for mapping in streams]
+        if plugin["name"] == "target-driftrock" and capabilities is not None:
+            plugin["capabilities"] = list(capabilities)
     (root / "meltano.yml").write_text(yaml.safe_dump(described, sort_keys=False))
     return Project(root=root, wire=wire, variables=variables)
 

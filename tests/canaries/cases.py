@@ -18,9 +18,7 @@ from tests.test_no_personal_data import Manners, answers, bad_lines, bad_records
 CREDENTIALS = {name: SECRETS[name] for name in ("client_id", "client_secret")}
 QUICKLY = {"max_outage_seconds": 0.3, "read_timeout": 0.5}
 MAPPING = {**LEADS, "person_id": "{person}", "fields": "*"}
-SCHEMA = schema(
-    properties={"id": {"type": "integer"}, "few": {"enum": ["a", None]}, **{name: {} for name in PERSONAL}}
-)
+SCHEMA = schema(properties={"id": {"type": "integer"}, "few": {"enum": ["a", None]}, **{name: {} for name in PERSONAL}})
 STATE = state(bookmark=PERSONAL["email"])
 
 
@@ -93,7 +91,7 @@ def _faults() -> Iterator[Case]:
 
 
 def _values_of(row: Row) -> list[Any]:
-    known = {
+    known: Mapping[str, list[Any]] = {
         "seconds": [0.1],
         "share": [1.0],
         "number": [1],
@@ -137,7 +135,9 @@ def _settings() -> Iterator[Case]:
 def _with_secrets(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What names a place on purpose stays: it is shown."""
     changed = {
-        name: f"{value}{SECRETS['password']}" if isinstance(value, str) and name not in {"ledger", "environment"} else value
+        name: f"{value}{SECRETS['password']}"
+        if isinstance(value, str) and name not in {"ledger", "environment"}
+        else value
         for name, value in config.items()
     }
     return {**changed, "max_concurrency": SECRETS["token"]}
@@ -158,7 +158,9 @@ def _inputs() -> Iterator[Case]:
     yield Case(name="a mended id", runs=(Run(), renamed))
     deleted = written([SCHEMA, person(1, _sdc_deleted_at=PERSONAL["name"])])
     yield Case(name="deletions alone", runs=(Run(lines=deleted),))
-    yield Case(name="ten invalid ones", runs=(Run(lines=written([SCHEMA, *(person(each, few=4) for each in range(12))])),))
+    yield Case(
+        name="ten invalid ones", runs=(Run(lines=written([SCHEMA, *(person(each, few=4) for each in range(12))])),)
+    )
     yield Case(name="too long a line", runs=(Run(lines=written(TAP) + PERSONAL["note"].encode() * 6000),))
 
 
@@ -239,5 +241,8 @@ def _surroundings() -> Iterator[Case]:
         elsewhere = {"environment": "production", "api_url": "https://driftrock.invalid"} if environ else {}
         yield Case(name=name, runs=(Run(settings={**settings, **elsewhere}, environ=environ),))
     yield Case(name="max_events", runs=(Run(settings={"max_events": 1, "batch_size_rows": 1}),))
-    for name, text in (("no JSON", f'{{"api_key": "{SECRETS["api_key"]}"'), ("no object", json.dumps([SECRETS["api_key"]]))):
+    for name, text in (
+        ("no JSON", f'{{"api_key": "{SECRETS["api_key"]}"'),
+        ("no object", json.dumps([SECRETS["api_key"]])),
+    ):
         yield Case(name=f"settings: {name}", runs=(Run(settings=None, command=("--config", text)),))

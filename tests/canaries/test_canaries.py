@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from tests.canaries.cases import CREDENTIALS, MAPPING, QUICKLY, STATE, Case, Run, cases
 from tests.canaries.unsaid import UNSAID
@@ -38,8 +38,9 @@ class Seen:
 
 
 def test_nothing_is_seen_and_everything_is_tried(tmp_path: Path) -> None:
-    """No value on either stream, in a receipt, in the ledger's other tables, in a file; no process is started. All
-    that can be logged, and all that can be raised with a text made of something, was.
+    """No value on either stream, in a receipt, in the ledger's other tables, in a file; no process is started.
+
+    All that can be logged, and all that can be raised with a text made of something, was, but for `UNSAID`.
     """
     seen = Seen()
     (tmp_path / "warm").mkdir()
@@ -48,8 +49,8 @@ def test_nothing_is_seen_and_everything_is_tried(tmp_path: Path) -> None:
             _play(case, program, tmp_path / str(number), seen)
 
     elsewhere = sorted(file for file in program.written if not _is_ours(file, tmp_path))
-    assert (seen.values, seen.odd, program.started, elsewhere) == ([], [], [], [])
-    assert sorted(_unsaid(program.lines)) == sorted(UNSAID)
+    unsaid = sorted({*_unsaid(program.lines)} ^ {*UNSAID})
+    assert (seen.values, seen.odd, program.started, elsewhere, unsaid) == ([], [], [], [], [])
 
 
 def _play(case: Case, program: Watched, folder: Path, seen: Seen) -> None:
@@ -108,9 +109,9 @@ def _look_at_ledger(case: Case, file: Path, seen: Seen) -> None:
 
 
 def _is_ours(file: str, folder: Path) -> bool:
-    """Whether the run was meant to write there."""
+    """Whether the run was meant to write there, or we were. No name at all is `preview`'s database of digests."""
     is_ledger = Path(file).parent.name == "ledger"
-    return is_ledger or file.startswith(("file:coverage", str(folder / "warm"))) or file == "/dev/null" or file.startswith("tmp/")
+    return is_ledger or file in {"", "/dev/null"} or file.startswith(("file:coverage", f"{folder}/warm", "tmp/"))
 
 
 def _unsaid(lines: dict[Path, set[int]]) -> Iterator[str]:
@@ -118,13 +119,17 @@ def _unsaid(lines: dict[Path, set[int]]) -> Iterator[str]:
     for file in sorted((ROOT / "target_driftrock").rglob("*.py")):
         path = file.relative_to(ROOT)
         for node in ast.walk(ast.parse(file.read_text())):
-            if _speaks(node) and not lines.get(path, set()).intersection(range(node.lineno, node.end_lineno + 1)):
+            if _speaks(node) and not lines.get(path, set()).intersection(_lines_of(node)):
                 yield f"{path.relative_to('target_driftrock')}: {ast.unparse(node)[:60]}"
 
 
-def _speaks(node: ast.AST) -> bool:
+def _lines_of(node: ast.Call | ast.Raise) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def _speaks(node: ast.AST) -> TypeGuard[ast.Call | ast.Raise]:
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func).startswith("log.") and node.func.attr != "isEnabledFor"
+        return ast.unparse(node.func).startswith("log.") and ast.unparse(node.func) != "log.isEnabledFor"
     return isinstance(node, ast.Raise) and node.exc is not None and any(map(_is_made, ast.walk(node.exc)))
 
 
@@ -132,4 +137,6 @@ def _is_made(node: ast.AST) -> bool:
     """Whether a text is built there."""
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Add | ast.Mod)
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".format"))
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".format")
+    )

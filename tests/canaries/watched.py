@@ -1,4 +1,4 @@
-"""Runs that are watched from within: which lines of ours they execute, which processes they start, what they write to."""
+"""Runs that are watched from within: which of our lines they execute, what they start, and what they write to."""
 
 from __future__ import annotations
 

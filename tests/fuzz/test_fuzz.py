@@ -51,7 +51,7 @@ def lasting(test: Callable[..., None]) -> Callable[..., None]:
         while time.monotonic() < end:
             test()
 
-    del again.__wrapped__  # type: ignore[attr-defined]  # else pytest looks for what Hypothesis gives
+    del again.__wrapped__  # else pytest looks for what Hypothesis gives
     return again
 
 
@@ -206,7 +206,9 @@ def test_a_schema_is_taken_or_refused_whatever_it_is(properties: Any, others: An
 @given(given_mapping=mappings, keys=st.lists(names, max_size=2), record=records)
 def test_a_mapping_is_taken_or_refused_whatever_it_is(given_mapping: Any, keys: list[str], record: Any) -> None:
     """Nothing but `SettingsInvalid` and `InputInvalid` comes of a mapping, or of a record under it."""
-    schema = {"properties": {"id": {}, "email": {}, "a b": {}, "a.b": {}, "a": {"properties": {"b": {}}}}}
+    schema: dict[str, Any] = {
+        "properties": {"id": {}, "email": {}, "a b": {}, "a.b": {}, "a": {"properties": {"b": {}}}}
+    }
     with Bounded(SettingsInvalid, InputInvalid):
         mapped(given_mapping, schema, keys, record)
 
@@ -214,7 +216,9 @@ def test_a_mapping_is_taken_or_refused_whatever_it_is(given_mapping: Any, keys: 
 @lasting
 @PROFILE
 @given(
-    config=st.dictionaries(st.sampled_from([row.name for row in TABLE]) | st.text(), values | mappings | st.lists(mappings))
+    config=st.dictionaries(
+        st.sampled_from([row.name for row in TABLE]) | st.text(), values | mappings | st.lists(mappings)
+    )
 )
 @example(config={"on_changed": []})
 def test_settings_are_taken_or_refused_whatever_they_are(config: dict[str, Any]) -> None:
