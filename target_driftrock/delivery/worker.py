@@ -116,7 +116,7 @@ class ThreadWorker:
 
     @property
     def failure(self) -> BaseException | None:
-        return None if self.is_running else self._failure
+        return self._failure if self.is_started and not self.is_running else None
 
     def _work(self, main: Main) -> None:
         try:

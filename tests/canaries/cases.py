@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from target_driftrock.sandbox.faults import Row, table
 from tests.canaries.planting import PLANT
@@ -16,7 +17,7 @@ from tests.stage import LEADS, record, schema, state
 from tests.test_no_personal_data import Manners, answers, bad_lines, bad_records
 
 CREDENTIALS = {name: SECRETS[name] for name in ("client_id", "client_secret")}
-QUICKLY = {"max_outage_seconds": 0.3, "read_timeout": 0.5}
+QUICKLY = {"max_outage_seconds": 0.5, "read_timeout": 0.3}
 MAPPING = {**LEADS, "person_id": "{person}", "fields": "*"}
 SCHEMA = schema(properties={"id": {"type": "integer"}, "few": {"enum": ["a", None]}, **{name: {} for name in PERSONAL}})
 STATE = state(bookmark=PERSONAL["email"])
@@ -152,6 +153,12 @@ def _inputs() -> Iterator[Case]:
         yield Case(name=f"record: {given.id}", runs=(Run(lines=lines, settings=settings),))
     twice = written([SCHEMA, person(1), person(1, email=PERSONAL["name"], person=None), STATE])
     yield Case(name="a collision", runs=(Run(lines=twice),))
+    for name, line in (
+        ("no key of a kept row", {**person(5), "driftrock_row": PERSONAL["name"]}),
+        ("a number that is none", {"type": "STATE", "value": {PERSONAL["name"]: float("nan")}}),
+        ("no properties", {**SCHEMA, "schema": {"properties": PERSONAL["name"]}}),
+    ):
+        yield Case(name=f"line: {name}", runs=(Run(lines=written([*TAP, line])),))
     changed = written([SCHEMA, person(1), person(1, city="elsewhere"), STATE])
     yield Case(name="a change", runs=(Run(lines=changed),))
     renamed = Run(settings={"streams": [{**MAPPING, "event_id": "{email}"}]})
@@ -166,7 +173,10 @@ def _inputs() -> Iterator[Case]:
 
 def _answers() -> Iterator[Case]:
     for given in answers():
-        yield Case(name=f"answer: {given.id}", manners=given.values[0])
+        patient = Run(settings={"max_outage_seconds": 9} if given.id == "a-web-page" else {})
+        yield Case(name=f"answer: {given.id}", manners=given.values[0], runs=(patient,))
+    later = {"token_down": True, "error_retry_after": "seconds", "retry_after_seconds": 100}
+    yield Case(name="no token for long", faults=later)
     for status in (400, 403, 409, 422):
         many = written([SCHEMA, *(person(number) for number in range(12)), STATE])
         yield Case(name=f"twelve answers {status}", runs=(Run(lines=many),), manners=Manners(status=status))
@@ -191,6 +201,7 @@ def _defects() -> Iterator[Case]:
         "delivery.transport:HttpTransport.post",
         "auth:DriftrockAuthenticator._request",
         "ledger.durable:DurableLedger.recall",
+        "ledger.durable:DurableLedger.commit",
         "cli:run",
     ):
         yield Case(name=f"defect {place}", runs=(_broken(place),))
@@ -225,8 +236,47 @@ def _commands() -> Iterator[Case]:
     )
 
 
+ILL: Mapping[str, Any] = {"error_share": 0.6, "latency": 0.05}
+_KILLED = """
+import os
+from target_driftrock.records.door import Records
+Records.conclude = lambda *_, **__: os._exit(4)
+"""
+_LOUD = """
+import target_driftrock.delivery.door as delivery, target_driftrock.progress as progress
+import target_driftrock.records.door as records
+progress.BEAT_SECONDS = progress.LOG_SECONDS = progress.OUTAGE_SECONDS = 0.0
+delivery.WAIT_SECONDS = records.WAIT_SECONDS = 0.02
+"""
+"""All that is told once in a while is told at once."""
+_TOLD = """
+import os, signal, threading
+from target_driftrock.delivery.dispatcher import Dispatcher
+was = Dispatcher._note_try
+def note(*given):
+    was(*given)
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGTERM)
+Dispatcher._note_try = note
+"""
+"""Twice, while the first request is in flight."""
+_HOOKS = f"""
+import gc, threading, warnings
+from target_driftrock.records.door import Records
+value, was = {PERSONAL["email"]!r}, Records.conclude
+warnings.simplefilter("always")
+def fail():
+    raise GeneratorExit(value)
+class Odd:
+    def __del__(self):
+        fail()
+def conclude(*given, **named):"""
+_HOOK = "Records.conclude = conclude"
+"""Beside the work, each in a way that Python itself would print."""
+
+
 def _surroundings() -> Iterator[Case]:
-    password = SECRETS["password"].replace(" ", "%20")
+    password = quote(SECRETS["password"], safe="")
     for name, settings, environ in (
         ("a proxy of another kind", {}, {"HTTPS_PROXY": f"ftp://u:{password}@127.0.0.1"}),
         ("no proxy there", {}, {"HTTPS_PROXY": f"http://u:{password}@127.0.0.1:1", "NO_PROXY": "a*b"}),
@@ -234,13 +284,40 @@ def _surroundings() -> Iterator[Case]:
         ("no server", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d"}, {}),
         ("another database", {"ledger": f"mysql://u:{password}@127.0.0.1/d"}, {}),
         ("an odd option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&x={password}"}, {}),
-        ("our own option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&autocommit=1"}, {}),
+        ("our own option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&application_name=a"}, {}),
         ("an option twice", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&password={password}"}, {}),
-        ("our own setting", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d?options=-csearch_path%3Da"}, {}),
+        ("our own setting", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d?options=-capplication_name%3Da"}, {}),
     ):
         elsewhere = {"environment": "production", "api_url": "https://driftrock.invalid"} if environ else {}
         yield Case(name=name, runs=(Run(settings={**settings, **elsewhere}, environ=environ),))
+    wrong: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("a file above", {"ledger": "/dev/null/ledger"}),
+        ("a folder for a file", {"ledger": "odd"}),
+        ("two that are not listed", {"streams": [{**MAPPING, "event_id": "{nothing}", "created_at": "{nowhere}"}]}),
+        ("a mapping without records", {"streams": [MAPPING, {**MAPPING, "stream": "nobody"}]}),
+    )
+    for name, given in wrong:
+        before = "import os; os.makedirs('odd/ledger.sqlite3', exist_ok=True)"
+        yield Case(name=name, runs=(Run(settings=given, before=before),))
+    by_key = {"client_id": None, "client_secret": None, "api_key": SECRETS["api_key"]}
+    no_api = {"environment": "production", "api_url": "https://driftrock.invalid"}
+    proxy = {"HTTPS_PROXY": f"http://u:{password}@127.0.0.1:1"}
+    yield Case(name="no connection for events", runs=(Run(settings={**by_key, **no_api}, environ=proxy),))
+    yield Case(name="a run that was killed", runs=(Run(before=_KILLED), Run()))
+    yield Case(name="an outage that ends", runs=(Run(before=_LOUD, settings={"max_outage_seconds": 9}),), faults=ILL)
+    slow = {"slow_share": 1, "slow_seconds": 20}
+    yield Case(name="a signal", runs=(Run(before=_TOLD, settings={"read_timeout": 30}),), faults=slow)
+    for what in ("warnings.warn(value)", "threading.Thread(target=fail).start()", "Odd()", "fail()"):
+        yield Case(
+            name=f"hook: {what}", runs=(Run(before=f"{_HOOKS}\n    {what}\n    return was(*given, **named)\n{_HOOK}"),)
+        )
     yield Case(name="max_events", runs=(Run(settings={"max_events": 1, "batch_size_rows": 1}),))
+    for name, text in (("without JSON", SECRETS["token"]), ("without an object", json.dumps([SECRETS["token"]]))):
+        before = f"import pathlib; pathlib.Path('settings.json').write_text({text!r})"
+        yield Case(
+            name=f"a file {name}", runs=(Run(settings=None, before=before, command=("--config=settings.json",)),)
+        )
+    yield Case(name="a file not there", runs=(Run(settings=None, command=("--config=settings.json",)),))
     for name, text in (
         ("no JSON", f'{{"api_key": "{SECRETS["api_key"]}"'),
         ("no object", json.dumps([SECRETS["api_key"]])),

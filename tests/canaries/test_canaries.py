@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from tests.canaries.cases import CREDENTIALS, MAPPING, QUICKLY, STATE, Case, Run, cases
 from tests.canaries.unsaid import UNSAID
@@ -23,6 +23,12 @@ from tests.test_no_personal_data import echoing
 EVERYTHING = {**PERSONAL, **SECRETS, "older": "CANARY-person@example.com", "oldest": "CANARY-secret"}
 KNOWN_BY_VALUE = {"kept", "schemas", "unknown"}
 """Tables of the ledger that are there to keep what a person has to look at: see docs/ledger.md."""
+
+
+KEY = 70
+"""Characters by which a place is known in `UNSAID`."""
+CODES = {0, 1, 2, 3, 4, 5, 6, 70, 143}
+"""1 is Python's own, of what is no Exception."""
 
 
 @dataclass(slots=True)
@@ -49,8 +55,13 @@ def test_nothing_is_seen_and_everything_is_tried(tmp_path: Path) -> None:
             _play(case, program, tmp_path / str(number), seen)
 
     elsewhere = sorted(file for file in program.written if not _is_ours(file, tmp_path))
-    unsaid = sorted({*_unsaid(program.lines)} ^ {*UNSAID})
+    unsaid = sorted({name for name, file, lines in _places() if program.lines[file].isdisjoint(lines)} - {*UNSAID})
     assert (seen.values, seen.odd, program.started, elsewhere, unsaid) == ([], [], [], [], [])
+
+
+def test_a_place_is_in_the_code_when_it_is_excepted() -> None:
+    """Else a later one of the same words would be, too."""
+    assert {*UNSAID} <= {name for name, _, _ in _places()}
 
 
 def _play(case: Case, program: Watched, folder: Path, seen: Seen) -> None:
@@ -81,17 +92,14 @@ def _run(case: Case, run: Run, program: Watched, stage: Stage, seen: Seen) -> No
     if not run.prints:
         given = {json.dumps(STATE["value"]), '{"bookmark": "CANARY-person@example.com"}'}
         seen.look(where, "\n".join(line for line in ended.out.splitlines() if line not in given).encode())
-    if ended.code not in {0, 2, 3, 4, 5, 6, 70}:
+    if ended.code not in CODES:
         seen.odd.append(f"{where}: code {ended.code}")
 
 
 def _config(run: Run, stage: Stage) -> list[str]:
     if run.settings is None:
         return ["--config=ENV"] if any(name.startswith("TARGET_DRIFTROCK_") for name in run.environ) else []
-    if "environment" in run.settings:  # it is whole, and has to be wrong as it is
-        settings: dict[str, Any] = dict(run.settings)
-    else:
-        settings = stage.settings(**{**CREDENTIALS, **QUICKLY, "streams": [MAPPING], **run.settings})
+    settings = stage.settings(**{**CREDENTIALS, **QUICKLY, "streams": [MAPPING], **run.settings})
     file = stage.folder / "config.json"
     file.write_text(json.dumps(settings))
     return [f"--config={file}"]
@@ -111,20 +119,21 @@ def _look_at_ledger(case: Case, file: Path, seen: Seen) -> None:
 def _is_ours(file: str, folder: Path) -> bool:
     """Whether the run was meant to write there, or we were. No name at all is `preview`'s database of digests."""
     is_ledger = Path(file).parent.name == "ledger"
-    return is_ledger or file in {"", "/dev/null"} or file.startswith(("file:coverage", f"{folder}/warm", "tmp/"))
+    return (
+        is_ledger
+        or file in {"", "/dev/null"}
+        or file.startswith(("file:coverage", f"{folder}/warm", "tmp/", "settings.json"))
+    )
 
 
-def _unsaid(lines: dict[Path, set[int]]) -> Iterator[str]:
-    """What the code can log, or raise with a text that is made, and what no run of these did, as `UNSAID` names it."""
+def _places() -> Iterator[tuple[str, Path, range]]:
+    """Where the code can log, or raise with a text that is made: as `UNSAID` names it, with its file and its lines."""
     for file in sorted((ROOT / "target_driftrock").rglob("*.py")):
         path = file.relative_to(ROOT)
-        for node in ast.walk(ast.parse(file.read_text())):
-            if _speaks(node) and not lines.get(path, set()).intersection(_lines_of(node)):
-                yield f"{path.relative_to('target_driftrock')}: {ast.unparse(node)[:60]}"
-
-
-def _lines_of(node: ast.Call | ast.Raise) -> range:
-    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if _speaks(node):
+                lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                yield f"{path.relative_to('target_driftrock')}: {ast.unparse(node)[:KEY]}", path, lines
 
 
 def _speaks(node: ast.AST) -> TypeGuard[ast.Call | ast.Raise]:

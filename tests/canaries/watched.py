@@ -12,15 +12,15 @@ from pathlib import Path
 from tests.program import ROOT, Ended
 from tests.warm import Warm, warmed
 
-_ONCE = "import coverage, json"
+_ONCE = "import coverage, json, sys; sys.dont_write_bytecode = True"
 _WATCH = """
 import atexit, coverage, json, os, sys
-place = os.environ.pop("WATCHED")
+watched_at = os.environ.pop("WATCHED")
 told = {"started": [], "written": []}
 def look(event, given):
     if event in ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"):
         told["started"].append(event)
-    if event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR):
+    if event == "open" and isinstance(given[0], str) and given[2] & (os.O_WRONLY | os.O_RDWR):
         told["written"].append(str(given[0]))
     if event == "sqlite3.connect":
         told["written"].append(str(given[0]))
@@ -29,7 +29,7 @@ def leave():
     lines.stop()
     data = lines.get_data()
     told["lines"] = {file: data.lines(file) for file in data.measured_files()}
-    with open(place, "w") as file:
+    with open(watched_at, "w") as file:
         json.dump(told, file)
 atexit.register(leave)
 sys.addaudithook(look)
