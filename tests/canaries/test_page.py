@@ -1,4 +1,4 @@
-"""SECURITY.md, held to the tests that it names."""
+"""SECURITY.md and docs/privacy.md, held to the tests that they name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from tests.program import ROOT
 
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"(tests/\S+\.py)::(\w+)", PAGE)))
+PRIVACY = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"(tests/\S+\.py)::(\w+)", PAGE + PRIVACY)))
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
