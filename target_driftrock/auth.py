@@ -51,6 +51,7 @@ _EARLY = 60.0
 _SHORTEST = 1.0
 """Seconds from one token to the next: a cache counts the life of its token down, and gives it again when it is dead."""
 _WAIT_STATUSES = frozenset({408, 425, 429})  # beside 5xx: they judge the moment, not the credentials
+_STRANGERS = frozenset({501, 505})  # who has no POST, or no HTTP/1.1, will not have them later
 _REFUSALS = frozenset({"invalid_client", "invalid_grant", "unauthorized_client"})  # RFC 6749 section 5.2
 _MISUNDERSTOOD = frozenset({"invalid_request", "invalid_scope", "unsupported_grant_type"})
 _OK, _UNAUTHORIZED = 200, 401
@@ -246,7 +247,9 @@ class DriftrockAuthenticator(OAuthAuthenticator):
         """Raises what ends the run where asking again is of no use."""
         if failure.retry_after is not None and failure.retry_after > self._patience:
             raise AskedToWait(until=time.time() + failure.retry_after, reason=f"token endpoint, {failure.reason}")
-        if isinstance(failure, NotAToken) and self._silence.note(self._clock(), is_known=self.access_token is not None):
+        if not isinstance(failure, NotAToken):
+            self._silence.end()
+        elif self._silence.note(self._clock(), is_known=self.access_token is not None):
             raise failure.stop
 
     def _keep(self, grant: Grant, *, asked_at: float) -> None:
@@ -274,6 +277,8 @@ class DriftrockAuthenticator(OAuthAuthenticator):
                 },
                 allow_redirects=False,
             )
+        except _Unreadable as odd:
+            raise NotAToken(odd.reason, _not_the_api(odd.reason)) from None
         except _NoReply as unanswered:
             raise TokenUnavailable(unanswered.reason) from None  # the cause holds the request, header and all
         headers = response.headers
@@ -299,7 +304,7 @@ def grant_from(status: int, body: bytes, *, wait: float | None = None) -> Grant:
     Raises `CredentialsRejected`, `NotTheApi`, or `TokenUnavailable` where a later request may succeed: `NotAToken`
     where something else seems to answer.
     """
-    if status >= 500 or status in _WAIT_STATUSES:  # noqa: PLR2004 - RFC 9110 section 15.6
+    if (status >= 500 and status not in _STRANGERS) or status in _WAIT_STATUSES:  # noqa: PLR2004 - RFC 9110 15.6
         raise TokenUnavailable(f"status {status}", retry_after=wait)
     error = None if status == _OK else _error(body)
     if error in _REFUSALS:
@@ -365,6 +370,10 @@ class _NoReply(requests.ConnectionError):
         super().__init__(reason)
 
 
+class _Unreadable(_NoReply):
+    """What came is no HTTP."""
+
+
 class _Adapter(BaseAdapter):
     """requests over the connections that events go by: one rule for names, addresses, proxies, TLS and framing."""
 
@@ -384,8 +393,10 @@ class _Adapter(BaseAdapter):
             raise _NoReply(failure.cause) from None
         except OSError as error:  # not even a loop could be made
             raise _NoReply(cause(error)) from None
+        if isinstance(reply, Unreadable):
+            raise _Unreadable(reply.told)
         if not isinstance(reply, Answer):
-            raise _NoReply("an answer that is no HTTP" if isinstance(reply, Unreadable) else reply.value)
+            raise _NoReply(reply.value)
         response = requests.Response()
         response.status_code = reply.status
         response.raw = io.BytesIO(reply.excerpt)

@@ -238,6 +238,7 @@ ODD = [
     pytest.param(404, b"", NotTheApi, id="404"),
     pytest.param(405, b"", NotTheApi, id="405"),
     pytest.param(302, b"", NotTheApi, id="redirect"),
+    pytest.param(501, b"<html>canary", NotTheApi, id="501-no-post"),
     pytest.param(204, b"", NotTheApi, id="204"),
     pytest.param(200, b"<html>canary</html>", NotTheApi, id="200-html"),
     pytest.param(200, b"", NotTheApi, id="200-empty"),
@@ -281,6 +282,13 @@ def test_a_good_run_goes_on_when_something_else_answers_for_the_endpoint_for_a_w
         with pytest.raises(stop):
             asyncio.run(scenario(authenticator(endpoint, clock=ticking(1.0))))
         assert len(endpoint.heard) == 1 + 10
+
+
+def test_pages_are_in_a_row_only_when_nothing_else_is_between_them() -> None:
+    """Two of them, an outage, and two more judge nobody."""
+    page, down = Scripted(status=404), Scripted(status=503)
+    with TokenEndpoint(page, page, down, page, page, granting("t1")).running() as endpoint:
+        assert asyncio.run(authenticator(endpoint, clock=ticking(5.0)).token()) == "t1"
 
 
 def test_a_run_stops_soon_when_something_else_answers_from_the_start() -> None:

@@ -161,6 +161,7 @@ class _Greeting(asyncio.Protocol):
             self.agreed.set_result(None)
         else:
             self.agreed.set_exception(NotConnected(_PROXY + _refusal(status)))
+            self.agreed.exception()  # whoever waits for it may have been cancelled: then it is nobody's
 
 
 def _refusal(status: int | None) -> str:

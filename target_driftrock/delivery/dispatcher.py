@@ -408,6 +408,7 @@ class Dispatcher:
             return
         await self._ledger.commit([_answered(pending)])
         pending.move(life.UNJUDGED)
+        self._failing.discard(pending)
         self._unjudged += 1
         self._intake.put_aside(pending)
         self._raise_if_stopped(ruling, capture, self._reason(reply))
@@ -455,6 +456,7 @@ class Dispatcher:
 
     def _judge_setup(self, capture: Capture, reply: Reply, meaning: Meaning) -> None:
         if not meaning.judges_setup or isinstance(reply, NoAnswer):
+            self._silences.interrupt(capture)
             return
         is_proven = self._captures.is_proven(capture)
         is_stranger = not self._captures.has_proven

@@ -27,15 +27,17 @@ class Renewal:
         self._refused_at = -math.inf
         self._next_at = -math.inf
         self._token: str | None = None
-        self._was_accepted = False
+        self._was_accepted = True
+        self._unaccepted = 0
         self._old_at = 0.0
 
     def use(self, token: str, *, now: float) -> None:
         """A request goes out with this token."""
         if token != self._token:
+            self._unaccepted = 0 if self._was_accepted else self._unaccepted + 1
             self._token = token
             self._was_accepted = False
-            self._old_at = now + self._wait()
+            self._old_at = now + (1 + self._unaccepted) * self._wait()  # longer than the last one got
 
     def accept(self, token: str, *, began: float) -> None:
         """A verdict came for a request with it that `began` then."""

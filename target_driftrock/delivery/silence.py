@@ -33,6 +33,10 @@ class Silences:
     def end(self, capture: Capture) -> None:
         """A verdict came from this capture."""
         self._was_heard = True
+        self.interrupt(capture)
+
+    def interrupt(self, capture: Capture) -> None:
+        """Something else came from it that judges nothing: a 5xx, say, or no connection. The row is no row any more."""
         self._strange = self._unauthorized = 0
         if self._by_capture:
             self._by_capture.pop(capture, None)
@@ -56,7 +60,7 @@ class Silences:
         self._unauthorized = self._unauthorized + 1 if is_answer and answer.status == UNAUTHORIZED else 0
         if self._strange >= FEWEST and is_stranger:
             raise NotTheApi(_NOT_THE_API.format(reason=answer.told))
-        is_over = self._by_capture.setdefault(capture, Silence()).note(now, is_known=is_proven and is_answer)
+        is_over = self._by_capture.setdefault(capture, Silence()).note(now, is_known=is_proven)
         is_key_dead = self._has_key and not self._was_heard
         if (is_over or is_key_dead) and self._unauthorized >= FEWEST:
             raise TokenRejected(_REFUSED_WITH_KEY if self._has_key else _REFUSED_AS_A_WHOLE)

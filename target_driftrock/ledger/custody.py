@@ -127,9 +127,9 @@ def _refused(text: str, **told: object) -> SettingsInvalid:
 
 
 _EVERYBODY = (
-    "ledger: everybody may write to the directory {folder}, and so read, change or take away what lies there: name a "
-    "directory within it, such as {folder}/ledger, which is made for this user alone, or, if nobody else needs it, run "
-    "`chmod o-w {folder}`."
+    "ledger: everybody may write to the directory {folder}, and so put files of their own in place of the ledger's: "
+    "name a directory that outlives the run, such as {folder}/ledger, which is made for this user alone, or, where "
+    "{folder} is there for the ledger alone, run `chmod o-w {folder}`."
 )
 _NO_DIRECTORY = "ledger: {folder} must be a directory, and no link: find out who put it there, and take it away."
 _NO_FILE = (

@@ -188,6 +188,20 @@ def test_the_run_stops_when_a_proven_capture_judges_no_event_any_more(answer: An
     assert all(later - earlier >= LATENCY for earlier, later in pairwise(moments))
 
 
+@pytest.mark.parametrize("proven", [("capture-1",), ()], ids=["proven", "unproven"])
+def test_an_outage_is_waited_for_when_some_of_its_answers_are_pages(proven: tuple[str, ...]) -> None:
+    """Nine failures and a page, again and again, are no ten pages in a row: the API is down, and comes back."""
+
+    def react(sent: Sent) -> Reaction:
+        return ACCEPTED if sent.at > 120 else PAGE if round(sent.at * 1_000) % 10 == 0 else status(502)
+
+    ending = Stage(react=react, proven=proven).play([event(number) for number in range(1, 201)])
+
+    assert ending.error is None
+    assert set(ending.kinds().values()) == {"Delivered"}
+    assert ending.ended_at > 120
+
+
 def test_all_go_at_once_again_when_a_capture_accepts_after_its_silence() -> None:
     """And events of another capture did not wait meanwhile."""
 
@@ -211,7 +225,7 @@ UNREADABLE = Unreadable(status=200)
 def test_the_run_stops_when_three_answers_in_a_row_cannot_be_read() -> None:
     """What speaks no HTTP now speaks none in a quarter of an hour: all are unknown, and few were sent."""
     ending = Stage(react=script({}, otherwise=UNREADABLE), proven=()).play([event(1)])
-    later = Stage(react=script({}, otherwise=UNREADABLE)).play([event(1)])
+    later = Stage(react=script({}, otherwise=UNREADABLE)).play([event(number) for number in range(1, 31)])
 
     assert isinstance(ending.error, NotTheApi)
     assert isinstance(later.error, CaptureSilent)

@@ -9,9 +9,9 @@ import pytest
 
 from target_driftrock.delivery.dispatcher import Dispatcher
 from target_driftrock.errors import ApiOutage
-from target_driftrock.events.answer import Answer, NoAnswer
+from target_driftrock.events.answer import Answer, NoAnswer, Unreadable
 from target_driftrock.events.outcome import Held
-from tests.delivery.doubles import ACCEPTED, Reaction, Sent, always, status
+from tests.delivery.doubles import ACCEPTED, Reaction, Sent, always, script, status
 from tests.delivery.examples import event
 from tests.delivery.stage import Stage
 
@@ -28,9 +28,9 @@ async def trickle(dispatcher: Dispatcher, *, count: int, seconds: float = 0.2) -
     "poison",
     [
         *(status(500), status(503, retry_after="2"), status(408), status(425), status(401), status(402)),
-        *(Answer(status=403, excerpt=b"<html>"), NoAnswer.LOST),
+        *(Answer(status=403, excerpt=b"<html>"), Unreadable(status=200), NoAnswer.LOST),
     ],
-    ids=["500", "503 with Retry-After", "408", "425", "401", "402", "a page", "no answer"],
+    ids=["500", "503 with Retry-After", "408", "425", "401", "402", "a page", "no HTTP", "no answer"],
 )
 def test_a_poisoned_event_is_held_when_ten_others_do_well(poison: Reaction) -> None:
     """At its sixth failure, and all others are delivered."""
@@ -39,7 +39,7 @@ def test_a_poisoned_event_is_held_when_ten_others_do_well(poison: Reaction) -> N
     outcome = ending[1]
     assert ending.error is None
     assert isinstance(outcome, Held)
-    assert outcome.is_unknown is (poison in {status(500), status(408), NoAnswer.LOST})
+    assert outcome.is_unknown is (poison in {status(500), status(408), Unreadable(status=200), NoAnswer.LOST})
     assert outcome.status == (poison.status if isinstance(poison, Answer) else None)
     assert list(ending.kinds().values()).count("Delivered") == 200
     assert ending.transport.serials().count(1) == 6
@@ -86,6 +86,17 @@ def test_a_poisoned_event_does_not_stop_a_small_pipeline_when_all_others_are_thr
     assert ending.kinds()[place] == "Held"
     assert list(ending.kinds().values()).count("Delivered") == 59
     assert ending.ended_at < 200
+
+
+def test_one_is_alone_in_failing_when_another_that_had_failed_is_refused() -> None:
+    """A refusal is an answer, whatever its capture makes of it later."""
+    react = script({99: [status(500), status(400)]}, otherwise=ACCEPTED)
+    parts = [event(99, source="new"), *(event(number) for number in range(1, 61))]
+
+    ending = Stage(react=lambda sent: status(500) if sent.serial == 60 else react(sent)).play(parts)
+
+    assert ending.kinds()[60] == "Held"
+    assert ending.ended_at < 300
 
 
 @pytest.mark.parametrize("failing", [2, 16])

@@ -79,6 +79,15 @@ def test_the_third_401_in_a_row_is_the_key_when_nothing_was_accepted_with_it() -
     assert [noted(known, UNAUTHORIZED, 0.0, is_proven=True) for _ in range(9)] == [None] * 9
 
 
+def test_a_row_is_none_when_something_else_came_between() -> None:
+    """A 5xx, a lost answer, want of a connection: that is an outage, and another clock's."""
+    silences = Silences(has_key=False)
+    for now in range(100):
+        assert noted(silences, PAGE, float(now), is_proven=True) is None
+        if now % 9 == 8:
+            silences.interrupt(HERE)
+
+
 def test_it_is_the_capture_and_not_the_token_when_pages_and_401s_come_by_turns() -> None:
     """The last of them does not tell alone."""
     silences = Silences(has_key=False)

@@ -65,6 +65,20 @@ def test_a_renewal_is_not_asked_for_twice_when_a_late_401_names_an_old_token() -
     assert tokens.requests == 2
 
 
+@pytest.mark.parametrize("seconds", [4.0, 5.5])
+def test_nothing_is_rejected_when_a_token_is_good_seconds_later(seconds: float) -> None:
+    """Each one that was never accepted gets more time than the last."""
+    issued: dict[str, float] = {}
+
+    def react(sent: Sent) -> Reaction:
+        return ACCEPTED if sent.at - issued.setdefault(sent.token, sent.at) > seconds else REFUSED
+
+    ending = Stage(react=react, roll=lambda: 0.5).play([event(1), event(2)])
+
+    assert ending.error is None
+    assert set(ending.kinds().values()) == {"Delivered"}
+
+
 @pytest.mark.parametrize("roll", [0.0, 0.5, 0.99])
 def test_nothing_is_rejected_when_a_token_is_good_half_a_second_later(roll: float) -> None:
     """A new token for each 401 would never be old enough."""

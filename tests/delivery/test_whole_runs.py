@@ -96,6 +96,20 @@ def test_nothing_is_sent_twice_when_the_process_was_frozen_past_a_deadline(tmp_p
     assert len(requests) == 11
 
 
+def test_a_run_ends_soon_when_what_gives_tokens_speaks_no_http(tmp_path: Path) -> None:
+    """As with events: it is no outage that what listens there speaks of mail."""
+
+    async def scenario() -> Ended:
+        credentials: dict[str, Any] = {"api_key": None, "client_id": "id", "client_secret": "secret"}
+        async with run_against(Server(saying(GREETING)), tmp_path, 1, **credentials) as running:
+            return await asyncio.to_thread(running.ended)
+
+    ended = asyncio.run(scenario())
+
+    assert ended.code == ExitCode.SETUP, ended.err
+    assert "no HTTP" in ended.last_line
+
+
 async def flood(exchange: Exchange) -> None:
     """Interim answers without an end."""
     await exchange.request()

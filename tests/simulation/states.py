@@ -139,7 +139,8 @@ def _sums(dispatcher: Dispatcher) -> Iterator[str]:
     taken, requests = dispatcher._limiter._taken, len(dispatcher._requests)
     if taken != requests:
         yield f"{taken} slots are taken, and there are {requests} requests."
-    if dispatcher._failing != {pending for pending in dispatcher._unsettled if pending.failures}:
+    unsettled = [pending for pending in dispatcher._unsettled if pending.state is not State.UNJUDGED]
+    if dispatcher._failing != {pending for pending in unsettled if pending.failures}:
         yield "Those that have failed are others than those that are said to fail."
     for capture in dispatcher._intake._mute:
         if [pending.event.capture for pending in dispatcher._intake._cleared].count(capture) > 1:
