@@ -89,6 +89,9 @@ class Intake:
     def send_again(self, pending: PendingEvent) -> None:
         """At once, before all others."""
         pending.move(life.INTENT)
+        mute = self._mute_of(pending)
+        if mute is not None and mute.turn is pending:  # it is back, and waits with the others
+            mute.turn = None
         self._queue_of(pending).appendleft(pending)
 
     def mute(self, capture: Capture) -> None:
@@ -221,12 +224,11 @@ class Intake:
         self._queue_of(pending).append(pending)
 
     def _queue_of(self, pending: PendingEvent) -> deque[PendingEvent]:
-        mute = self._mute.get(pending.event.capture) if self._mute else None
-        if mute is None:
-            return self._cleared
-        if mute.turn is pending:  # it is back
-            mute.turn = None
-        return mute.waiting
+        mute = self._mute_of(pending)
+        return self._cleared if mute is None else mute.waiting
+
+    def _mute_of(self, pending: PendingEvent) -> _Mute | None:
+        return self._mute.get(pending.event.capture) if self._mute else None
 
     def _intents_wanted(self, free: int) -> int:
         return self._config.intents_ahead + free - len(self.sendable)

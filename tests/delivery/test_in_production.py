@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ import pytest
 from target_driftrock.errors import ExitCode
 from tests import certificates, daemons
 from tests.delivery.servers import OK, Exchange, Server
-from tests.delivery.test_whole_runs import accepting, is_stopped, leads, run_against, until
+from tests.delivery.test_whole_runs import accepting, freeze, leads, run_against, until
 from tests.program import PROGRAM, Ended, Running, started, written
 from tests.stage import LEADS
 
@@ -175,8 +175,7 @@ def test_no_event_gets_it_for_its_answer_when_a_408_tells_of_silence(tmp_path: P
                 await until(lambda: len(api.accepted) == 1, running)
                 await asyncio.sleep(0.3)  # in which its answer is read, and the connection put back
                 if is_frozen:
-                    running.tell(SIGSTOP)
-                    await until(lambda: is_stopped(running.process.pid), running)
+                    await freeze(running)
                 quiet.set()
                 running.feed(records[1:])
                 await asyncio.sleep(0.1)
@@ -448,8 +447,7 @@ def test_there_is_no_outage_when_the_process_was_frozen_for_longer_than_one(tmp_
         server = accepting(requests, before=release.wait)
         async with run_against(server, tmp_path, 11, max_outage_seconds=2) as running:
             await until(lambda: len(requests) == 11, running)
-            running.tell(SIGSTOP)
-            await until(lambda: is_stopped(running.process.pid), running)
+            await freeze(running)
             await asyncio.sleep(4)
             running.tell(SIGCONT)
             await asyncio.sleep(0.3)

@@ -55,8 +55,13 @@ async def until(holds: Callable[[], bool], running: Running) -> None:
             await asyncio.sleep(0.01)
 
 
-def is_stopped(process: int) -> bool:
-    """Whether all of its threads have stopped."""
+async def freeze(running: Running) -> None:
+    """Have all of its threads stopped, as a container is that is paused."""
+    running.tell(SIGSTOP)
+    await until(lambda: _is_stopped(running.process.pid), running)
+
+
+def _is_stopped(process: int) -> bool:
     threads = Path(f"/proc/{process}/task").iterdir()
     return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
@@ -83,8 +88,7 @@ def test_nothing_is_sent_twice_when_the_process_was_frozen_past_a_deadline(tmp_p
         server = accepting(requests, before=release.wait)
         async with run_against(server, tmp_path, 11, read_timeout=1.5) as running:
             await until(lambda: len(requests) == 11, running)
-            running.tell(SIGSTOP)
-            await until(lambda: is_stopped(running.process.pid), running)
+            await freeze(running)
             release.set()
             await asyncio.sleep(2)  # until the deadline is over for a process to which no time goes by
             running.tell(SIGCONT)
