@@ -158,8 +158,15 @@ def begun(call: Callable[[], _T]) -> Future[_T]:
     """
     outcome: Future[_T] = Future()
     outcome.set_running_or_notify_cancel()  # from here on it cannot be taken back
+
+    def settle() -> None:  # within, so that nothing stands before the `try`: whoever waits would wait for ever
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed on to the one who waits
+            outcome.set_exception(error)
+
     try:
-        Thread(target=_settle, args=(outcome, call), daemon=True).start()
+        Thread(target=settle, daemon=True).start()
     except RuntimeError:
         raise NoThread from None
     return outcome
@@ -168,13 +175,6 @@ def begun(call: Callable[[], _T]) -> Future[_T]:
 async def detached(call: Callable[[], _T]) -> _T:
     """What `call` returns or raises: see `begun`. Cancelling leaves the thread to itself, and its result to nobody."""
     return await asyncio.wrap_future(begun(call))
-
-
-def _settle(outcome: Future[_T], call: Callable[[], _T]) -> None:
-    try:
-        outcome.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - handed on to the one who waits
-        outcome.set_exception(error)
 
 
 def _in_ascii(url: str) -> str | None:
