@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
 
 from target_driftrock.errors import NoThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from target_driftrock.events.event import Capture, Event
     from target_driftrock.ledger.interface import Change, Known, Ledger
@@ -87,11 +86,15 @@ class LedgerThread:
         """Less than `run_in_executor` does: its two futures and their locks cost more than the call."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Got] = loop.create_future()
+
+        def work() -> None:  # within, so that nothing stands before the `try`
+            try:
+                self._perform(call, given, lambda result: loop.call_soon_threadsafe(_resolve, done, result))
+            except BaseException as error:  # noqa: BLE001 - beside the call; nobody waits for it: raised on the loop
+                loop.call_soon_threadsafe(_raise, error)
+
         try:
-            submitted = self._thread.submit(
-                self._perform, call, given, lambda result: loop.call_soon_threadsafe(_resolve, done, result)
-            )
-            submitted.add_done_callback(partial(_tell_of_defect, loop))
+            self._thread.submit(work)
         except RuntimeError as error:
             self._error = self._error or (error if self._is_closed else NoThread())
             done.set_exception(self._error)
@@ -138,12 +141,6 @@ class LedgerThread:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(error)
-
-
-def _tell_of_defect(loop: asyncio.AbstractEventLoop, submitted: Future[Any]) -> None:
-    """On the ledger's thread. What goes wrong beside the call reaches nobody who waits: it is raised on the loop."""
-    if (error := submitted.exception()) is not None:
-        loop.call_soon_threadsafe(_raise, error)
 
 
 def _raise(error: BaseException) -> NoReturn:
