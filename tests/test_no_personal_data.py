@@ -506,11 +506,13 @@ ROW = ("CANARY Kanari", PERSON, "+44 7700 900123 CANARY", "CANARY street")
 NAMED_BY_ROW = {name: {"type": ["string", "null"]} for name in ROW}
 BY_FIELDS = {**LEADS, "event_id": None, "fields": {"email": "{email}"}}
 BY_ALL = {**LEADS, "event_id": None}
+BY_ONE = {**BY_ALL, "event_name": "{id}"}
+"""It names a column, which is there: so the header row is."""
 
 
 def sheets() -> Iterator[Any]:
     """SCHEMAs whose names are values, a record, settings beside, and what is said of them."""
-    odd = dict.fromkeys(ROW, 1)
+    plain, odd = dict.fromkeys(ROW, "a"), dict.fromkeys(ROW, 1)
     below = {"contact": {"type": "object", "properties": NAMED_BY_ROW}}
     one = {"type": "object", "properties": {"CANARY": {"type": "string"}}}
     for name, message, values, settings, said in (
@@ -522,22 +524,42 @@ def sheets() -> Iterator[Any]:
             {"streams": [{**BY_FIELDS, "fields": {"email": "{contact.email}"}}]},
             "header row missing?",
         ),
-        ("of-another-type", schema(properties=NAMED_BY_ROW, keys=()), odd, {"streams": [BY_ALL]}, "schema: /*: type"),
+        ("sent-all", schema(properties=NAMED_BY_ROW, keys=()), plain, {"streams": [BY_ALL]}, "header row missing?"),
+        (
+            "sent-all-by-a-key",
+            schema(properties=NAMED_BY_ROW | {"id": {}}),
+            plain,
+            {"streams": [LEADS]},
+            "header row missing?",
+        ),
+        (
+            "of-another-type",
+            schema(properties=NAMED_BY_ROW | {"id": {}}),
+            odd,
+            {"streams": [BY_ONE]},
+            "schema: /*: type",
+        ),
         (
             "of-another-type-below",
-            schema(properties=below, keys=()),
+            schema(properties=below | {"id": {}}, keys=()),
             {"contact": odd},
-            {"streams": [BY_ALL]},
+            {"streams": [BY_ONE]},
             "schema: /*/*: type",
         ),
         (
             "required",
-            {**schema(keys=()), "schema": {"properties": {}, "required": [PERSON]}},
+            {**schema(keys=()), "schema": {"properties": {"id": {}}, "required": [PERSON]}},
             {"a": 1},
-            {"streams": [BY_ALL]},
+            {"streams": [BY_ONE]},
             "schema: /*: required",
         ),
-        ("no-key", schema(properties=NAMED_BY_ROW, keys=ROW[:2]), {}, {}, "key properties another column, a column"),
+        (
+            "no-key",
+            schema(properties=NAMED_BY_ROW | {"id": {}}, keys=ROW[:2]),
+            {},
+            {"streams": [{**LEADS, "event_name": "{id}"}]},
+            "key properties another column, a column",
+        ),
         ("a-key-that-is-missing", schema(properties=NAMED_BY_ROW, keys=[f"other-{PERSON}"]), {}, {}, "header row"),
         ("a-position", schema(properties=NAMED_BY_ROW | {"CANARY row": {}}, keys=["CANARY row"]), {}, {}, "on top"),
         (
@@ -611,9 +633,10 @@ def test_nothing_personal_is_printed_when_a_key_of_values_is_mended(stage: Stage
     """How its identities were made cannot be told then."""
     message = schema(properties=NAMED_BY_ROW | {"id": {}}, keys=[PERSON])
     row = record(1, **{PERSON: "1"})
-    finished(written([message, row]), stage.config())
+    by_key = {**LEADS, "fields": {"id": "{id}"}}
+    finished(written([message, row]), stage.config(streams=[by_key]))
 
-    code, out, err = finished(written([message, row]), stage.config(streams=[{**LEADS, "event_id": "{id}"}]))
+    code, out, err = finished(written([message, row]), stage.config(streams=[{**by_key, "event_id": "{id}"}]))
 
     assert code == 2
     assert "`formerly: {event_id as it was; not told here" in err

@@ -175,7 +175,7 @@ class _Source:
     def faults(self, mapping: StreamMapping) -> Iterator[str]:
         """Names that the SCHEMA does not list, and an event_id that cannot be made."""
         missing = list(self._missing(mapping))
-        doubt = self.mask.doubt(self.stream) if missing else None
+        doubt = self.mask.doubt(self.stream) if missing or self._sends_a_row(mapping) else None
         yield from () if doubt is None else [f"{mapping.label}: {doubt}."]
         yield from missing
         if _has_default_id(mapping) and not self.key_properties:
@@ -194,6 +194,12 @@ class _Source:
             fault = None if is_added(name) or self._is_habit(name) else unlisted(name, self.schema, self.mask)
             if fault is not None:
                 yield f"{mapping.label}: {shown(where)}, stream {self.told}: {fault}."
+
+    def _sends_a_row(self, mapping: StreamMapping) -> bool:
+        """Whether columns would be sent by names that may be values. One that the settings name proves a header row."""
+        sends = mapping.fields == "*" and self.mask.is_row and any(map(self.mask.hides, properties(self.schema)))
+        named = (*mapping.when, *(name for _, name in _named(mapping)))
+        return sends and all(map(is_added, named))
 
     def _position_fault(self, mapping: StreamMapping, positions: Iterable[str]) -> str:
         template = told_template(self.scope, self.key_properties, self.mask)

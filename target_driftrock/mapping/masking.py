@@ -27,16 +27,22 @@ _DAY = re.compile(r"(?<!\d)20\d\d[-_]?(0[1-9]|1[0-2])([-_]?([0-2]\d|3[01]))?(?!\
 class Mask:
     """How names out of data are told: those of streams, and those of the columns of one SCHEMA, nested ones too.
 
-    `said` are the names that the settings name; `odd` says what a column looks like that may be a value.
+    `said` are the names that the settings name; `odd` says what a column looks like that may be a value, and `is_row`
+    that one of those is no nested one, as in a sheet.
     """
 
     said: frozenset[str] = frozenset()
     odd: str | None = None
+    is_row: bool = False
 
     def over(self, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Mask:
         """The same for the columns of this SCHEMA."""
-        looks = (_looks(name) for name in (*key_properties, *_names(schema)) if name not in self.said)
-        return replace(self, odd=next(filter(None, looks), None))
+        listed = schema.get("properties")
+        columns = [*key_properties, *(listed if isinstance(listed, Mapping) else ())]
+        return replace(self, odd=self._odd((*columns, *_names(schema))), is_row=self._odd(columns) is not None)
+
+    def _odd(self, names: Iterable[str]) -> str | None:
+        return next(filter(None, (_looks(name) for name in names if name not in self.said)), None)
 
     def hides(self, name: str) -> bool:
         """Whether a column's name, or a path, is not told."""
@@ -122,5 +128,5 @@ def _names(schema: Any) -> Iterator[str]:
 
 _NO_HEADER = (
     "the SCHEMA of stream {stream} lists a column whose name {looks}: is the header row missing? Have the tap read "
-    "one, or tell it what the columns are called"
+    "one, or tell it what the columns are called; or, if it is called so, name it in a template"
 )
