@@ -37,7 +37,11 @@ COMMANDS = {
 
 def main() -> None:
     """Do what the process was started for. Ends it with one of the documented codes."""
-    redaction.install(())
+    try:
+        redaction.install(())
+    except Exception as error:  # noqa: BLE001 - nothing is there yet that could log it, and Python shows its text
+        _complain([_DEFECT, *redaction.describe(error)])
+        sys.exit(ExitCode.DEFECT)
     try:
         code = _flushed(run(sys.argv[1:]))
     except Exception as error:  # noqa: BLE001 - Python itself would end with 1
@@ -72,8 +76,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _defect(error: Exception) -> int:
-    log.critical("A defect of target-driftrock: please report the lines below, which hold no data.", exc_info=error)
+    log.critical(_DEFECT, exc_info=error)
     return ExitCode.DEFECT
+
+
+_DEFECT = "A defect of target-driftrock: please report the lines below, which hold no data."
 
 
 class Program(click.Group):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -53,10 +54,12 @@ class Case:
     runs: tuple[Run, ...] = (Run(),)
     faults: Mapping[str, Any] = field(default_factory=dict)
     manners: Manners | None = None
+    ledger: Callable[[], AbstractContextManager[str]] | None = None
+    """Where it lies, if not in a directory."""
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """All of them, with the ledger in a directory and values as values."""
     yield Case(name="all is well")
     yield from _faults()
     yield from _settings()
@@ -182,6 +185,7 @@ def _answers() -> Iterator[Case]:
         yield Case(name=f"twelve answers {status}", runs=(Run(lines=many),), manners=Manners(status=status))
 
 
+REFUSING = {"refuse_share": 0.5}
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", PERSONAL["name"])
 
 
@@ -190,8 +194,8 @@ def _logs() -> Iterator[Case]:
     for level in LEVELS:
         for form in ("", "structured"):
             environ = {"TARGET_DRIFTROCK_LOGLEVEL": level, "SINGER_SDK_LOG_CONFIG": form}
-            runs = (Run(environ=environ), _broken("records.tally:Tally.settle", **environ))
-            yield Case(name=f"log {level} {form}", runs=runs, faults={"refuse_share": 0.5})
+            runs = (Run(environ=environ), broken("records.tally:Tally.settle", **environ))
+            yield Case(name=f"log {level} {form}", runs=runs, faults=REFUSING)
 
 
 def _defects() -> Iterator[Case]:
@@ -204,36 +208,43 @@ def _defects() -> Iterator[Case]:
         "ledger.durable:DurableLedger.commit",
         "cli:run",
     ):
-        yield Case(name=f"defect {place}", runs=(_broken(place),))
+        yield Case(name=f"defect {place}", runs=(broken(place),))
 
 
-def _broken(place: str, **environ: str) -> Run:
+def broken(place: str, **environ: str) -> Run:
+    """A run whose function at `place` raises a text with all values."""
     value = "".join((*PERSONAL.values(), *SECRETS.values()))
     return Run(before=PLANT, environ={**environ, "PLACE": place, "TIMES": "1", "VALUE": value})
 
 
+ERASING = ("rejects", "--delete", "--email", PERSONAL["email"])
+COMMANDS = (
+    Run(),
+    Run(command=("check",), prints=True),
+    Run(command=("preview",), prints=True),
+    *(
+        Run(command=command, lines=b"", prints=command in {("rejects",), ERASING})
+        for command in (
+            ("report",),
+            ("report", "--json"),
+            ("rejects",),
+            ("rejects", "--table"),
+            ("trace", "leads:1"),
+            ERASING,
+            ("rejects", "--changed", "--delete"),
+            ("rejects", "--email", PERSONAL["email"]),
+            ("rejects", "--delete"),
+            ("rejects", "--delete", "--phone", "12"),
+            (PERSONAL["email"],),
+            ("--input", f"/nowhere/{SECRETS['token']}"),
+        )
+    ),
+)
+"""Each, after a run. What `rejects` and `preview` print are records."""
+
+
 def _commands() -> Iterator[Case]:
-    nothing = b""
-    yield Case(
-        name="commands",
-        runs=(
-            Run(),
-            Run(command=("check",), prints=True),
-            Run(command=("preview",), prints=True),
-            Run(command=("report",), lines=nothing),
-            Run(command=("report", "--json"), lines=nothing),
-            Run(command=("rejects",), lines=nothing, prints=True),
-            Run(command=("trace", "leads:1"), lines=nothing),
-            Run(command=("rejects", "--delete", "--email", PERSONAL["email"]), lines=nothing, prints=True),
-            Run(command=("rejects", "--changed", "--delete"), lines=nothing),
-            Run(command=("rejects", "--email", PERSONAL["email"]), lines=nothing),
-            Run(command=("rejects", "--delete"), lines=nothing),
-            Run(command=("rejects", "--delete", "--phone", "12"), lines=nothing),
-            Run(command=(PERSONAL["email"],), lines=nothing),
-            Run(command=("--input", f"/nowhere/{SECRETS['token']}"), lines=nothing),
-        ),
-        faults={"refuse_share": 0.5},
-    )
+    yield Case(name="commands", runs=COMMANDS, faults=REFUSING)
 
 
 ILL: Mapping[str, Any] = {"error_share": 0.6, "latency": 0.05}

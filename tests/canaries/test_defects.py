@@ -60,6 +60,9 @@ PLACES = (
     "delivery.dispatcher:Dispatcher.__init__",
     "delivery.dispatcher:Dispatcher.run",
     "delivery.transport:HttpTransport.close",
+    # before anything can be logged
+    "redaction:install",
+    "redaction:_level",
     # the reader's thread
     "cli:run",
     "cli:_flushed",

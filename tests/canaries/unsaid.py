@@ -12,7 +12,6 @@ UNSAID: Mapping[str, str] = {
     "ledger/durable.py: log.warning('%s', warning)": "a sentence of ours about the kind of file system",
     "ledger/exclusive.py: log.warning('Waiting up to %d seconds for the ledger, held by %s.', wa": "the host and process that hold the ledger, and a word of ours; it takes two runs at once",
     "ledger/postgres.py: raise LedgerUnavailable(_NOT_WIPED.format(name=self.name))": "host and database as the setting names them, without user and password",
-    "ledger/postgres.py: raise SettingsInvalid([_NO_RIGHTS[lacking].format(schema=self.schema)]": "the schema, as the setting names it",
     "ledger/postgres.py: raise SettingsInvalid([_OTHER_ENCODING.format(name=self.name)])": "host and database as the setting names them, without user and password",
     "ledger/postgres.py: raise SettingsInvalid([_POOLED.format(name=self.name)])": "host and database as the setting names them, without user and password",
     "ledger/sqlite.py: raise LedgerUnavailable(_STILL_HELD.format(cause='another program read": "SQLite's name for an error; somebody else has to read the file",
