@@ -44,10 +44,6 @@ class SQLite:
         return custody.home(self.path) / custody.DATABASE
 
     @property
-    def _lock(self) -> Path:
-        return custody.home(self.path) / custody.LOCK
-
-    @property
     def name(self) -> str:
         return f"the directory {self.path}"
 
@@ -70,7 +66,7 @@ class SQLite:
         with self._reaching():
             custody.judge(self.path)
             is_there = self.file.is_file()
-        yield _Looker(self.file).ask if is_there else None
+        yield _Looker(self.path).ask if is_there else None
 
     @contextmanager
     def inspect(self) -> Iterator[Ask | None]:
@@ -84,7 +80,7 @@ class SQLite:
 
     def is_held(self, _: sa.Connection, *, by: str) -> bool:
         try:
-            with open(self._lock, "rb", opener=custody.private_opener) as lock:
+            with custody.entered(self.path) as home, home.open(custody.LOCK, "rb") as lock:
                 is_its_own = lock.read() == by.encode()
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -105,7 +101,8 @@ class SQLite:
     def try_lock(self, _: sa.Connection) -> ExitStack | None:
         """See `Database.try_lock`. By `flock`: the kernel frees it with the last descriptor."""
         with guarded(self), ExitStack() as unless_taken:
-            lock = unless_taken.enter_context(open(self._lock, "ab", buffering=0, opener=custody.private_opener))
+            with self._reaching(), custody.entered(self.path) as home:
+                lock = unless_taken.enter_context(home.open(custody.LOCK, "ab"))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -116,7 +113,8 @@ class SQLite:
 
     def holder(self, _: sa.Connection) -> str:
         try:
-            return self._lock.read_text(errors="replace") or "another run"
+            with custody.entered(self.path) as home, home.open(custody.LOCK, "rb") as lock:
+                return lock.read().decode(errors="replace") or "another run"
         except OSError:
             return "another run"
 
@@ -156,9 +154,21 @@ class SQLite:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            self._confirm(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+    def _confirm(self, connection: sqlite3.Connection) -> None:
+        """Raises `SettingsInvalid` where the files that are open are not those that were judged."""
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # by then it has opened all that it writes to
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        with self._reaching(), custody.entered(self.path) as home:
+            home.confirm(custody.DATABASE, *(custody.AHEAD if mode == "wal" else ()))
 
     def _make_directory(self) -> None:
         self._judge()
@@ -249,8 +259,8 @@ class _Looker:
     change, of which SQLite keeps pages for as long as it is open, and what was found counts only if nobody has.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._options = ""
         self._engine = engine_over(self._open)
 
@@ -261,6 +271,8 @@ class _Looker:
             try:
                 with self._engine.connect() as connection:
                     found = question(connection)
+                    with custody.entered(self._folder) as home:
+                        home.confirm(custody.DATABASE)
             except SQLAlchemyError:
                 if self._is_still(before):
                     raise
@@ -269,16 +281,17 @@ class _Looker:
                 return found
 
     def _open(self) -> sqlite3.Connection:
-        url = f"{self._file.as_uri()}{self._options}"
+        file = custody.home(self._folder) / custody.DATABASE
+        url = f"{file.as_uri()}{self._options}"
         return sqlite3.connect(url, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
 
     def _at_rest(self) -> tuple[int, ...] | None:
         """What the file shows of its last change; None where it is shared with those who write, or is asked to be."""
-        with self._file.open("rb") as file:
+        with custody.entered(self._folder) as home, home.open(custody.DATABASE, "rb") as file:
             is_written_ahead = file.read(_HEAD)[_VERSIONS] == _WRITTEN_AHEAD
-        if not is_written_ahead or Path(f"{self._file}-wal").exists():
-            return None
-        found = self._file.stat()
+            if not is_written_ahead or home.found(f"{custody.DATABASE}-wal") is not None:
+                return None
+            found = os.fstat(file.fileno())
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def _is_still(self, before: tuple[int, ...] | None) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from target_driftrock.errors import RunStopped
 from target_driftrock.events.outcome import Rejected
@@ -20,7 +21,7 @@ from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.interface import Concluded
 from target_driftrock.ledger.reading import reading
 from tests.contract.places import opened
-from tests.delivery.examples import API, event
+from tests.delivery.examples import API, event, origin
 from tests.ledger.test_files import mode
 from tests.program import ROOT, finished
 
@@ -36,6 +37,8 @@ getattr(test_owners, sys.argv[1])(*sys.argv[2:])
 """
 """As a container is started with a group of the volume."""
 PRIVATE = "ledger.private"
+CANARY = b'{"email": "ada@example.com"}'
+OCCASIONS = 40
 FILES = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3-journal", "lock")
 
 
@@ -72,6 +75,44 @@ def say(*locations: str) -> None:
     """What each of those who would open a ledger says."""
     found = [[_said(look, location) for look in (_run, doubts, _read)] for location in locations]
     print(json.dumps(found))  # noqa: T201 - to the test
+
+
+def race(*locations: str) -> None:
+    """Runs that keep a row while others exchange the directory within: at the first occasion, at the second, and so on.
+
+    An occasion is whatever Python tells an audit hook. Prints what each run ended with, None where there was no more.
+    """
+    places: list[Path] = []
+    left = 0
+
+    def look(event: str, _: object) -> None:
+        nonlocal left
+        if not places or event not in {"open", "os.mkdir", "os.chmod", "sqlite3.connect"}:
+            return
+        left -= 1
+        if left < 0:
+            _exchange(places.pop())
+
+    sys.addaudithook(look)
+    codes = []
+    for number, location in enumerate(locations):
+        places, left = [Path(location)], number
+        code, _text = _said(_keep_one, location)
+        codes.append(None if places else code)
+    print(json.dumps(codes))  # noqa: T201 - to the test
+
+
+def _exchange(place: Path) -> None:
+    if (place / "theirs").exists():
+        if (place / PRIVATE).exists():
+            (place / PRIVATE).rename(place / "ours")
+        (place / "theirs").rename(place / PRIVATE)
+
+
+def _keep_one(location: str) -> None:
+    with opened(location) as ledger:
+        part = structs.replace(event(1), origin=origin(1, record=CANARY))
+        ledger.commit([Concluded(part=part, outcome=Rejected(status=400))])
 
 
 def _run(location: str) -> None:
@@ -225,6 +266,32 @@ def test_the_directory_within_is_refused_when_it_is_not_ours(folder: Path, kind:
 
     assert f"{ledger}/{PRIVATE}" in text
     assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new ledger", "one that is there"])
+def test_nothing_reaches_another_s_directory_when_it_is_exchanged_meanwhile(folder: Path, is_new: bool) -> None:  # noqa: FBT001
+    """Whoever may write beside it may rename it, and put one of their own in its place, between any two steps.
+
+    Of what SQLite opens there in between, no more comes than that it is opened.
+    """
+    ledgers = [made(folder / f"{number}", owner=0, permissions=0o2775) for number in range(OCCASIONS)]
+    if not is_new:
+        as_user("race", *ledgers)  # nobody has put anything there yet
+    for ledger in ledgers:
+        theirs = made(ledger / "theirs", owner=OTHER, permissions=0o777)
+        for name in FILES:
+            another_s(theirs / name, ledger)
+
+    codes = as_user("race", *ledgers)
+
+    assert {0, 2} <= {*codes} <= {0, 2, 4, None}
+    assert codes[-1] is None  # else there are more occasions
+    for ledger, code in zip(ledgers, codes, strict=True):
+        within = ledger / PRIVATE if code is not None else ledger / "theirs"
+        assert [path for path in within.iterdir() if CANARY in path.read_bytes()] == []
+        assert {(path.stat().st_uid, mode(path)) for path in within.iterdir()} == {(OTHER, 0o666)}
+        assert (within / "lock").read_bytes() == b""
+        assert (code == 0) <= any(CANARY in path.read_bytes() for path in ledger.rglob("ledger.sqlite3*"))
 
 
 # What lies in it.
