@@ -34,7 +34,7 @@ def test_a_test_is_named_when_something_is_said(page: str) -> None:
 
 
 def _said(page: str) -> Iterator[str]:
-    """The rows of tables, but for their heads; the items of lists; and paragraphs; no example, nor what the page is for."""
+    """The rows of tables, but for their heads; items of lists; paragraphs. No example, nor what the page is for."""
     below = page.partition("\n## ")[2].partition("\n")[2]
     prose = re.sub(r"^```.*?^```$", "", below, flags=re.MULTILINE | re.DOTALL)
     for block in re.split(r"\n\n+|\n(?=- )", prose):
