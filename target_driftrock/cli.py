@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -58,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
         return end.exit_code
     except click.UsageError as error:
         command = NAME if error.ctx is None else error.ctx.command_path
-        _complain([f"{_usage(error)} See `{command} --help`."])
+        _complain([f"{_usage(error, arguments)} See `{command} --help`."])
         return ExitCode.SETTINGS
     except click.ClickException as error:
         _complain([error.format_message()])
@@ -148,7 +149,7 @@ def program(context: click.Context, *, about: bool, about_format: str | None) ->
         return target(config=settings, signals=signals).run(source)
 
 
-def _usage(error: click.UsageError) -> str:
+def _usage(error: click.UsageError, arguments: Sequence[str]) -> str:
     """What is wrong with the command line. Nothing of an argument is repeated: it may be anything, a secret too."""
     if isinstance(error, click.exceptions.NoSuchCommand):
         near = nearest(error.command_name, COMMANDS)
@@ -158,11 +159,19 @@ def _usage(error: click.UsageError) -> str:
         return "There is no such option." + (f" Did you mean {near}?" if near else "")
     message = error.format_message()
     if message.startswith("Got unexpected extra argument"):
-        return "There is an argument too many."
+        switch = None if error.ctx is None else _switch_with_value(error.ctx.command, arguments)
+        return "There is an argument too many" + (f": {switch} is a switch, and takes none." if switch else ".")
     expected = _expected(error.param) if type(error) is click.BadParameter else None
     if expected is not None:
         return f"{message.partition(':')[0]}: it must be {expected}."
     return message if message.endswith((".", "?")) else f"{message}."
+
+
+def _switch_with_value(command: click.Command, arguments: Sequence[str]) -> str | None:
+    """The first option that takes no value, and has something behind it that is none."""
+    options = (each for each in command.params if isinstance(each, click.Option) and each.is_flag)
+    switches = {name for option in options for name in option.opts}
+    return next((name for name, behind in pairwise(arguments) if name in switches and not behind.startswith("-")), None)
 
 
 def _expected(parameter: click.Parameter | None) -> str | None:

@@ -40,11 +40,14 @@ CONNECT_TIMEOUT = 10.0
 _ADDRESS_SECONDS = 10.0
 """For how long an address is taken to be its name's."""
 
-SANDBOX_MISSING = (
+_NO_SANDBOX = (
     "environment is sandbox, and none is running: start one with `target-driftrock sandbox`, then run again. "
     "If one is running on another port than its default, name its address in api_url."
 )
-"""What to say where `connection_fault` finds none in the environment `sandbox`."""
+_NO_SANDBOX_THERE = (
+    "environment is sandbox, and none answers at api_url: start one there with `target-driftrock sandbox --port`, then "
+    "run again; or mend api_url, or leave it out for a sandbox on its default port."
+)
 
 _TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path, no secret
 
@@ -131,6 +134,11 @@ class Network:
             proxy=proxy,
             tls=tls,
         )
+
+
+def sandbox_missing(api: Api) -> str:
+    """What to say where `connection_fault` finds nothing in the environment `sandbox`."""
+    return _NO_SANDBOX if api.name == api.environment.value else _NO_SANDBOX_THERE
 
 
 @cache

@@ -97,7 +97,9 @@ class Receipt:
     records_by_stream: Mapping[str, RecordCounts] = field(default_factory=dict)
     events_by_line: Mapping[Line, EventCounts] = field(default_factory=dict)
     refusals: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Invalid, rejected and held parts by mapping and reason."""
+    """Invalid and rejected parts by mapping and reason."""
+    held: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Held events by mapping and reason."""
     changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Changed events, which were not sent, by mapping and cause."""
     changes_sent: Mapping[str, int] = field(default_factory=dict)
@@ -136,6 +138,8 @@ class Receipt:
         yield f"Events: {self.events_submitted} made = {told}."
         for (mapping, reason), count in sorted(self.refusals.items()):
             yield f"Refused: {count} of {mapping}: {reason}."
+        for (mapping, reason), count in sorted(self.held.items()):
+            yield f"Held: {count} of {mapping}: {reason}."
         for (mapping, cause), count in sorted(self.changes.items()):
             yield f"Changed, not sent: {count} of {mapping}: {cause}."
         for mapping, count in sorted(self.changes_sent.items()):
@@ -161,10 +165,8 @@ class Receipt:
                 "events_by_line": [
                     {**line._asdict(), **asdict(counts)} for line, counts in sorted(self.events_by_line.items())
                 ],
-                "refusals": [
-                    {"mapping": mapping, "reason": reason, "count": count}
-                    for (mapping, reason), count in sorted(self.refusals.items())
-                ],
+                "refusals": _by_reason(self.refusals),
+                "held": _by_reason(self.held),
                 "changes": [
                     {"mapping": mapping, "cause": cause, "count": count}
                     for (mapping, cause), count in sorted(self.changes.items())
@@ -184,3 +186,9 @@ class Receipt:
         if not self.seconds:
             return "Nothing was sent"
         return f"{self.events.delivered / self.seconds:.0f} events a second over {self.seconds:.1f} seconds"
+
+
+def _by_reason(counts: Mapping[tuple[str, str], int]) -> list[dict[str, str | int]]:
+    return [
+        {"mapping": mapping, "reason": reason, "count": count} for (mapping, reason), count in sorted(counts.items())
+    ]

@@ -95,6 +95,13 @@ def test_nothing_of_an_argument_is_repeated_when_the_command_line_is_wrong(
     assert SECRET not in err
 
 
+def test_a_switch_is_named_when_it_is_given_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    """As `--down true`, of which the second word is no option's."""
+    assert cli.run(["sandbox", "--html", "--down", "true"]) == ExitCode.SETTINGS
+
+    assert "an argument too many: --down is a switch, and takes none." in capsys.readouterr().err
+
+
 TYPED = [
     pytest.param([*way, option.opts[0]], id=" ".join([*way, option.opts[0]]))
     for way, command_of in (([], cli.program), *(([name], command(name)) for name in cli.COMMANDS))

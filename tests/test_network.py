@@ -12,7 +12,7 @@ import pytest
 
 from target_driftrock.errors import NoThread, SettingsInvalid
 from target_driftrock.events.event import Endpoint
-from target_driftrock.network import Names, Network, detached
+from target_driftrock.network import Names, Network, detached, sandbox_missing
 from target_driftrock.settings import Api, Environment, is_allowed
 from tests import certificates, threads
 from tests.waiting import ManualClock
@@ -323,3 +323,11 @@ def test_a_name_is_asked_for_again_when_its_addresses_are_known_for_ten_seconds(
     names.addresses("b.example", 443).result()
 
     assert asked == ["a.example"] * 3 + ["b.example"]
+
+
+def test_the_setting_is_named_when_a_sandbox_is_looked_for_where_it_says() -> None:
+    """Who has set `api_url` is not told of it as of something new."""
+    at_home, elsewhere = (Api(environment=Environment.SANDBOX, url=f"http://127.0.0.1:{port}") for port in (8377, 9))
+
+    assert "none is running" in sandbox_missing(at_home)
+    assert "none answers at api_url" in sandbox_missing(elsewhere)

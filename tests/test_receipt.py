@@ -19,6 +19,7 @@ RECEIPT = Receipt(
     records_by_stream={"leads": RecordCounts(mapped=7, invalid=2, filtered=3)},
     events_by_line={Line("leads", "streams[0] (leads)", "capture-1", "2026-01-31"): EventCounts(delivered=2)},
     refusals={("streams[0] (leads)", "status 422"): 1, ("stream leads", "schema: /email: type"): 2},
+    held={("streams[0] (leads)", "an answer was lost"): 1},
     changes={("streams[0] (leads)", "the same person"): 1},
     changes_sent={"streams[0] (leads)": 1, "streams[1] (sales)": 0},
     retries=4,
@@ -71,6 +72,7 @@ def test_both_sums_stand_there_when_a_person_reads_it() -> None:
         "Events: 9 made = 2 delivered + 1 already delivered + 1 changed + 2 invalid + 1 rejected + 1 held + 1 open.",
         "Refused: 2 of stream leads: schema: /email: type.",
         "Refused: 1 of streams[0] (leads): status 422.",
+        "Held: 1 of streams[0] (leads): an answer was lost.",
         "Changed, not sent: 1 of streams[0] (leads): the same person.",
         "Changes that were sent: 1 of the delivered of streams[0] (leads).",
         "4 events a second over 0.5 seconds, 4 retries, 1 answers lost, 2 token requests.",
@@ -125,6 +127,7 @@ def test_every_count_is_in_it_when_it_is_kept() -> None:
         {"mapping": "stream leads", "reason": "schema: /email: type", "count": 2},
         {"mapping": "streams[0] (leads)", "reason": "status 422", "count": 1},
     ]
+    assert kept["held"] == [{"mapping": "streams[0] (leads)", "reason": "an answer was lost", "count": 1}]
     assert kept["changes"] == [{"mapping": "streams[0] (leads)", "cause": "the same person", "count": 1}]
     assert kept["changes_sent"] == {"streams[0] (leads)": 1}
     assert kept["latencies_ms"] == {"p50": 20.4, "p95": 99.6}

@@ -28,11 +28,12 @@ from target_driftrock.errors import (
 from target_driftrock.events.event import Event
 from target_driftrock.given import config_option, input_option
 from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.reading import reading
 from target_driftrock.mapping.compiler import unreachable
 from target_driftrock.mapping.ways import mended
 from target_driftrock.naming import escaped
-from target_driftrock.network import SANDBOX_MISSING, Network, detached
+from target_driftrock.network import Network, detached, sandbox_missing
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
 from target_driftrock.wording import counted
@@ -134,7 +135,7 @@ def _ledger(keeping: Keeping) -> Iterator[Finding]:
         return
     yield from map(_warning, warnings)
     if not warnings:
-        yield _ok("The ledger can be kept where the setting says.")
+        yield _ok(f"The ledger can be kept where the setting says: {parse_location(keeping.ledger).name}.")
 
 
 def _host_and_credentials(settings: Settings) -> Iterator[Finding]:
@@ -146,11 +147,12 @@ def _host_and_credentials(settings: Settings) -> Iterator[Finding]:
         return
     if fault is not None:
         is_sandbox = settings.api.environment is Environment.SANDBOX
-        yield _error(SANDBOX_MISSING if is_sandbox else _UNREACHABLE.format(fault=fault), ExitCode.SETUP)
+        yield _error(sandbox_missing(settings.api) if is_sandbox else _UNREACHABLE.format(fault=fault), ExitCode.SETUP)
         yield _warning("The credentials were not checked, since nobody is there to ask.")
         return
     yield _ok("The host answers." if network.proxy is None else "The host answers, through the proxy.")
     yield _credentials(settings, network)
+    yield _ok("No event was sent, so no capture was tried: the first events of a run do that.")
 
 
 def _credentials(settings: Settings, network: Network) -> Finding:

@@ -59,7 +59,7 @@ def _midnight(_: click.Context, __: click.Parameter, day: str | None) -> float |
 @click.option("--stream", metavar="NAME", help="Only of this stream.")
 @click.option("--reason", metavar="TEXT", help="Only with this in the reason, such as `status 422`.")
 @click.option(
-    "--since", metavar="DATE", callback=_midnight, help="Only refused on that day (UTC) or later: 2026-01-31."
+    "--since", metavar="DATE", callback=_midnight, help="Only refused or held on that day (UTC) or later: 2026-01-31."
 )
 @click.option("--held", is_flag=True, help="Only held, collisions and undecided ones: for a person to decide.")
 @click.option("--table", "is_table", is_flag=True, help="The table for people, which is what a terminal gets anyway.")

@@ -24,7 +24,7 @@ from target_driftrock.errors import SetupRefused
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.threaded import LedgerThread
-from target_driftrock.network import SANDBOX_MISSING, Network
+from target_driftrock.network import Network, sandbox_missing
 from target_driftrock.settings import Environment, NewLedger, OnUnknown
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def resources_of(settings: Settings) -> Resources:
     """
     network = Network.from_environment(settings.api, os.environ)
     if settings.api.environment is Environment.SANDBOX and connection_fault(network) is not None:
-        raise SetupRefused(SANDBOX_MISSING)
+        raise SetupRefused(sandbox_missing(settings.api))
     return Resources(
         config=DeliveryConfig(
             api=settings.api.name,

@@ -181,6 +181,8 @@ class SQLite:
             nearest = next(each for each in (self.path, *self.path.parents) if os.path.lexists(each))
             if not nearest.is_dir():
                 raise SettingsInvalid([_NO_DIRECTORY.format(nearest=nearest)])
+            if (kind := kind_of(nearest)) in _OF_THE_KERNEL:
+                raise SettingsInvalid([_UNMAKEABLE.format(name=self.name, kind=kind)])
             custody.judge(self.path)
             where = custody.home(nearest)
             _judge_writable(where, os.W_OK | os.X_OK)
@@ -357,17 +359,22 @@ _NO_FOLDER = (
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
 
 
-# A network file system, where SQLite's locks and its shared memory cannot be relied on.
+# The kind of a file system: on one of a network SQLite's locks and its shared memory cannot be relied on.
 
 
 def network_file_system(path: Path, *, table: Path = Path("/proc/mounts")) -> str | None:
     """Its kind, as the kernel's table of mounts names it; None for a local one, or where there is no such table."""
+    kind = kind_of(path, table=table)
+    return kind if kind in _NETWORK else None
+
+
+def kind_of(path: Path, *, table: Path = Path("/proc/mounts")) -> str | None:
+    """The kind of file system that a path leads to; None where there is no table of mounts."""
     try:
         mounts = table.read_text(errors="surrogateescape")
     except OSError:
         return None
-    kind = kind_of_mount(PurePosixPath(path.resolve()), mounts)
-    return kind if kind in _NETWORK else None
+    return kind_of_mount(PurePosixPath(path.resolve()), mounts)
 
 
 def kind_of_mount(path: PurePosixPath, mounts: str) -> str:
@@ -386,6 +393,11 @@ _NETWORK = {
     "smb2", "smb3", "smbfs", "virtiofs",
     "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.sshfs", "fuse.rclone", "fuse.blobfuse2",
 }  # fmt: skip
+_OF_THE_KERNEL = {"cgroup", "cgroup2", "debugfs", "devpts", "proc", "securityfs", "sysfs", "tracefs"}
+"""Where all that is there is made by the kernel."""
+_UNMAKEABLE = (
+    "ledger: {name} would lie in the kernel's own files ({kind}), where nobody can make a directory: name another."
+)
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 _ON_NETWORK = (
     "The ledger in {name} lies on a network file system ({kind}): SQLite can lose data there. Name a directory on a "

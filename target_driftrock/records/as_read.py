@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from target_driftrock.events.columns import is_added
 from target_driftrock.mapping.masking import BARE, Mask
-from target_driftrock.records.validator import RecordValidator
+from target_driftrock.records.validator import RecordValidator, unsound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,10 @@ class AsRead:
     def changed(self, mapped: Mapping[str, Any]) -> frozenset[str]:
         """The properties of a mapped SCHEMA of which it does not say what the tap's does."""
         return frozenset(name for name in _properties(mapped) if name in self.guessed or self._source(name) is None)
+
+    def unsound(self) -> Iterator[tuple[str, str]]:
+        """What no record can be held against, by property and keyword."""
+        return unsound(self.schema)
 
     def validator(self, mapped: Iterable[str]) -> RecordValidator | None:
         """What judges the tap's properties that stand unchanged in these of a mapped record; None if none does."""

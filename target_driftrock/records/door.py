@@ -304,7 +304,7 @@ class Records:
         if not was_read and self._is_limit_reached and not self._is_stopped():
             sent = counted(self._delivery.statistics.first_requests, "event")
             log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
-        held = self.tally.to_decide.total()
+        held = self.tally.held.total()
         say_end(code, causes, received=received, held=held, waiting=waiting)
         return code
 
@@ -358,6 +358,7 @@ class Records:
             if statistics.latencies
             else {},
             refusals=self.tally.refusals,
+            held=self.tally.held,
             changes=self.tally.changes,
             changes_sent=self.tally.changes_sent,
             without_identity=self.tally.without_identity,

@@ -79,7 +79,7 @@ class RecordStream:
     @property
     def warnings(self) -> Sequence[str]:
         """What a person should know of this stream before anything is sent, a sentence each."""
-        return self.mapper.warnings
+        return [*self.mapper.warnings, *self._unsound()]
 
     @property
     def nulls(self) -> Mapping[str, None]:
@@ -122,6 +122,10 @@ class RecordStream:
                 yield _IDLE.format(label=mapping.label, count=asked, stream=self.told)
             asked -= self._chosen[mapping.label]
 
+    def _unsound(self) -> Iterator[str]:
+        for name, keyword in self._as_read.unsound() if self._validates else ():
+            yield _UNSOUND.format(stream=self.told, keyword=keyword, name=self.mapper.mask.column(name))
+
     def _fault(self, read: dict[str, Any], mapping: CompiledMapping | None) -> str | None:
         label = None if mapping is None else mapping.label
         if label not in self._validators:
@@ -152,6 +156,10 @@ def record_digest(record: Mapping[str, Any], raw: bytes) -> bytes:
 _TOO_LARGE = (
     "The SCHEMA of stream {stream} refers to its own parts so often, or is nested so deeply, that to judge a record by "
     "it could take hours: mend the tap, or set validate_records: false."
+)
+_UNSOUND = (
+    "The SCHEMA of stream {stream} has a `{keyword}` for {name} that no draft of JSON Schema knows, so no record is "
+    "judged by it: if they are to be, mend the tap."
 )
 _IDLE = (
     "{label}: its `when` kept out all {count} records of stream {stream} that reached it: check the values that it "

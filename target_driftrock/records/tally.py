@@ -97,7 +97,9 @@ class Tally:
         self.open_bytes = 0
         """What the parts without an outcome weigh: each its record as read, and its body."""
         self.refusals: Counter[tuple[str, str]] = Counter()
-        """Invalid, rejected and held parts by mapping and reason."""
+        """Invalid and rejected parts by mapping and reason."""
+        self.held: Counter[tuple[str, str]] = Counter()
+        """Held events by mapping and reason."""
         self.changes: Counter[tuple[str, str]] = Counter()
         """Changed events, which were not sent, by mapping and cause."""
         self.changes_unsaid: Counter[str] = Counter()
@@ -185,7 +187,8 @@ class Tally:
                 if outcome.is_change:
                     self.changes_sent[mapping] += 1
             case Invalid() | Rejected() | Held():
-                self.refusals[mapping, outcome.reason] += 1
+                told = self.held if isinstance(outcome, Held) else self.refusals
+                told[mapping, outcome.reason] += 1
                 self._rows.pop(position, None)
                 if isinstance(outcome, Held) and outcome.kind is not HeldAs.FAILED:
                     self.to_decide[mapping, outcome.kind] += 1

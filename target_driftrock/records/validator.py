@@ -194,6 +194,20 @@ def _is_sound(keyword: str, value: Any) -> bool:
     return True
 
 
+def unsound(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The top-level properties, each with the keyword, by which no record is judged since no draft knows its value."""
+    listed = schema.get("properties")
+    for name, rules in listed.items() if isinstance(listed, dict) else ():
+        for keyword in _SLIPS if isinstance(rules, dict) else ():
+            if keyword in rules and rules[keyword] != _ANY and not _is_sound(keyword, rules[keyword]):
+                yield name, keyword
+
+
+_SLIPS = ("type", "pattern")
+_ANY = "any"
+"""A type of Draft 3."""
+
+
 class _Reading:
     """One SCHEMA rewritten as a Draft 7 schema that always compiles, and allows no less.
 

@@ -55,9 +55,10 @@ def test_everything_is_ok_when_a_run_would_start(wire: Wire) -> None:
 
     assert lines == [
         "ok: The settings are right: environment sandbox, 1 mapping.",
-        "ok: The ledger can be kept where the setting says.",
+        f"ok: The ledger can be kept where the setting says: the directory {Path('ledger').absolute()}.",
         "ok: The host answers.",
         "ok: The credentials are right: a token was granted.",
+        "ok: No event was sent, so no capture was tried: the first events of a run do that.",
         "ok: Stream leads: its SCHEMA lists everything that its mapping names.",
         "ok: Each event_id in the input stands for one event.",
     ]
@@ -151,7 +152,7 @@ def test_it_says_how_to_start_a_sandbox_when_none_runs() -> None:
     """The credentials are said to be unchecked, rather than wrong."""
     lines, code = looked_at(nobody())
 
-    assert lines[2].startswith("error: environment is sandbox, and none is running: start one with ")
+    assert lines[2].startswith("error: environment is sandbox, and none answers at api_url: start one there with ")
     assert lines[3].startswith("warning: The credentials were not checked")
     assert code == 3
 
@@ -242,7 +243,7 @@ def test_every_line_is_a_sentence_when_it_is_printed(wire: Wire) -> None:
     source = singer(schema(), schema("deals"), schema("audit"))
     lines, _ = looked_at(wire.url, {**LEADS, "created_at": None}, source=source, stream_maps={"x": {}})
 
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(line.endswith((".", "?")) for line in lines)
 
 
@@ -384,7 +385,7 @@ def test_all_is_well_when_there_is_a_ledger_and_none_may_be_made(wire: Wire) -> 
 
     lines, code = looked_at(wire.url, new_ledger="refuse")
 
-    assert lines[1] == "ok: The ledger can be kept where the setting says."
+    assert lines[1].startswith("ok: The ledger can be kept where the setting says: the directory ")
     assert code == 0
 
 

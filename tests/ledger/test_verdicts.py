@@ -371,6 +371,12 @@ def test_a_ledger_is_a_setting_to_mend_when_its_file_system_is_read_only(ledger:
     assert "mounted read-only" in text
 
 
+@pytest.mark.parametrize("name", ["/proc/ledger", "/proc/sys/net/to/be/made", "/sys/ledger"])
+def test_a_ledger_is_a_setting_to_mend_when_the_kernel_makes_all_that_is_there(name: str) -> None:
+    """Root may write there, and can make nothing."""
+    assert "where nobody can make a directory" in fault_of_both(name)
+
+
 def test_a_ledger_is_waited_for_when_its_device_is_full(ledger: Path) -> None:
     """Somebody may make room."""
     how, text = told_by_both(FULL, str(ledger.parent / "new"), str(ledger.parent), command=ON_OWN_MOUNTS)

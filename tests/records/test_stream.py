@@ -37,12 +37,18 @@ NAMELESS = {**LEADS, "fields": {"stage": "{stage}"}}
 
 
 def opened(
-    folder: Path, *, stream: str = "leads", keys: Sequence[str] = ("id",), scope: str | None = None, **settings: Any
+    folder: Path,
+    *,
+    stream: str = "leads",
+    schema: Mapping[str, Any] = SCHEMA,
+    keys: Sequence[str] = ("id",),
+    scope: str | None = None,
+    **settings: Any,
 ) -> RecordStream:
     """A stream of records: nothing is opened, and nothing is sent."""
     config = {"environment": "sandbox", "ledger": str(folder / "ledger"), "streams": [dict(LEADS)], **settings}
     return RecordStream(
-        parse(config, template_faults=template_faults), stream, schema=dict(SCHEMA), key_properties=keys, scope=scope
+        parse(config, template_faults=template_faults), stream, schema=dict(schema), key_properties=keys, scope=scope
     )
 
 
@@ -299,3 +305,15 @@ def test_all_sinks_fill_one_batch_when_records_come(tmp_path: Path) -> None:
 def test_what_a_person_should_know_is_told_when_a_mapping_surprises(tmp_path: Path) -> None:
     """Events without a time are dated on arrival."""
     assert any("dated on arrival" in warning for warning in opened(tmp_path).warnings)
+
+
+@pytest.mark.parametrize(("validates", "count"), [(True, 1), (False, 0)], ids=["validated", "not validated"])
+def test_it_is_said_what_is_not_judged_when_a_schema_is_odd(tmp_path: Path, validates: bool, count: int) -> None:  # noqa: FBT001
+    """By stream and property, and never by what stands there, where a value may have slipped in."""
+    odd = {**SCHEMA, "properties": {**PROPERTIES, "email": {"type": ADA}}}
+
+    warnings = opened(tmp_path, schema=odd, validate_records=validates).warnings
+
+    told = [each for each in warnings if "stream leads has a `type` for email that no draft" in each]
+    assert len(told) == count
+    assert ADA not in "".join(warnings)

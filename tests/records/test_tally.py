@@ -475,11 +475,12 @@ def test_changes_are_counted_apart_when_they_are_sent(accounts: Tallied) -> None
 
 
 def test_what_is_to_be_decided_is_counted_by_kind_when_an_identity_is_in_doubt(accounts: Tallied) -> None:
-    """Beside the refusals, in which it is told by its reason; what was poisoned or lost is no question of identity."""
+    """Beside all that is held, by its reason; what was poisoned or lost is no question of identity."""
     accounts.play([COLLISION, COLLISION, UNDECIDED, POISON, LOST])
 
     assert accounts.tally.to_decide == {(MAPPING, HeldAs.COLLISION): 2, (MAPPING, HeldAs.UNDECIDED): 1}
-    assert accounts.tally.refusals == {
+    assert not accounts.tally.refusals
+    assert accounts.tally.held == {
         (MAPPING, COLLISION.reason): 2,
         (MAPPING, UNDECIDED.reason): 1,
         (MAPPING, POISON.reason): 1,

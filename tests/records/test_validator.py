@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_driftrock.records.validator import RecordValidator, SchemaTooLarge
+from target_driftrock.records.validator import RecordValidator, SchemaTooLarge, unsound
 
 CANARY = "canary@example.com"
 
@@ -122,6 +122,25 @@ def test_a_value_is_judged_when_its_schema_says_something_of_it(schema: Any, val
 def test_a_record_passes_when_its_schema_is_odd(schema: Any, value: Any) -> None:
     """A keyword that no draft understands stops neither the run nor a record."""
     assert fault(schema, value) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        pytest.param({"type": "jane@x"}, ["type"], id="type"),
+        pytest.param({"type": ["null", "date"]}, ["type"], id="one of several types"),
+        pytest.param({"pattern": "("}, ["pattern"], id="pattern"),
+        pytest.param({"pattern": "(", "type": 3}, ["type", "pattern"], id="both"),
+        pytest.param({"type": "string", "pattern": "^a"}, [], id="neither"),
+        pytest.param({"type": "any"}, [], id="Draft 3"),
+        pytest.param({"required": True}, [], id="Draft 3 required"),
+        pytest.param("string", [], id="a text"),
+    ],
+)
+def test_it_is_known_what_is_not_judged_when_a_schema_is_odd(schema: Any, found: list[str]) -> None:
+    """By property and keyword: else a slip in a SCHEMA would pass for a rule."""
+    assert list(unsound({"properties": {"v": schema, "w": {"type": "string"}}})) == [("v", each) for each in found]
+    assert list(unsound({"properties": [schema]})) == []
 
 
 @pytest.mark.parametrize(
