@@ -75,6 +75,32 @@ def test_nothing_is_seen_when_the_ledger_is_in_postgresql(tmp_path: Path) -> Non
     assert (seen, sorted(unsaid & _of_a_server() - {*UNSAID})) == (Seen(), [])
 
 
+LEAKS = {
+    "a log": ("a leak , stderr: email", "sys.stderr.write(json.dumps(value))"),
+    "output": ("a leak : email", "print(base64.b64encode(value.encode()))"),
+    "a file": ("a leak: left", "open('tmp/left', 'w')"),
+    "a table": ("a leak, facts: email", "ledger.execute(put, (value,)).connection.commit()"),
+}
+_LEAK = """
+import atexit, base64, json, sqlite3, sys
+def leak():
+    value, put = {value!r}, "INSERT INTO facts VALUES ('leak', ?)"
+    ledger = sqlite3.connect("ledger/ledger.sqlite3")
+    {leak}
+atexit.register(leak)
+"""
+
+
+@pytest.mark.parametrize(("told", "leak"), LEAKS.values(), ids=LEAKS)
+def test_it_is_seen_when_something_leaks(told: str, leak: str, tmp_path: Path) -> None:
+    """Else all of the above would prove nothing."""
+    before = _LEAK.format(value=PERSONAL["email"], leak=leak)
+
+    seen, _ = _play_all([Case(name="a leak", runs=(Run(before=before),))], tmp_path)
+
+    assert told in {*seen.values, *seen.odd}
+
+
 def test_a_place_is_in_the_code_when_it_is_excepted() -> None:
     """Else a later one of the same words would be, too."""
     assert {*UNSAID} <= {name for name, _, _ in _places()}
