@@ -304,6 +304,7 @@ def _surroundings() -> Iterator[Case]:
     wrong: tuple[tuple[str, dict[str, Any]], ...] = (
         ("a file above", {"ledger": "/dev/null/ledger"}),
         ("a folder for a file", {"ledger": "odd"}),
+        ("the kernel's own files", {"ledger": "/proc/ledger"}),
         ("two that are not listed", {"streams": [{**MAPPING, "event_id": "{nothing}", "created_at": "{nowhere}"}]}),
         ("a mapping without records", {"streams": [MAPPING, {**MAPPING, "stream": "nobody"}]}),
     )

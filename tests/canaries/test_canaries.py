@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import psycopg
 import pytest
 
+from target_driftrock.ledger import custody
 from tests.canaries.cases import CREDENTIALS, MAPPING, QUICKLY, STATE, Case, Run, cases
 from tests.canaries.names import names
 from tests.canaries.postgres import postgres_cases
@@ -187,7 +188,7 @@ def _is_ours(file: str, folder: Path) -> bool:
     is_ledger = Path(file).parent.name == "ledger"
     return (
         is_ledger
-        or file in {"", "/dev/null"}
+        or file in {"", "/dev/null", custody.DATABASE, custody.LOCK}  # the latter two in a directory that was opened
         or file.startswith(("file:coverage", f"{folder}/warm", "tmp/", "settings.json"))
     )
 
