@@ -230,7 +230,7 @@ def test_it_says_how_to_start_a_sandbox_when_none_runs(command: Command) -> None
     ended = command.deliver(settings(url), FIVE)
 
     assert (ended.code, ended.out) == (3, "")
-    assert "start one there with `target-driftrock sandbox`" in ended.last_line
+    assert "start one there with `target-driftrock sandbox --port`" in ended.last_line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)

@@ -292,7 +292,7 @@ def _surroundings() -> Iterator[Case]:
         ("a proxy of another kind", {}, {"HTTPS_PROXY": f"ftp://u:{password}@127.0.0.1"}),
         ("no proxy there", {}, {"HTTPS_PROXY": f"http://u:{password}@127.0.0.1:1", "NO_PROXY": "a*b"}),
         ("no certificates", {}, {"SSL_CERT_FILE": f"/{SECRETS['token']}"}),
-        ("no server", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d"}, {}),
+        ("no server", {"ledger": f"postgresql://u:{password}@127.0.0.1:1/d", "max_outage_seconds": 5}, {}),
         ("another database", {"ledger": f"mysql://u:{password}@127.0.0.1/d"}, {}),
         ("an odd option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&x={password}"}, {}),
         ("our own option", {"ledger": f"postgresql://127.0.0.1:1/d?password={password}&application_name=a"}, {}),
