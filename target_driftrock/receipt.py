@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from target_driftrock.events.event import Part
 
 
+VERSION = 1
+"""Of the receipt's JSON: another one where a member goes, or means something else. New members may come without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordCounts:
     """Records by what came of them. Each counts once."""
@@ -75,13 +79,16 @@ class EventCounts:
 class Line(NamedTuple):
     """What events are accounted by, in the words of the settings. `day` is a UTC date; no capture is "".
 
-    The day is that of `created_at`, else of sending.
+    The day is that of `created_at`, else of sending. `name` is the template where it comes of a record. What is invalid
+    has neither type nor name.
     """
 
     stream: str
     mapping: str
     capture: str
     day: str
+    type: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +166,7 @@ class Receipt:
         """The receipt to keep."""
         return msgspec.json.encode(
             {
+                "version": VERSION,
                 "records": {"read": self.records_read, **asdict(self.records)},
                 "events": {"made": self.events_submitted, **asdict(self.events)},
                 "records_by_stream": {stream: asdict(counts) for stream, counts in self.records_by_stream.items()},

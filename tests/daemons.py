@@ -18,13 +18,16 @@ _KEPT_BY_NGINX = "client_body", "proxy", "fastcgi", "uwsgi", "scgi"
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])  # where Debian has daemons
 
 
-def program(name: str) -> str:
-    """Where this program is. Where it is missing, skips the test, or fails it under TARGET_DRIFTROCK_TEST_REQUIRE_…."""
+def program(name: str, *, package: str | None = None, of: str | None = None) -> str:
+    """Where this program is. Where it is missing, skips the test, or fails it under TARGET_DRIFTROCK_TEST_REQUIRE_….
+
+    It is in the `package` of its own name unless another is said, and required with `of`, if that is said.
+    """
     found = shutil.which(name, path=_PATH)
     if found is not None:
         return found
-    missing = f"no {name} on this machine: apt-get install {name}"
-    if os.environ.get(f"TARGET_DRIFTROCK_TEST_REQUIRE_{name.upper()}") == "1":
+    missing = f"no {name} on this machine: apt-get install {package or name}"
+    if os.environ.get(f"TARGET_DRIFTROCK_TEST_REQUIRE_{(of or name).upper()}") == "1":
         pytest.fail(missing)
     pytest.skip(missing)
 

@@ -83,6 +83,8 @@ class Event(Value, frozen=True, kw_only=True, gc=False):
     capture: Capture
     event_type: str
     event_name: str
+    name_label: str = ""
+    """Its name as the settings tell it: where it comes of a record, the template."""
     event_id: str | None
     person_id: str | None = None
     day: str | None = None
@@ -107,11 +109,21 @@ class Event(Value, frozen=True, kw_only=True, gc=False):
         return None if self.event_id is None else ("event", self.event_id)
 
 
+class Unread(Value, frozen=True, kw_only=True, gc=False):
+    """A value that something could not read: of which property, as it is told, and by which rule. For counts alone."""
+
+    _shown = ("of", "rule")
+
+    of: str
+    rule: str
+    value: Any
+
+
 class InvalidPart(Value, frozen=True, kw_only=True, gc=False):
     """A part of a record that we refuse to send. It goes the way of an event, so that one place settles all.
 
     `reason` is a rule (`schema: /email type`), never a value. `who` is whom the event would be about, as far as that
-    could be read.
+    could be read. `unread` is the value that broke the rule, where it is one property's.
     """
 
     _shown = ("mapping", "reason")
@@ -120,6 +132,7 @@ class InvalidPart(Value, frozen=True, kw_only=True, gc=False):
     mapping: str
     reason: str
     who: Who = NOBODY
+    unread: Unread | None = None
 
 
 Part = Event | InvalidPart

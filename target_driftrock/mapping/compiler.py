@@ -115,6 +115,14 @@ def _named(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
             yield where, name
 
 
+def _sources(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
+    """Each attribute that is one property and nothing else, and which."""
+    for where, text in () if mapping.skip else _templates(mapping):
+        template = Template.parse(text)
+        if where in attribute.CHECKS and template.is_one_name:
+            yield where, template.names[0]
+
+
 def _reachable(mappings: Sequence[StreamMapping], stream: str) -> Iterator[StreamMapping]:
     for mapping in mappings:
         if mapping.stream != stream and not fnmatchcase(stream, mapping.stream):
@@ -261,9 +269,11 @@ class _Source:
         return CompiledMapping(
             label=mapping.label,
             capture_label=_capture_label(mapping),
+            name_label=self.mask.raw_stream(self.stream) if mapping.event_name is None else mapping.event_name,
             fits=condition(mapping.when),
             takes_all=not mapping.when,
             attributes=() if mapping.skip else tuple(self._attributes(mapping)),
+            sources=dict(_sources(mapping)),
             reads=asks | {self.top(name) for _, name in self._names(mapping)},
             reads_all=mapping.fields == "*",
             asks=asks,

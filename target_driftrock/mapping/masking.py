@@ -39,7 +39,7 @@ class Mask:
         """The same for the columns of this SCHEMA."""
         listed = schema.get("properties")
         columns = [*key_properties, *(listed if isinstance(listed, Mapping) else ())]
-        return replace(self, odd=self._odd((*columns, *_names(schema))), is_row=self._odd(columns) is not None)
+        return replace(self, odd=self._odd((*columns, *names_in(schema))), is_row=self._odd(columns) is not None)
 
     def _odd(self, names: Iterable[str]) -> str | None:
         return next(filter(None, (_looks(name) for name in names if name not in self.said)), None)
@@ -112,7 +112,7 @@ def _looks_of_stream(name: str) -> str | None:
     return _looks(_DAY.sub("", name))
 
 
-def _names(schema: Any) -> Iterator[str]:
+def names_in(schema: Any) -> Iterator[str]:
     """All names in a SCHEMA that could be told, wherever they stand in it."""
     waiting = [schema]
     while waiting:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Origin, Part
+from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Origin, Part, Unread
 from target_driftrock.events.identity import Way, Who, identity
 from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
 from target_driftrock.mapping.masking import BARE, Mask
-from target_driftrock.mapping.path import Reader, Record
+from target_driftrock.mapping.path import Reader, Record, reader
 from target_driftrock.mapping.values import content_digest
 from target_driftrock.mapping.who import who
 from target_driftrock.mapping.writing import UNWRITABLE, Wrong, write
+from target_driftrock.naming import shown
 from target_driftrock.settings import OnChanged
 
 
@@ -58,11 +59,15 @@ class CompiledMapping:
 
     label: str
     capture_label: str
+    name_label: str = ""
+    """What its events are called, as the settings tell it."""
     fits: Condition = field(repr=False)
     takes_all: bool = False
     """It has no `when`."""
     attributes: tuple[tuple[str, Reader], ...] = field(default=(), repr=False)
     """In the order in which they are sent."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """By attribute the one property that it is, where it is one and nothing else."""
     reads: frozenset[str] = frozenset()
     """The top-level properties that it takes, and those by which it, and each before it, is chosen."""
     reads_all: bool = False
@@ -94,7 +99,7 @@ class CompiledMapping:
             if value is None:
                 continue
             if type(value) is Wrong:
-                return self._invalid(origin, f"{name} {value.rule}", record)
+                return self._invalid(origin, f"{name} {value.rule}", record, unread=self._unread(name, value, record))
             body[name] = value
         written = write(body)
         content = (
@@ -116,6 +121,7 @@ class CompiledMapping:
             capture=capture,
             event_type=body["event_type"],
             event_name=body["event_name"],
+            name_label=self.name_label,
             event_id=event_id,
             person_id=person_id,
             day=created_at and created_at[:10],
@@ -134,8 +140,13 @@ class CompiledMapping:
         found = dict.fromkeys(former.of(record) for former in self.formers)
         return tuple(each for each in found if each is not None and each != but)
 
-    def _invalid(self, origin: Origin, reason: str, record: Record) -> InvalidPart:
-        return InvalidPart(origin=origin, mapping=self.label, reason=reason, who=self._who(record))
+    def _invalid(self, origin: Origin, reason: str, record: Record, *, unread: Unread | None = None) -> InvalidPart:
+        return InvalidPart(origin=origin, mapping=self.label, reason=reason, who=self._who(record), unread=unread)
+
+    def _unread(self, attribute: str, wrong: Wrong, record: Record) -> Unread | None:
+        """The value of which `wrong` speaks. Its name stands in a template, so it may be told."""
+        name = self.sources.get(attribute) if wrong.name is None else wrong.name
+        return None if name is None else Unread(of=shown(name), rule=wrong.rule, value=reader(name)(record))
 
     def _who(self, record: Record) -> Who:
         """Whom the event would have been about, as far as that can be read."""

@@ -20,9 +20,13 @@ _TIMES = frozenset({dt.datetime, dt.date, dt.time})
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """Why there is no value to send: a rule that follows the attribute's name (`is null`), never a value."""
+    """Why there is no value to send: a rule that follows the attribute's name (`is null`), never a value.
+
+    `name` is the property, as a template names it, whose value breaks the rule; None where the attribute has only one.
+    """
 
     rule: str
+    name: str | None = None
 
 
 UNWRITABLE = Wrong("cannot be written as JSON")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from target_driftrock.errors import InputInvalid, SettingsInvalid
 from target_driftrock.events.columns import without_added
-from target_driftrock.events.event import InvalidPart
+from target_driftrock.events.event import InvalidPart, Unread
 from target_driftrock.events.identity import NOBODY
 from target_driftrock.events.identity import digest as bytes_digest
 from target_driftrock.mapping import attribute, values
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from target_driftrock.events.event import Origin, Part
     from target_driftrock.events.identity import Who
     from target_driftrock.mapping.stream import CompiledMapping
-    from target_driftrock.records.validator import RecordValidator
+    from target_driftrock.records.validator import Fault, RecordValidator
     from target_driftrock.settings import Settings
 
 ENOUGH_TO_WONDER = 100
@@ -99,16 +99,17 @@ class RecordStream:
         fault = self._fault(record if read is None else read, mapping) if self._validates else None
         if fault is None:
             return part
-        return self.invalid(origin, f"schema: {fault}", who=NOBODY if part is None else part.who)
+        unread = Unread(of=fault.path, rule=fault.rule, value=fault.value)
+        return self.invalid(origin, f"schema: {fault.text}", who=NOBODY if part is None else part.who, unread=unread)
 
     def keyed(self, record: dict[str, Any], origin: Origin) -> Origin:
         """The origin with the stream and key properties of the record, where it has them."""
         key = self._key(record) if self._key is not None else None
         return replace(origin, key=key if isinstance(key, str) else None)
 
-    def invalid(self, origin: Origin, reason: str, *, who: Who = NOBODY) -> InvalidPart:
+    def invalid(self, origin: Origin, reason: str, *, who: Who = NOBODY, unread: Unread | None = None) -> InvalidPart:
         """A record of this stream that must not be sent."""
-        return InvalidPart(origin=origin, mapping=f"stream {self.told}", reason=reason, who=who)
+        return InvalidPart(origin=origin, mapping=f"stream {self.told}", reason=reason, who=who, unread=unread)
 
     def asks_for(self, name: str) -> bool:
         """Whether a mapping of this stream names a property as read, or nothing would be sent of it anyway."""
@@ -126,12 +127,12 @@ class RecordStream:
         for name, keyword in self._as_read.unsound() if self._validates else ():
             yield _UNSOUND.format(stream=self.told, keyword=keyword, name=self.mapper.mask.column(name))
 
-    def _fault(self, read: dict[str, Any], mapping: CompiledMapping | None) -> str | None:
+    def _fault(self, read: dict[str, Any], mapping: CompiledMapping | None) -> Fault | None:
         label = None if mapping is None else mapping.label
         if label not in self._validators:
             self._validators[label] = self._judge_of(mapping)
         validator = self._validators[label]
-        return None if validator is None else validator.fault(read)
+        return None if validator is None else validator.found(read)
 
     def _judge_of(self, mapping: CompiledMapping | None) -> RecordValidator | None:
         """What judges the records that a mapping takes, or those that none does; None where nothing of them is used."""

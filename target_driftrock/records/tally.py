@@ -229,7 +229,7 @@ class Tally:
 
     @property
     def events_by_line(self) -> dict[Line, EventCounts]:
-        """Parts by outcome, for each stream, mapping, capture and day."""
+        """Parts by outcome, for each stream, mapping, capture, day, type and name."""
         return {line: _event_counts(counts) for line, counts in _summed(self._events, self._told).items()}
 
     def _resolve(self, position: int) -> None:
@@ -266,7 +266,14 @@ class Tally:
     def _line(self, part: Part) -> Line:
         if not isinstance(part, Event):
             return Line(part.origin.stream, part.mapping, "", self._today())
-        return Line(part.origin.stream, part.mapping, part.capture.label, part.day or self._today())
+        return Line(
+            part.origin.stream,
+            part.mapping,
+            part.capture.label,
+            part.day or self._today(),
+            part.event_type,
+            part.name_label,
+        )
 
     def _told(self, line: Line) -> Line:
         return line._replace(stream=self._mask.raw_stream(line.stream))

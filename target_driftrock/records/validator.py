@@ -12,6 +12,7 @@ from jsonschema_rs import ValidationErrorKind as Kind
 
 from target_driftrock.bounds import DEPTH, NARROWINGS, SCHEMA_RULES, is_deeper
 from target_driftrock.events.columns import is_added
+from target_driftrock.events.event import Value
 from target_driftrock.mapping.masking import BARE
 from target_driftrock.naming import shown
 from target_driftrock.records.weight import Weights
@@ -28,11 +29,24 @@ _ASSERTIONS = frozenset(
 )
 """Keywords that hold no further schema, and mean the same in every draft once `_limits` has rewritten Draft 4's."""
 
-_NOT_JSON = "/: not JSON"
-
 
 class SchemaTooLarge(Exception):
     """To compile a SCHEMA, or to judge one record by it, could take hours, and all memory."""
+
+
+class Fault(Value, frozen=True, kw_only=True, gc=False):
+    """What is wrong with a record: where, by which rule, and with which value."""
+
+    _shown = ("path", "rule")
+
+    path: str
+    rule: str
+    value: Any = None
+
+    @property
+    def text(self) -> str:
+        """Where, and by which rule."""
+        return f"{self.path}: {self.rule}"
 
 
 class RecordValidator:
@@ -70,9 +84,14 @@ class RecordValidator:
         self._names = frozenset(reading.names)
 
     def fault(self, record: dict[str, Any]) -> str | None:
-        """The first fault as path and rule (`/contact/email: type`), or None.
+        """The first fault as path and rule (`/contact/email: type`), or None: see `found`."""
+        found = self.found(record)
+        return None if found is None else found.text
 
-        The path is a JSON pointer (RFC 6901). A name that the SCHEMA does not list, or that is hidden, is shown as `*`:
+    def found(self, record: dict[str, Any]) -> Fault | None:
+        """The first fault, or None.
+
+        Its path is a JSON pointer (RFC 6901). A name that the SCHEMA does not list, or that is hidden, is shown as `*`:
         it may be personal, too.
         """
         try:
@@ -85,7 +104,7 @@ class RecordValidator:
             judged = self._judged_part(record)
             return self._fault(msgspec.to_builtins(judged, builtin_types=(Decimal,), str_keys=True))
         except (TypeError, ValueError):
-            return _NOT_JSON
+            return Fault(path="/", rule="not JSON")
 
     def _read(self, schema: dict[str, Any]) -> _Reading:
         if is_deeper(schema, DEPTH):
@@ -133,17 +152,17 @@ class RecordValidator:
                 ]
         return narrowed
 
-    def _fault(self, record: Any) -> str | None:
+    def _fault(self, record: Any) -> Fault | None:
         if self._compiled.is_valid(record):
             return None
         error = _deepest(next(iter(self._compiled.iter_errors(record))))
         path = "".join(f"/{self._shown(part)}" for part in error.instance_path)
         match error.kind:
             case Kind.Required(name):
-                path = f"{path}/{self._told(name)}"
+                return Fault(path=f"{path}/{self._told(name)}", rule=error.kind.name)
             case Kind.AdditionalProperties():
                 path = f"{path}/*"
-        return f"{path or '/'}: {error.kind.name}"
+        return Fault(path=path or "/", rule=error.kind.name, value=error.instance)
 
     def _shown(self, part: str | int) -> str:
         if isinstance(part, int):
