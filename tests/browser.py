@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.keys import Keys
 
 from tests.daemons import program
 
@@ -29,16 +30,18 @@ class Browser:
         self._tell("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self._tell("Emulation.setEmulatedMedia", features=[scheme])
+        self.asked()
+        self.complaints()
         self.chrome.get(address)
 
     def asked(self) -> list[str]:
-        """The addresses that were asked for since this was last called, but for those that hold all themselves."""
+        """The addresses that were asked for since the page was opened, but for those that hold all themselves."""
         told = (json.loads(entry["message"])["message"] for entry in self._log("performance"))
         urls = (each["params"]["request"]["url"] for each in told if each["method"] == "Network.requestWillBeSent")
         return [url for url in urls if not url.startswith("data:")]
 
     def complaints(self) -> list[str]:
-        """What the browser wrote on its console since this was last called, warnings and errors."""
+        """What the browser wrote on its console since the page was opened, warnings and errors."""
         return [entry["message"] for entry in self._log("browser")]
 
     def text(self, selector: str = "body") -> str:
@@ -48,6 +51,11 @@ class Browser:
     def run(self, code: str, *given: Any) -> Any:
         """What some JavaScript gives back."""
         return self.chrome.execute_script(code, *given)
+
+    def press_tab(self) -> str:
+        """Go on to what the keyboard reaches next, and say what it is called."""
+        ActionChains(self.chrome).send_keys(Keys.TAB).perform()
+        return str(self.run("return document.activeElement.innerText"))
 
     @property
     def overhang(self) -> int:

@@ -21,8 +21,8 @@ def replacing(path: Path, *, option: str) -> Iterator[Callable[[str], None]]:
     Raises:
         click.UsageError: It cannot be written, or at `path` is no file of this user's. So may what is given.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with _told(option):
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         _judge(path)
         file = open(beside, "x", encoding="utf-8", errors="replace", opener=_private)  # noqa: SIM115 - see below
 
@@ -59,6 +59,6 @@ def _private(path: str, flags: int) -> int:
 def _told(option: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:  # a NUL in a name is a ValueError
+    except (OSError, ValueError) as error:  # no name at all is a ValueError
         why = error.strerror if isinstance(error, OSError) else "it has no such name"
         raise click.UsageError(f"The file of {option} cannot be written: {why}. Name another one.") from None

@@ -34,13 +34,13 @@ def sentences(mapping: StreamMapping) -> Iterator[Sentence]:
     if mapping.skip:
         return
     if mapping.affiliate_id is not None:
-        yield _plain("They go to the affiliate endpoint, for the affiliate"), *_quoted(mapping.affiliate_id)
+        yield _plain("It goes to the affiliate endpoint, for the affiliate"), *_quoted(mapping.affiliate_id)
     if not mapping.has_identity:
-        yield (_plain("Nothing tells one from its repeat, so what is read again is sent again"),)
+        yield (_plain("Nothing tells it from its repeat, so what is read again is sent again"),)
     elif mapping.event_id is None:
-        yield (_plain("Each is known by its stream and key, and sent once"),)
+        yield (_plain("It is known by its stream and key, and sent once"),)
     else:
-        yield _plain("Each is known by"), *_quoted(mapping.event_id), _plain(", and sent once")
+        yield _plain("It is known by"), *_quoted(mapping.event_id), _plain(", and sent once")
     if mapping.person_id is not None:
         yield _plain("It is about the person"), *_quoted(mapping.person_id)
     if mapping.created_at is None:

@@ -6,9 +6,11 @@ import errno
 import os
 import stat
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,12 +35,30 @@ class Arrival:
     endpoint: str
     outcome: Outcome
     status: int | None
+    reason: str = ""
+    """Why it was not accepted, in words; an answer may lack one."""
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    """As they came, but for what lets somebody in."""
     body: bytes = field(repr=False)
 
     @property
     def size(self) -> int:
         """In bytes, of what the sender chose."""
-        return len(self.body) + len(self.endpoint)
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.body) + len(self.endpoint) + headers
+
+    def holds(self, words: Sequence[str]) -> bool:
+        """Whether each of these words, in small letters, stands anywhere in it: text, number, name or header."""
+        text = self._text() if words else ""
+        return all(word in text for word in words)
+
+    def _text(self) -> str:
+        headers = " ".join(f"{name}: {value}" for name, value in self.headers)
+        body = self.body
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            body = msgspec.json.encode(msgspec.json.decode(body)) if b"\\" in body else body  # an escape is a letter
+        told = f"{self.endpoint} {self.status or ''} {self.outcome} {self.reason} {headers}"
+        return f"{told} {body.decode('utf-8', 'replace')}".casefold()
 
     def shown(self) -> dict[str, Any]:
         """As JSON shows it: `event` the body's own text, so that no number changes, or `body` what is no JSON."""
@@ -50,6 +70,7 @@ class Arrival:
             "endpoint": self.endpoint,
             "outcome": self.outcome,
             "status": self.status,
+            "reason": self.reason,
         }
         try:
             contract.parsed(self.body)
@@ -76,9 +97,14 @@ class Arrivals:
         while len(self._newest) > KEPT or self._bytes > KEPT_BYTES:
             self._bytes -= self._newest.popleft().size
 
-    def newest(self, limit: int) -> list[Arrival]:
-        """Up to `limit` arrivals, the newest first."""
-        return list(islice(reversed(self._newest), limit))
+    def newest(self, limit: int, *, after: int = 0, words: Sequence[str] = ()) -> list[Arrival]:
+        """Up to `limit` arrivals after that number in which these words stand, the newest first."""
+        later = takewhile(lambda arrival: arrival.number > after, reversed(self._newest))
+        return list(islice((arrival for arrival in later if arrival.holds(words)), limit))
+
+    def numbered(self, number: int) -> Arrival | None:
+        """The one of this number, if it is still kept."""
+        return next((arrival for arrival in self._newest if arrival.number == number), None)
 
     def clear(self) -> None:
         """Forget what is in memory; the file keeps its lines."""

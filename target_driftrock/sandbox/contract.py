@@ -111,6 +111,8 @@ def _is_moment(value: Any) -> bool:
 
 
 _BOTH = (WEBHOOK, AFFILIATE)
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SCHEMES = frozenset({"basic", "bearer"})
 ATTRIBUTES: Mapping[str, Attribute] = {
     "event_type": Attribute(must_be="lead, conversion or action", allows=_is_event_type, required_by=_BOTH),
     "event_name": Attribute(must_be="a string that is not blank", allows=_is_filled, required_by=_BOTH),
@@ -205,6 +207,19 @@ def credentials_of(authorization: str) -> tuple[str, str] | None:
         return None
     client_id, _, client_secret = pair.partition(":")
     return (client_id, client_secret) if client_id and client_secret else None
+
+
+def shown_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The headers as somebody may see them: of what lets somebody in, its scheme and its length."""
+    return tuple((name, _masked(name, value)) for name, value in headers.items())
+
+
+def _masked(name: str, value: str) -> str:
+    if name.lower() not in _SECRET_HEADERS:
+        return value
+    scheme, gap, rest = value.partition(" ")
+    known = f"{scheme} " if gap and scheme.lower() in _SCHEMES else ""
+    return f"{known}••• ({len(rest if known else value)} characters)"
 
 
 def bearer_of(authorization: str) -> str:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from target_driftrock.pages.page import Page
 from target_driftrock.sandbox import contract, page, verdict
 from target_driftrock.sandbox.access import Access, Keys
 from target_driftrock.sandbox.arrivals import KEPT, Arrival, Arrivals
@@ -29,6 +30,7 @@ from target_driftrock.sandbox.faults import FaultError, Faults, amended
 from target_driftrock.sandbox.verdict import Answer, Circumstances, Outcome, Verdict
 
 PORT = 8377
+_LONGEST_NUMBER = 19
 _FAREWELL_SECONDS = 0.2
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends RST at once, instead of FIN
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -61,6 +63,8 @@ class Sandbox:
         self._access = Access(self._setup.keys, clock=clock)
         self._arrivals = Arrivals(self._setup.record)
         self._counts = Counts(self._setup.serial)
+        self._era = time.time_ns()
+        """Another one after each reset, and in another sandbox: numbers begin anew."""
         self._world = Circumstances(
             seed=self._setup.seed,
             roll=Dice(self._setup.seed).roll,
@@ -74,6 +78,7 @@ class Sandbox:
             "/favicon.ico": {"GET": self._nothing},
             "/_sandbox/counts": {"GET": self._get_counts},
             "/_sandbox/arrivals": {"GET": self._get_arrivals},
+            "/_sandbox/event": {"GET": self._event_page},
             "/_sandbox/faults": {"GET": self._get_faults, "POST": self._post_faults},
             "/_sandbox/revoke": {"POST": self._revoke},
             "/_sandbox/reset": {"POST": self._reset},
@@ -121,6 +126,8 @@ class Sandbox:
                 endpoint=request.path,
                 outcome=result.outcome,
                 status=result.answer.status if result.answer else None,
+                reason=result.answer.reason if result.answer else "",
+                headers=contract.shown_headers(request.headers),
                 body=body,
             )
         )
@@ -168,9 +175,18 @@ class Sandbox:
             return _refuse(415, "unsupported_media_type", "Content-Type must be application/json.")
         return await handlers[request.method](request)
 
-    async def _page(self, _request: web.BaseRequest) -> web.Response:
-        text = page.rendered(self._counts.shown(), self._arrivals.newest(page.SHOWN))
-        return web.Response(text=text, content_type="text/html", headers=page.HEADERS)
+    async def _page(self, request: web.BaseRequest) -> web.Response:
+        sought = request.query.get("filter", "")[: page.LONGEST_FILTER]
+        found = self._arrivals.newest(
+            page.SHOWN, after=_number(request.query.get("after", "")), words=sought.casefold().split()
+        )
+        return _html(page.overview(self._counts.shown(), found, sought=sought, era=self._era))
+
+    async def _event_page(self, request: web.BaseRequest) -> web.Response:
+        arrival = self._arrivals.numbered(_number(request.query.get("number", "")))
+        if arrival is None:
+            return _refuse(404, "not_found", "No event of this number is kept: the newest are.")
+        return _html(page.whole(arrival))
 
     async def _nothing(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(status=204)
@@ -207,6 +223,7 @@ class Sandbox:
     async def _reset(self, _request: web.BaseRequest) -> web.Response:
         self._arrivals.clear()
         self._counts = Counts(self._setup.serial)
+        self._era += 1
         return _json({"status": "reset"})
 
 
@@ -310,6 +327,19 @@ def _response(answer: Answer) -> web.Response:
     return web.Response(
         status=answer.status, body=answer.body, content_type=answer.content_type, headers=answer.headers
     )
+
+
+def _html(shown: Page) -> web.Response:
+    return web.Response(
+        text=shown.html,
+        content_type="text/html",
+        headers={**page.HEADERS, "Content-Security-Policy": f"{shown.policy}; frame-ancestors 'none'"},
+    )
+
+
+def _number(text: str) -> int:
+    """Of an arrival; 0, which none has, where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
 
 
 def _json(value: Any) -> web.Response:

@@ -40,6 +40,8 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "application/json"
+    reason: str = ""
+    """Why it is not a 2xx, in words."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,7 +102,13 @@ def delay(faults: Faults, world: Circumstances) -> float:
 
 def page(status: int) -> Answer:
     """What a gateway, a firewall or a login says in the API's place."""
-    return Answer(status=status, body=_PAGE, content_type="text/html", headers=_HEADERS.get(status, {}))
+    return Answer(
+        status=status,
+        body=_PAGE,
+        content_type="text/html",
+        headers=_HEADERS.get(status, {}),
+        reason="A page of HTML, by a fault.",
+    )
 
 
 def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answer:
@@ -109,6 +117,7 @@ def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answe
         status=refusal.status,
         body=msgspec.json.encode({"error": refusal.error, "error_description": refusal.description}),
         headers=_HEADERS.get(refusal.status, {}) if headers is None else headers,
+        reason=refusal.description,
     )
 
 
