@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,10 +51,18 @@ class Browser:
         """What some JavaScript gives back."""
         return self.chrome.execute_script(code, *given)
 
+    def press(self, key: str) -> None:
+        """A key of the keyboard."""
+        ActionChains(self.chrome).send_keys(key).perform()
+
     def press_tab(self) -> str:
         """Go on to what the keyboard reaches next, and say what it is called."""
-        ActionChains(self.chrome).send_keys(Keys.TAB).perform()
+        self.press(Keys.TAB)
         return str(self.run("return document.activeElement.innerText"))
+
+    def type(self, selector: str, text: str) -> None:
+        """Write into the first element that this means."""
+        self.chrome.find_element("css selector", selector).send_keys(text)
 
     @property
     def overhang(self) -> int:
@@ -88,7 +95,7 @@ def browsing(folder: Path) -> Iterator[Browser]:
     for switch in (
         *("headless=new", "disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update"),
         *("disable-sync", "disable-dev-shm-usage", f"user-data-dir={folder / 'profile'}"),
-        *(["no-sandbox"] if os.geteuid() == 0 else []),  # which root cannot have
+        "no-sandbox",  # it opens pages of ours alone, and neither root nor a container can have one
     ):
         options.add_argument(f"--{switch}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})

@@ -113,6 +113,7 @@ LOOKS = [
     ("rejects", "--answers"),
     ("report",),
     ("report", "--json"),
+    ("report", "--csv"),
     ("report", "--unknown"),
     ("report", "--unknown", "--json"),
     ("trace", ODD),
@@ -130,11 +131,14 @@ def test_no_name_does_harm_when_it_comes_by_a_record(tmp_path: Path, told: Told,
         assert_structured_is_harmless(told(config, lines=_input(), **structured))
         assert QUOTED in told(config, "check", "--input=/dev/stdin", lines=_input())
         assert QUOTED in told(config, "preview", lines=_input())
+        assert QUOTED in told(config, "preview", "--table", "--show-values", lines=_input())
+        told(config, "preview", f"--html={tmp_path / 'page.html'}", "--show-values", lines=_input())
         assert QUOTED in b"".join(told(config, *options) for options in LOOKS)
         page = stage.wire.send("GET", "/", {}).body
 
-    assert QUOTED in page
-    assert_harmless(page)
+    for each in (page, (tmp_path / "page.html").read_bytes()):
+        assert QUOTED in each
+        assert_harmless(each)
 
 
 _NEVER_TOLD = ("choices", "types", "no-message")

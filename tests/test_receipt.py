@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from target_driftrock.receipt import EventCounts, Line, Receipt, RecordCounts
+from target_driftrock.receipt import VERSION, EventCounts, Line, Receipt, RecordCounts
 
 RECEIPT = Receipt(
     records=RecordCounts(mapped=7, invalid=2, filtered=3, unmapped=1),
@@ -17,7 +21,9 @@ RECEIPT = Receipt(
     events_submitted=9,
     events_recorded=EventCounts(delivered=2, invalid=2, rejected=1, held=1),
     records_by_stream={"leads": RecordCounts(mapped=7, invalid=2, filtered=3)},
-    events_by_line={Line("leads", "streams[0] (leads)", "capture-1", "2026-01-31"): EventCounts(delivered=2)},
+    events_by_line={
+        Line("leads", "streams[0] (leads)", "capture-1", "2026-01-31", "lead", "Signed up"): EventCounts(delivered=2)
+    },
     refusals={("streams[0] (leads)", "status 422"): 1, ("stream leads", "schema: /email: type"): 2},
     held={("streams[0] (leads)", "an answer was lost"): 1},
     changes={("streams[0] (leads)", "the same person"): 1},
@@ -120,6 +126,8 @@ def test_every_count_is_in_it_when_it_is_kept() -> None:
             "mapping": "streams[0] (leads)",
             "capture": "capture-1",
             "day": "2026-01-31",
+            "type": "lead",
+            "name": "Signed up",
             **dataclasses.asdict(EventCounts(delivered=2)),
         }
     ]
@@ -130,6 +138,7 @@ def test_every_count_is_in_it_when_it_is_kept() -> None:
     assert kept["held"] == [{"mapping": "streams[0] (leads)", "reason": "an answer was lost", "count": 1}]
     assert kept["changes"] == [{"mapping": "streams[0] (leads)", "cause": "the same person", "count": 1}]
     assert kept["changes_sent"] == {"streams[0] (leads)": 1}
+    assert kept["version"] == 1
     assert kept["latencies_ms"] == {"p50": 20.4, "p95": 99.6}
     assert (kept["retries"], kept["answers_lost"], kept["token_requests"], kept["seconds"]) == (4, 1, 2, 0.5)
 
@@ -142,3 +151,31 @@ def test_events_without_identity_are_told_when_there_are_some() -> None:
         receipt.lines()
     )
     assert json.loads(receipt.as_json())["without_identity"] == {"streams[1] (visits)": 12}
+
+
+PAGE = Path(__file__).parents[1] / "docs/receipt.md"
+
+
+def _members(value: Any, path: str = "") -> Iterator[str]:
+    """Every member that holds no others, by its path; `[]` stands for all of a list."""
+    match value:
+        case dict():
+            for name, member in value.items():
+                yield from _members(member, f"{path}.{name}".removeprefix("."))
+        case list():
+            for member in value:
+                yield from _members(member, f"{path}[]")
+        case _:
+            yield path
+
+
+def test_a_member_is_on_the_page_when_the_json_has_it() -> None:
+    """And no other one; of what is kept by name or by outcome, a `*` stands for all."""
+    whole = dataclasses.replace(RECEIPT, without_identity={"streams[1] (visits)": 12})
+    members = {member.replace("[]", "/") for member in _members(json.loads(whole.as_json()))}
+    rows = [line.split("|")[1] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    listed = {name.replace("[]", "/") for row in rows for name in re.findall(r"`([^`]+)`", row)} - {"events_by_line/"}
+
+    assert [member for member in members if not any(fnmatchcase(member, name) for name in listed)] == []
+    assert [name for name in listed if not any(fnmatchcase(member, name) for member in members)] == []
+    assert f"| `version` | {VERSION} |" in PAGE.read_text(encoding="utf-8")

@@ -70,13 +70,9 @@ class Days:
             self.undated += 1
             return
         self._counts[day[: _SPANS[self._span]]] += 1
-        if len(self._counts) > self._most:
-            self._counts = self._coarser()
-
-    def _coarser(self) -> Counter[str]:
-        if self._span + 1 < len(_SPANS):
+        if len(self._counts) > self._most and self._span + 1 < len(_SPANS):
             self._span += 1
-        return _by(self._counts, _SPANS[self._span])
+            self._counts = _by(self._counts, _SPANS[self._span])
 
     def told(self, most: int) -> dict[str, int]:
         """By day, in their order; by month or year where there are more than `most` of what is shorter."""

@@ -17,7 +17,7 @@ from target_driftrock.commands.counting import Commonest, Counted, Days
 from target_driftrock.commands.names import Names
 from target_driftrock.delivery.admission import Send
 from target_driftrock.events.columns import is_added
-from target_driftrock.events.event import Event, Unread
+from target_driftrock.events.event import Event, Misfit
 from target_driftrock.events.outcome import Changed, Held
 from target_driftrock.mapping import shapes
 from target_driftrock.mapping.sentences import Row, Sentence, is_constant, rows, sentences
@@ -65,7 +65,7 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class Misfits:
     """What one rule could not read of one property: how many values, and their commonest shapes."""
 
     name: str
@@ -150,8 +150,8 @@ class Overview:
         """A part of a record; of an event with what a run would do with it."""
         if not isinstance(part, Event):
             self._refused.setdefault((part.mapping, part.reason), Marked()).note(record.line)
-            if part.unread is not None:
-                self._take_unread(part.unread)
+            if part.misfit is not None:
+                self._take_misfit(part.misfit)
             return
         if isinstance(verdict, Send):
             self._count(part)
@@ -177,12 +177,12 @@ class Overview:
             source, affiliate = event.capture.source_id, event.capture.affiliate_id
         return source if affiliate is None else f"{source}, affiliate {affiliate}"
 
-    def _take_unread(self, unread: Unread) -> None:
-        key = unread.of, unread.rule
-        if is_nothing(unread.value) or (key not in self._shapes and len(self._shapes) >= _RULES):
+    def _take_misfit(self, misfit: Misfit) -> None:
+        key = misfit.of, misfit.rule
+        if is_nothing(misfit.value) or (key not in self._shapes and len(self._shapes) >= _RULES):
             return
-        value = str(unread.value)[:_LONGEST] if self.shows else shapes.shape(unread.value)
-        self._shapes.setdefault(key, Commonest()).note((shapes.kind(unread.value), value))
+        value = str(misfit.value)[:_LONGEST] if self.shows else shapes.shape(misfit.value)
+        self._shapes.setdefault(key, Commonest()).note((shapes.kind(misfit.value), value))
 
     def _watch_fields(self, event: Event) -> dict[str, Any] | None:
         """The event's body, if it was looked at."""
@@ -226,10 +226,10 @@ class Overview:
         """Events that a run would hold, or pass over as changed, the most of them in front."""
         return _ordered(self._not_sent)
 
-    def unreadable(self) -> Iterator[Unreadable]:
+    def misfits(self) -> Iterator[Misfits]:
         """What could not be read, the most of it in front."""
         for (name, rule), found in sorted(self._shapes.items(), key=lambda pair: (-pair[1].total, pair[0])):
-            yield Unreadable(name=name, rule=rule, count=found.total, shapes=found.first(SHAPES))
+            yield Misfits(name=name, rule=rule, count=found.total, shapes=found.first(SHAPES))
 
     def empty_fields(self) -> Iterator[tuple[str, Sequence[str]]]:
         """By mapping, the fields that none of its events had."""

@@ -43,7 +43,7 @@ def page_of(seen: Preview, overview: Overview) -> str:
         not_sent=overview.not_sent(),
         empty_fields=list(overview.empty_fields()),
         empty_columns=list(overview.empty_columns()),
-        unreadable=list(overview.unreadable()),
+        misfits=list(overview.misfits()),
     ).html
 
 

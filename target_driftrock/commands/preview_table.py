@@ -33,7 +33,7 @@ def tables_of(overview: Overview) -> Iterator[Table]:
             ("property", "rule", "value" if overview.shows else "shape", "kind", "records"),
             [
                 (each.name, each.rule, shape.item[1], shape.item[0], _told(shape.count, shape.is_exact))
-                for each in overview.unreadable()
+                for each in overview.misfits()
                 for shape in each.shapes
             ],
         ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+import io
+import re
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from rich.text import Text
 
 from target_driftrock.commands.keeping import for_ledger
 from target_driftrock.commands.terminal import console, write
+from target_driftrock.events.outcome import ACCOUNTS
 from target_driftrock.given import config_option
 from target_driftrock.naming import escaped, visible_json
 from target_driftrock.wording import moment
@@ -35,6 +39,9 @@ _COUNTS = {
     "answers_lost": "answers lost",
 }
 """What is counted, and the head of its column."""
+_OUTCOMES = tuple(account.name for account in ACCOUNTS.values())
+_CSV_KEYS = ("type", "name", "capture", "day")
+_FORMULA = re.compile(r"((?:^|[;,])\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 _STACKS = ((0, 3, None), (1, 2, None), (4, 5, 6), (7, 8, 9), (10, 11, None))
 """Which cells of a row stand below each other on a narrow terminal; ten digits and more each fit into 80 columns."""
 _STACKS_OF_FIGURES = 3
@@ -54,23 +61,33 @@ def _month(_: click.Context, __: click.Parameter, text: str | None) -> tuple[flo
 @click.option("--month", "between", metavar="YYYY-MM", callback=_month, help="The runs that began in a month (UTC).")
 @click.option("--json", "is_json", is_flag=True, help="A line of JSON each.")
 @click.option(
+    "--csv",
+    "is_csv",
+    is_flag=True,
+    help="Instead, the sums of these runs for a spreadsheet: by type, name, capture and day.",
+)
+@click.option(
     "--unknown",
     is_flag=True,
     help="Instead, the ids of the events whose answer was lost in these runs, with capture and time.",
 )
 @click.pass_obj
 def report(
-    given: Given, *, last: int | None, between: tuple[float, float] | None, is_json: bool, unknown: bool
+    given: Given, *, last: int | None, between: tuple[float, float] | None, is_json: bool, is_csv: bool, unknown: bool
 ) -> None:
     """Print the receipts of the latest runs. Nothing is sent."""
     from target_driftrock.ledger.reading import reading
 
+    if is_csv and (is_json or unknown):
+        raise click.UsageError("--csv goes with neither --json nor --unknown: choose one.")
     settings = for_ledger(given.said())
     with reading(settings.keeping.ledger) as ledger:
         runs = ledger.runs(last=last or (None if between else _RUNS_SHOWN), between=between)
         events = ledger.unknown([run.id for run in runs]) if unknown else ()
     if unknown:
         lines = unknown_json(events) if is_json else unknown_lines(events)
+    elif is_csv:
+        lines = csv_lines(runs)
     elif is_json:
         lines = run_lines(runs)
     else:
@@ -141,6 +158,41 @@ def run_lines(runs: Sequence[Run]) -> Iterator[bytes]:
                 "receipt": None if run.receipt is None else msgspec.Raw(run.receipt.encode()),
             }
         )
+
+
+def csv_lines(runs: Sequence[Run]) -> Iterator[bytes]:
+    """The sums of the runs as CSV, the heads first: a line for each type, name, capture and day.
+
+    The name is that of the mapping, its template where it comes of a record. A run without a receipt has no lines.
+    """
+    sums: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for run in runs:
+        receipt = {} if run.receipt is None else msgspec.json.decode(run.receipt)
+        for line in receipt.get("events_by_line", ()):
+            told = {"type": "", "name": "", **line, "capture": _capture(line)}
+            sums[tuple(told[name] for name in _CSV_KEYS)].update({name: line[name] for name in _OUTCOMES})
+    yield _csv((*_CSV_KEYS, *_OUTCOMES))
+    for key, counts in sorted(sums.items()):
+        yield _csv((*map(_cell, key), *(str(counts[name]) for name in _OUTCOMES)))
+
+
+def _capture(line: Mapping[str, str]) -> str:
+    """The capture without its mapping: two of these may send to one."""
+    return line["capture"].removeprefix(f"{line['mapping']} ").removeprefix("source_id ")
+
+
+def _cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula (OWASP, CSV injection): an apostrophe stands before its sign.
+
+    Also where a spreadsheet parts it at a semicolon or a comma.
+    """
+    return _FORMULA.sub(r"\1'\2", escaped(text))
+
+
+def _csv(cells: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
 
 
 def unknown_lines(events: Sequence[UnknownEvent]) -> Iterator[bytes]:

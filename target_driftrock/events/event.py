@@ -109,8 +109,8 @@ class Event(Value, frozen=True, kw_only=True, gc=False):
         return None if self.event_id is None else ("event", self.event_id)
 
 
-class Unread(Value, frozen=True, kw_only=True, gc=False):
-    """A value that something could not read: of which property, as it is told, and by which rule. For counts alone."""
+class Misfit(Value, frozen=True, kw_only=True, gc=False):
+    """A value that breaks a rule: of which property, as that is told, and which rule. For counts of shapes alone."""
 
     _shown = ("of", "rule")
 
@@ -123,7 +123,7 @@ class InvalidPart(Value, frozen=True, kw_only=True, gc=False):
     """A part of a record that we refuse to send. It goes the way of an event, so that one place settles all.
 
     `reason` is a rule (`schema: /email type`), never a value. `who` is whom the event would be about, as far as that
-    could be read. `unread` is the value that broke the rule, where it is one property's.
+    could be read. `misfit` is the value that breaks the rule, where it is one property's.
     """
 
     _shown = ("mapping", "reason")
@@ -132,7 +132,7 @@ class InvalidPart(Value, frozen=True, kw_only=True, gc=False):
     mapping: str
     reason: str
     who: Who = NOBODY
-    unread: Unread | None = None
+    misfit: Misfit | None = None
 
 
 Part = Event | InvalidPart

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Origin, Part, Unread
+from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart, Misfit, Origin, Part
 from target_driftrock.events.identity import Way, Who, identity
 from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
@@ -99,7 +99,7 @@ class CompiledMapping:
             if value is None:
                 continue
             if type(value) is Wrong:
-                return self._invalid(origin, f"{name} {value.rule}", record, unread=self._unread(name, value, record))
+                return self._invalid(origin, f"{name} {value.rule}", record, misfit=self._misfit(name, value, record))
             body[name] = value
         written = write(body)
         content = (
@@ -140,13 +140,13 @@ class CompiledMapping:
         found = dict.fromkeys(former.of(record) for former in self.formers)
         return tuple(each for each in found if each is not None and each != but)
 
-    def _invalid(self, origin: Origin, reason: str, record: Record, *, unread: Unread | None = None) -> InvalidPart:
-        return InvalidPart(origin=origin, mapping=self.label, reason=reason, who=self._who(record), unread=unread)
+    def _invalid(self, origin: Origin, reason: str, record: Record, *, misfit: Misfit | None = None) -> InvalidPart:
+        return InvalidPart(origin=origin, mapping=self.label, reason=reason, who=self._who(record), misfit=misfit)
 
-    def _unread(self, attribute: str, wrong: Wrong, record: Record) -> Unread | None:
+    def _misfit(self, attribute: str, wrong: Wrong, record: Record) -> Misfit | None:
         """The value of which `wrong` speaks. Its name stands in a template, so it may be told."""
         name = self.sources.get(attribute) if wrong.name is None else wrong.name
-        return None if name is None else Unread(of=shown(name), rule=wrong.rule, value=reader(name)(record))
+        return None if name is None else Misfit(of=shown(name), rule=wrong.rule, value=reader(name)(record))
 
     def _who(self, record: Record) -> Who:
         """Whom the event would have been about, as far as that can be read."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from target_driftrock.errors import InputInvalid, SettingsInvalid
 from target_driftrock.events.columns import without_added
-from target_driftrock.events.event import InvalidPart, Unread
+from target_driftrock.events.event import InvalidPart, Misfit
 from target_driftrock.events.identity import NOBODY
 from target_driftrock.events.identity import digest as bytes_digest
 from target_driftrock.mapping import attribute, values
@@ -99,17 +99,17 @@ class RecordStream:
         fault = self._fault(record if read is None else read, mapping) if self._validates else None
         if fault is None:
             return part
-        unread = Unread(of=fault.path, rule=fault.rule, value=fault.value)
-        return self.invalid(origin, f"schema: {fault.text}", who=NOBODY if part is None else part.who, unread=unread)
+        misfit = Misfit(of=fault.path, rule=fault.rule, value=fault.value)
+        return self.invalid(origin, f"schema: {fault.text}", who=NOBODY if part is None else part.who, misfit=misfit)
 
     def keyed(self, record: dict[str, Any], origin: Origin) -> Origin:
         """The origin with the stream and key properties of the record, where it has them."""
         key = self._key(record) if self._key is not None else None
         return replace(origin, key=key if isinstance(key, str) else None)
 
-    def invalid(self, origin: Origin, reason: str, *, who: Who = NOBODY, unread: Unread | None = None) -> InvalidPart:
+    def invalid(self, origin: Origin, reason: str, *, who: Who = NOBODY, misfit: Misfit | None = None) -> InvalidPart:
         """A record of this stream that must not be sent."""
-        return InvalidPart(origin=origin, mapping=f"stream {self.told}", reason=reason, who=who, unread=unread)
+        return InvalidPart(origin=origin, mapping=f"stream {self.told}", reason=reason, who=who, misfit=misfit)
 
     def asks_for(self, name: str) -> bool:
         """Whether a mapping of this stream names a property as read, or nothing would be sent of it anyway."""

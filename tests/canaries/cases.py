@@ -222,11 +222,14 @@ COMMANDS = (
     Run(),
     Run(command=("check",), prints=True),
     Run(command=("preview",), prints=True),
+    Run(command=("preview", "--table")),
+    Run(command=("preview", "--html=/dev/null")),
     *(
         Run(command=command, lines=b"", prints=command in {("rejects",), ERASING})
         for command in (
             ("report",),
             ("report", "--json"),
+            ("report", "--csv"),
             ("rejects",),
             ("rejects", "--table"),
             ("trace", "leads:1"),

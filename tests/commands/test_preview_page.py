@@ -203,12 +203,28 @@ def test_the_contents_are_reached_when_there_is_no_mouse(browser: Browser, look:
 
 
 NOTE = '<script>document.title = "harmed"</script><img src="//harm.example/x" onerror="document.title=1">\'"}{{ 7 }}'
+
+
+def listed(name: str) -> dict[str, Any]:
+    """A SCHEMA with a whole number of that name."""
+    made = schema()
+    made["schema"]["properties"][name] = {"type": "integer"}
+    return made
+
+
+def named(value: Any, name: str) -> dict[str, Any]:
+    """A RECORD with this value under that name."""
+    made = record(1)
+    made["record"][name] = value
+    return made
+
+
 PLACES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "stream": (schema(NOTE), record(1, NOTE)),
-    "property": (schema(**{NOTE: {}}), record(1, **{NOTE: 1})),
+    "property": (listed(NOTE), named(1, NOTE)),
     "value": (schema(), record(1, email=NOTE), record(2, at=NOTE)),
     "nested": (schema(below={}), record(1, below={NOTE: [NOTE, {NOTE: NOTE}]})),
-    "refused": (schema(**{NOTE: {"type": "integer"}}), record(1, **{NOTE: NOTE})),
+    "refused": (listed(NOTE), named(NOTE, NOTE)),
 }
 HARMFUL: Mapping[str, Any] = {
     **LEADS,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import io
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +17,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from target_driftrock.commands.report import month, run_lines, run_table, unknown_json, unknown_lines
+from target_driftrock.commands.report import csv_lines, month, run_lines, run_table, unknown_json, unknown_lines
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.interface import Concluded, Intent, Lost
 from target_driftrock.ledger.reading import Run, UnknownEvent, reading
 from tests.commands.ledgers import PLACES, lead, rejected, write, writing
-from tests.stage import Stage, record, schema
+from tests.stage import LEADS, Stage, record, schema
 
 Place = Callable[[Path], AbstractContextManager[str]]
 over_both = pytest.mark.parametrize("place", PLACES)
@@ -184,6 +185,76 @@ def test_an_id_moves_no_cursor_when_it_is_printed() -> None:
     ]
 
 
+COUNTED = ("delivered", "already_delivered", "changed", "invalid", "rejected", "held", "open")
+
+
+def line_of(name: str = "Signed up", **others: Any) -> dict[str, Any]:
+    """An account of a receipt."""
+    counts = dict.fromkeys(COUNTED, 0)
+    mapping = "streams[0] (leads)"
+    told = {"mapping": mapping, "capture": f"{mapping} source_id website", "day": "2026-01-31", "type": "lead"}
+    return {"stream": "leads", **told, "name": name, **counts, **others}
+
+
+def read_csv(*lines: Mapping[str, Any], runs: int = 1) -> list[list[str]]:
+    """The rows of runs whose receipts have these lines."""
+    receipt = json.dumps({"events_by_line": lines})
+    text = b"".join(csv_lines([run(number, receipt=receipt) for number in range(runs)])).decode()
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_the_sums_are_by_type_name_capture_and_day_when_a_spreadsheet_asks() -> None:
+    """Over runs, mappings and streams, to be laid beside Driftrock's own figures; the heads first."""
+    other = {"mapping": "streams[1] (*)", "capture": "streams[1] (*) source_id website affiliate_id partner"}
+    lines = (
+        line_of(delivered=2, held=1),
+        line_of(delivered=1, stream="more", mapping="streams[1] (*)", capture="streams[1] (*) source_id website"),
+        line_of(delivered=4, **other),
+        line_of(delivered=5, day="2026-02-01"),
+        line_of("", invalid=7, mapping="stream leads", capture="", type=""),
+    )
+
+    assert read_csv(*lines, runs=2) == [
+        [*("type", "name", "capture", "day"), *COUNTED],
+        ["", "", "", "2026-01-31", "0", "0", "0", "14", "0", "0", "0"],
+        ["lead", "Signed up", "website", "2026-01-31", "6", "0", "0", "0", "0", "2", "0"],
+        ["lead", "Signed up", "website", "2026-02-01", "10", "0", "0", "0", "0", "0", "0"],
+        ["lead", "Signed up", "website affiliate_id partner", "2026-01-31", "8", "0", "0", "0", "0", "0", "0"],
+    ]
+
+
+def test_a_run_has_no_line_when_it_has_no_receipt() -> None:
+    """One that was killed, or runs."""
+    assert len(list(csv_lines([run(receipt=None), run(receipt="{}")]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        pytest.param("=1+1", "'=1+1", id="a formula"),
+        pytest.param("+1", "'+1", id="plus"),
+        pytest.param("-1", "'-1", id="minus"),
+        pytest.param("@SUM(1)", "'@SUM(1)", id="at"),
+        pytest.param("  =1", "  '=1", id="behind spaces"),
+        pytest.param("\t=1", "\\t=1", id="behind a tab"),
+        pytest.param("\r=1", "\\r=1", id="behind a line break"),
+        pytest.param("\uff1d1", "'\uff1d1", id="wide"),
+        pytest.param("a;=1", "a;'=1", id="where columns are parted by semicolons"),
+        pytest.param("a,=1", "a,'=1", id="behind a comma"),
+        pytest.param('"=1', '"=1', id="in quotes"),
+        pytest.param("Signed-up = yes", "Signed-up = yes", id="none"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_no_name_is_a_formula_when_a_spreadsheet_opens_it(name: str, cell: str) -> None:
+    """A stream is called as its tap calls it, and so may its events be."""
+    mapping = "streams[0] (leads)"
+
+    (row,) = read_csv(line_of(name, capture=f"{mapping} source_id {name}"))[1:]
+
+    assert row[1:3] == [cell, cell]
+
+
 # Of a ledger.
 
 
@@ -297,6 +368,20 @@ def test_the_ids_are_printed_when_answers_were_lost(stage: Stage) -> None:
     assert code == 0
     assert re.fullmatch(r"leads:1\tstreams\[0\] \(leads\)[^\t]*\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", out)
     assert json.loads(stage.finished("report", stage.config(), "--unknown", "--json")[1])["event_id"] == "leads:1"
+
+
+def test_a_spreadsheet_has_the_sums_when_runs_have_ended(stage: Stage) -> None:
+    """What was delivered, by the name that the settings have; what comes of a record is told as its template."""
+    made = {**LEADS, "event_name": "For {email}", "source_id": "capture-1"}
+    stage.run(schema(), record(1, email="ada@example.com"), record(2, email="grace@example.com"), streams=[made])
+
+    code, out, err = stage.finished("report", stage.config(), "--csv")
+
+    assert (code, err) == (0, "")
+    assert (
+        out.splitlines()[1] == f"lead,For {{email}},capture-1,{time.strftime('%Y-%m-%d', time.gmtime())},2,0,0,0,0,0,0"
+    )
+    assert stage.finished("report", stage.config(), "--csv", "--json")[0] == 2
 
 
 @pytest.mark.parametrize("options", [("--month", "2026"), ("--month", "2026-13"), ("--last", "0"), ("--last", "x")])

@@ -15,11 +15,13 @@ from msgspec import structs
 from rich.pretty import pretty_repr
 
 from target_driftrock.events.answer import Answer
-from target_driftrock.events.event import Endpoint, InvalidPart
+from target_driftrock.events.event import Endpoint, InvalidPart, Misfit
 from target_driftrock.events.outcome import Delivered
 from target_driftrock.ledger.interface import Concluded, Intent
-from target_driftrock.mapping.attribute import NO_TIME
+from target_driftrock.mapping.attribute import NO_IDENTIFIER, NO_TIME
+from target_driftrock.mapping.stream import CompiledMapping
 from target_driftrock.mapping.values import is_nothing
+from target_driftrock.mapping.writing import Wrong
 from tests.mapping.examples import ORIGIN, body, compiled, event, lead_mapping, part, reason
 
 RECORD: dict[str, Any] = {
@@ -263,7 +265,7 @@ def test_it_is_another_event_with_the_same_content_when_its_identity_changes(cha
         pytest.param({"id": 42.0}, id="an id that is a float"),
         pytest.param({"id": "42"}, id="an id that is a text"),
         pytest.param({"person": Decimal("7.00")}, id="a person of another spelling"),
-        pytest.param({"ga": "GA.1", "unread": 1}, id="a property that nothing takes"),
+        pytest.param({"ga": "GA.1", "misfit": 1}, id="a property that nothing takes"),
         pytest.param({"at": "2026-01-31T00:00:00Z"}, id="the same moment"),
     ],
 )
@@ -348,6 +350,47 @@ def test_refuses_by_rule_when_an_attribute_is_wrong(attributes: dict[str, Any], 
     odd = {"yes": True, "empty": "", "nan": float("nan"), "surrogate": "a\ud800"}
 
     assert reason({**RECORD, **odd}, **attributes) == rule
+
+
+MISFITS = {
+    "one property": ({"created_at": "{odd}"}, Misfit(of="odd", rule=NO_TIME.rule, value="15/01/2026")),
+    "in a path": ({"created_at": "{below.0}"}, Misfit(of="below.0", rule=NO_TIME.rule, value="soon")),
+    "of another type": ({"person_id": "{yes}"}, Misfit(of="yes", rule=NO_IDENTIFIER.rule, value=True)),
+    "null": ({"event_name": "{none}"}, Misfit(of="none", rule="is null", value=None)),
+    "two properties": ({"event_name": "{odd} {none}"}, None),
+    "the key": ({"event_id": None}, None),
+    "what cannot be written": ({"fields": {"a": "{nan}"}}, None),
+}
+
+
+@pytest.mark.parametrize(("attributes", "misfit"), MISFITS.values(), ids=MISFITS)
+def test_the_value_is_told_apart_when_one_property_s_cannot_be_read(
+    attributes: dict[str, Any], misfit: Misfit | None
+) -> None:
+    """By the property's name and the rule, for whoever counts what a column holds; it is never printed."""
+    odd = {"odd": "15/01/2026", "below": ["soon"], "yes": True, "none": None, "nan": float("nan")}
+    record = {**RECORD, **odd} if attributes.get("event_id", "") is not None else odd
+
+    refused = part(record, **attributes)
+
+    assert isinstance(refused, InvalidPart)
+    assert refused.misfit == misfit
+    assert "15/01" not in repr(refused)
+
+
+def test_a_wrong_value_is_the_property_s_when_the_rule_names_one() -> None:
+    """Where an attribute is made of several, and one of them breaks a rule of its own."""
+    mapping = CompiledMapping(
+        label="m",
+        capture_label="c",
+        fits=lambda _: True,
+        attributes=(("fields", lambda _: Wrong("is no number", name="amount")),),
+    )
+
+    refused = mapping.part({"amount": "1,50"}, ORIGIN)
+
+    assert isinstance(refused, InvalidPart)
+    assert refused.misfit == Misfit(of="amount", rule="is no number", value="1,50")
 
 
 def test_refuses_when_a_key_property_is_missing() -> None:

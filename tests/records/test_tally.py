@@ -143,10 +143,10 @@ def test_each_record_counts_once_when_several_parts_came_of_it(accounts: Tallied
 
 
 def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Tallied) -> None:
-    """Else by today's; a refused part has no capture."""
+    """Else by today's; a refused part has no capture, no type and no name."""
     undated = structs.replace(event(2, source="capture-2"), day=None)
     parts: list[tuple[Part, Outcome]] = [
-        (event(1), Delivered()),
+        (structs.replace(event(1), name_label="Signed up"), Delivered()),
         (undated, Rejected(status=422)),
         (invalid_part(3), Invalid(reason="a rule")),
     ]
@@ -156,8 +156,8 @@ def test_an_event_is_accounted_by_its_own_day_when_it_has_one(accounts: Tallied)
 
     mapping = "streams[0] (leads)"
     assert accounts.tally.events_by_line == {
-        Line("leads", mapping, "capture-1", "2026-01-31"): EventCounts(delivered=1),
-        Line("leads", mapping, "capture-2", TODAY): EventCounts(rejected=1),
+        Line("leads", mapping, "capture-1", "2026-01-31", "lead", "Signed up"): EventCounts(delivered=1),
+        Line("leads", mapping, "capture-2", TODAY, "lead"): EventCounts(rejected=1),
         Line("leads", "stream leads", "", TODAY): EventCounts(invalid=1),
     }
     assert accounts.tally.refusals == {(mapping, "status 422"): 1, ("stream leads", "a rule"): 1}

@@ -429,3 +429,28 @@ def test_a_tree_is_judged_to_its_leaves_when_its_root_is_narrowed() -> None:
         "/child/id: type",
         "/child/id: required",
     ]
+
+
+@pytest.mark.parametrize(
+    ("record", "path", "rule", "value"),
+    [
+        pytest.param({"a": {"b": ["x"]}}, "/a/b/0", "type", "x", id="nested"),
+        pytest.param({"few": "c"}, "/few", "enum", "c", id="none of the listed"),
+        pytest.param({"a": {}, "few": "a", "must": None}, "/must", "type", None, id="null"),
+        pytest.param({}, "/must", "required", None, id="not there, so there is no value"),
+    ],
+)
+def test_the_value_is_found_when_it_breaks_a_rule(record: dict[str, Any], path: str, rule: str, value: Any) -> None:
+    """For whoever counts what a column holds. It is never printed."""
+    listed: dict[str, Any] = {
+        "a": {"properties": {"b": {"items": {"type": "integer"}}}},
+        "few": {"enum": ["a", "b"]},
+        "must": {"type": "string"},
+    }
+    required = {"required": ["must"]} if not record else {}
+
+    found = RecordValidator({"properties": listed, **required}).found(record)
+
+    assert found is not None
+    assert (found.path, found.rule, found.value) == (path, rule, value)
+    assert repr(found) == f"Fault(path={path!r}, rule={rule!r})"
