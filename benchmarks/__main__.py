@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import ledger, limits, memory, page, postgres_job, profile, refresh, speed
+from benchmarks import ledger, limits, memory, page, postgres_job, preview, profile, refresh, speed
 from benchmarks.track import Job
 
 PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
@@ -17,6 +17,7 @@ PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
     "limits": ("The adaptive limit", limits.measured),
     "memory": ("Memory", memory.measured),
     "postgres-job": ("PostgreSQL through Meltano", postgres_job.measured),
+    "preview": ("A preview", preview.measured),
     "profile": ("Where the time goes", profile.measured),
     "refresh": ("A full refresh, and short-lived tokens", refresh.measured),
 }
