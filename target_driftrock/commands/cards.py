@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +72,9 @@ class Cards:
         kept = self._kept.get(event.mapping, ())
         return len(kept) < (MOST if len(self._kept) <= MOST else 1)
 
-    def take(self, record: Record, event: Event, body: Mapping[str, Any], *, mark: str) -> None:
+    def take(self, record: Record, event: Event, *, mark: str) -> None:
         """One that is wanted."""
+        body = json.loads(event.body, parse_float=Decimal)  # each number in its digits, as the record has it
         card = Card(
             line=record.line,
             stream=self._names.stream(record.stream),

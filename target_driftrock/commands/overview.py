@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -38,6 +39,8 @@ BARS = 50
 _DAYS_SHOWN = 62
 _RULES = 500
 """How many rules' shapes are kept."""
+_COLUMNS = 1_000
+"""How many columns of a stream are watched."""
 _LINES = 5
 _LONGEST = 200
 """Characters of a value that is shown."""
@@ -126,8 +129,10 @@ class Overview:
         self._shapes: dict[tuple[str, str], Commonest[tuple[str, str]]] = {}
         self._empty_fields: dict[str, set[str]] = {}
         """By mapping, the fields that no event had yet."""
+        self._columns: dict[str, set[str]] = {}
+        """By stream, those that were listed so far, or the first thousand."""
         self._empty_columns: dict[str, set[str]] = {}
-        """By stream, the columns that no record had yet."""
+        """Those of them that no record had yet."""
         self._records: Counter[str] = Counter()
 
     # Taking.
@@ -135,9 +140,11 @@ class Overview:
     def take_schema(self, schema: Schema) -> None:
         """What a stream's columns are called from here on."""
         self._names.take_schema(schema)
-        listed = schema.schema.get("properties", {})
-        if isinstance(listed, dict) and schema.stream not in self._empty_columns:
-            self._empty_columns[schema.stream] = {name for name in listed if not is_added(name)}
+        known = self._columns.setdefault(schema.stream, set())
+        new = (name for name in schema.schema.get("properties", ()) if name not in known and not is_added(name))
+        found = set(islice(new, _COLUMNS - len(known)))
+        known |= found
+        self._empty_columns.setdefault(schema.stream, set()).update(found)
 
     def take_record(self, record: Record) -> None:
         """A record, whatever comes of it."""
@@ -158,9 +165,9 @@ class Overview:
         why = _why(verdict)
         if why:
             self._not_sent.setdefault((part.mapping, why), Marked()).note(record.line)
-        fields = self._watch_fields(part)
+        self._watch_fields(part)
         if self._cards.wants(part):
-            self._cards.take(record, part, fields or msgspec.json.decode(part.body), mark=why)
+            self._cards.take(record, part, mark=why)
 
     def _count(self, event: Event) -> None:
         self.sent += 1
@@ -184,16 +191,13 @@ class Overview:
         value = str(misfit.value)[:_LONGEST] if self.shows else shapes.shape(misfit.value)
         self._shapes.setdefault(key, Commonest()).note((shapes.kind(misfit.value), value))
 
-    def _watch_fields(self, event: Event) -> dict[str, Any] | None:
-        """The event's body, if it was looked at."""
+    def _watch_fields(self, event: Event) -> None:
         empty = self._empty_fields.get(event.mapping)
         if empty is None:
             empty = self._empty_fields[event.mapping] = set(_field_names(self._mappings[event.mapping]))
-        if not empty:
-            return None
-        body: dict[str, Any] = msgspec.json.decode(event.body)
-        empty -= {name for name in empty if _has(body, name)}
-        return body
+        if empty:
+            body = msgspec.json.decode(event.body)
+            empty -= {name for name in empty if _has(body, name)}
 
     # Telling.
 
