@@ -175,7 +175,9 @@ def test_the_page_is_well_when_a_browser_shows_it(
     """It asks for nothing but itself, the browser has no complaint, nothing sticks out, all has headings and labels."""
     long = "Donaudampfschifffahrtsgesellschaft" * 3
     wide = record(90, note={long: long * 9, "list": [1, [2]]}, email=f"{long}@example.com")
-    page = page_of(look, tmp_path, "--show-values", lines=singer(*INPUT, record(90, "deals"), wide).getvalue())
+    first, *others = INPUT
+    lines = singer(first, wide, record(91, at=long), *others, record(90, "deals")).getvalue()
+    page = page_of(look, tmp_path, "--show-values", lines=lines)
 
     browser.open(page.as_uri(), width=width, is_dark=is_dark)
 
