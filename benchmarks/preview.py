@@ -44,7 +44,7 @@ def measured(job: Job) -> Iterator[str]:
 
 
 def _took(job: Job, count: int, options: list[str]) -> tuple[float, float, float, float | None]:
-    """Of a preview of so many records: peak MiB, seconds, seconds of a processor, and KiB of its page, if it has one."""
+    """Of a preview of so many records: peak MiB, seconds, seconds of a processor, and KiB of its page, if any."""
     with tempfile.TemporaryDirectory(dir=job.folder) as folder:
         settings, html = Path(folder) / "settings.json", Path(folder) / "page.html"
         settings.write_text(json.dumps(_SETTINGS), encoding="utf-8")

@@ -155,11 +155,6 @@ class Preview:
         """Records by what came of them."""
         return RecordCounts(**self._records)
 
-    @property
-    def invalid(self) -> Mapping[tuple[str, str], int]:
-        """Parts that cannot be sent, by mapping and reason."""
-        return self._invalid
-
     def warnings(self) -> Iterator[str]:
         """What a person should know, a sentence each."""
         yield from (*self._warnings, *self.findings.warnings())
