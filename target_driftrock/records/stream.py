@@ -132,7 +132,7 @@ class RecordStream:
         if label not in self._validators:
             self._validators[label] = self._judge_of(mapping)
         validator = self._validators[label]
-        return None if validator is None else validator.found(read)
+        return None if validator is None else validator.fault(read)
 
     def _judge_of(self, mapping: CompiledMapping | None) -> RecordValidator | None:
         """What judges the records that a mapping takes, or those that none does; None where nothing of them is used."""

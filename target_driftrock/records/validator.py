@@ -83,12 +83,7 @@ class RecordValidator:
         self._compiled = _compile(reading.root)
         self._names = frozenset(reading.names)
 
-    def fault(self, record: dict[str, Any]) -> str | None:
-        """The first fault as path and rule (`/contact/email: type`), or None: see `found`."""
-        found = self.found(record)
-        return None if found is None else found.text
-
-    def found(self, record: dict[str, Any]) -> Fault | None:
+    def fault(self, record: dict[str, Any]) -> Fault | None:
         """The first fault, or None.
 
         Its path is a JSON pointer (RFC 6901). A name that the SCHEMA does not list, or that is hidden, is shown as `*`:
