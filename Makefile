@@ -3,13 +3,16 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
 PIP_COMPILE := .venvs/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options $(ARGS)
+IMAGE := target-driftrock
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILDER = $(shell for each in docker podman buildah; do $$each info > /dev/null 2>&1 && echo $$each && break; done)
 
 export CUSTOM_COMPILE_COMMAND := make lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows wheel meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows wheel image test-image meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
@@ -59,6 +62,13 @@ workflows: .venvs/zizmor/.ready ## Check what CI itself may do, and what it fetc
 wheel: setup ## Build the wheel into dist/.
 	@rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation
+
+image: wheel ## Build the image with docker, podman or buildah; ARGS="--build-arg BASE=IMAGE" takes another base.
+	@test -n '$(BUILDER)' || { echo 'No docker, podman or buildah works here.' >&2; exit 1; }
+	$(BUILDER) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(ARGS) .
+
+test-image: setup ## Build the image and try it in containers that may do nothing, as root with buildah and crun.
+	@.ci/image $(ARGS)
 
 meltano: .venvs/meltano/.ready .venvs/tap-postgres/.ready ## Install Meltano and its PostgreSQL tap, for the tests that run them.
 

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
-from target_driftrock.ledger import custody
+from target_driftrock.ledger import custody, mounts
 from target_driftrock.ledger.database import Cause, guarded, opening, this_process, unavailable
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class SQLite:
     # Looked at.
 
     def warnings(self) -> list[str]:
-        kind = network_file_system(self.path)
-        return [] if kind is None else [_ON_NETWORK.format(name=self.name, kind=kind)]
+        return mounts.warnings(self.path, name=self.name)
 
     @contextmanager
     def look(self) -> Iterator[Ask | None]:
@@ -181,7 +180,7 @@ class SQLite:
             nearest = next(each for each in (self.path, *self.path.parents) if os.path.lexists(each))
             if not nearest.is_dir():
                 raise SettingsInvalid([_NO_DIRECTORY.format(nearest=nearest)])
-            if (kind := kind_of(nearest)) in _OF_THE_KERNEL:
+            if (kind := mounts.kernels_own(nearest)) is not None:
                 raise SettingsInvalid([_UNMAKEABLE.format(name=self.name, kind=kind)])
             custody.judge(self.path)
             where = custody.home(nearest)
@@ -357,49 +356,6 @@ _NO_FOLDER = (
     "in a directory that is there."
 )
 _NO_HOME = "ledger begins with ~, and there is no such home directory: write the path out, or ./ before the name."
-
-
-# The kind of a file system: on one of a network SQLite's locks and its shared memory cannot be relied on.
-
-
-def network_file_system(path: Path, *, table: Path = Path("/proc/mounts")) -> str | None:
-    """Its kind, as the kernel's table of mounts names it; None for a local one, or where there is no such table."""
-    kind = kind_of(path, table=table)
-    return kind if kind in _NETWORK else None
-
-
-def kind_of(path: Path, *, table: Path = Path("/proc/mounts")) -> str | None:
-    """The kind of file system that a path leads to; None where there is no table of mounts."""
-    try:
-        mounts = table.read_text(errors="surrogateescape")
-    except OSError:
-        return None
-    return kind_of_mount(PurePosixPath(path.resolve()), mounts)
-
-
-def kind_of_mount(path: PurePosixPath, mounts: str) -> str:
-    """The file system that the deepest mount above `path` has; of two at one place the later one hides the other."""
-    deepest, kind = -1, ""
-    for line in mounts.splitlines():
-        _, where, found, *_ = line.split(" ")
-        point = PurePosixPath(_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), where))
-        if path.is_relative_to(point) and len(point.parts) >= deepest:
-            deepest, kind = len(point.parts), found
-    return kind
-
-
-_NETWORK = {
-    "9p", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
-    "smb2", "smb3", "smbfs", "virtiofs",
-    "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.sshfs", "fuse.rclone", "fuse.blobfuse2",
-}  # fmt: skip
-_OF_THE_KERNEL = {"cgroup", "cgroup2", "debugfs", "devpts", "proc", "securityfs", "sysfs", "tracefs"}
-"""Where all that is there is made by the kernel."""
 _UNMAKEABLE = (
     "ledger: {name} would lie in the kernel's own files ({kind}), where nobody can make a directory: name another."
-)
-_ESCAPE = re.compile(r"\\([0-7]{3})")
-_ON_NETWORK = (
-    "The ledger in {name} lies on a network file system ({kind}): SQLite can lose data there. Name a directory on a "
-    "local disk, or a PostgreSQL URL."
 )

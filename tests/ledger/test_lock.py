@@ -16,6 +16,7 @@ from tests.contract.places import new_schema, opened
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
 from tests.ledger.holding import held_by_another
+from tests.lying import wherever
 
 
 def on_look(number: int, act: Callable[[], object]) -> Callable[[], bool]:
@@ -50,7 +51,7 @@ def test_a_second_run_goes_on_when_the_first_is_killed(location: str, caplog: py
     assert known == [Standing.DELIVERED, Standing.UNKNOWN, Standing.INTENDED]
     assert not ledger.is_new
     ledger.close()
-    (told,) = [record.getMessage() for record in caplog.records]
+    (told,) = wherever(record.getMessage() for record in caplog.records)
     assert told.startswith("Waiting up to 60 seconds for the ledger, held by target-driftrock ")
     assert f"{first.process.pid}@" in told
 

@@ -23,6 +23,7 @@ from target_driftrock.ledger.reading import reading
 from tests.contract.places import opened
 from tests.delivery.examples import API, event, origin
 from tests.ledger.test_files import mode
+from tests.lying import wherever
 from tests.program import ROOT, finished
 
 US, OTHER, GROUP = 1234, 1000, 2000
@@ -73,7 +74,7 @@ def keep(location: str) -> None:
 
 def say(*locations: str) -> None:
     """What each of those who would open a ledger says."""
-    found = [[_said(look, location) for look in (_run, doubts, _read)] for location in locations]
+    found = [[_said(look, location) for look in (_run, _check, _read)] for location in locations]
     print(json.dumps(found))  # noqa: T201 - to the test
 
 
@@ -119,6 +120,10 @@ def _run(location: str) -> None:
     ledger = open_ledger(location, api=API, wait=0, is_stopped=lambda: False)
     assert ledger is not None
     ledger.close()
+
+
+def _check(location: str) -> list[str]:
+    return wherever(doubts(location))
 
 
 def _read(location: str) -> None:
@@ -351,7 +356,7 @@ def test_a_ledger_is_refused_when_root_would_open_another_s(folder: Path) -> Non
     ledger = made(folder / "ledger", owner=US, permissions=0o700)
     as_user("keep", ledger)
 
-    said = [_said(look, str(ledger)) for look in (_run, doubts, _read)]
+    said = [_said(look, str(ledger)) for look in (_run, _check, _read)]
 
     assert [code for code, _ in said] == [2, 2, 2]
     assert f"belongs to user {US}" in said[0][1]

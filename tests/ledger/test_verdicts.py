@@ -32,6 +32,7 @@ from tests.faults.trial import NotPlayed
 from tests.ledger.rows import alter
 from tests.ledger.test_causes import role, said
 from tests.ledger.test_lock import on_look
+from tests.lying import wherever
 from tests.program import ROOT, finished
 from tests.stage import logged
 from tests.waiting import until
@@ -46,7 +47,12 @@ def run(location: str) -> list[str]:
         ledger = open_ledger(location, api=API, wait=LONG, is_stopped=lambda: False)
     assert ledger is not None
     ledger.close()
-    return [line.removeprefix("WARNING ") for line in lines if line.startswith("WARNING ")]
+    return wherever(line.removeprefix("WARNING ") for line in lines if line.startswith("WARNING "))
+
+
+def check(location: str) -> list[str]:
+    """What `check` warns of."""
+    return wherever(doubts(location))
 
 
 def begin(location: str) -> None:
@@ -291,7 +297,7 @@ ON_OWN_MOUNTS = ("unshare", "--mount")
 
 def tell(location: str, *, by_run: Callable[[str], object] = run) -> None:
     """Print what a run and `check` say."""
-    for look in (by_run, doubts):
+    for look in (by_run, check):
         try:
             told = ["used", look(location)]
         except RunStopped as stop:
