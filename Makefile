@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows wheel image test-image meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows examples definition wheel image test-image meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,13 @@ format: setup ## Mend what can be mended of style.
 workflows: .venvs/zizmor/.ready ## Check what CI itself may do, and what it fetches; nothing is asked for.
 	@.venvs/zizmor/bin/zizmor --offline --quiet .github
 
+definition: setup ## Write anew what Meltano has to know of the plugin, in hub/ and plugins/.
+	@$(BIN)/python -m hub
+
+examples: .venvs/schemas/.ready ## Check the files in examples/ by the schemas of Compose and Kubernetes; nothing is asked for.
+	@.venvs/schemas/bin/check-jsonschema --builtin-schema vendor.compose-spec examples/compose.yml
+	@.venvs/schemas/bin/kubernetes-validate --strict --quiet examples/cronjob.yml
+
 wheel: setup ## Build the wheel into dist/.
 	@rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation
@@ -82,6 +89,7 @@ lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upg
 	$(PIP_COMPILE) --output-file requirements/meltano.txt requirements/meltano.in
 	$(PIP_COMPILE) --output-file requirements/tap-postgres.txt requirements/tap-postgres.in
 	$(PIP_COMPILE) --output-file requirements/zizmor.txt requirements/zizmor.in
+	$(PIP_COMPILE) --output-file requirements/schemas.txt requirements/schemas.in
 	sed -n 's/^\([^ #].*[^ ]\) *\\$$/\1/p' requirements/runtime.txt > requirements/constraints.txt
 
 clean: ## Remove everything that these targets made.

@@ -17,10 +17,11 @@ import msgspec
 import pytest
 import yaml
 
+from hub.definition import DEFINITION, LOCK, as_json, as_yaml, definition
 from target_driftrock.cli import COMMANDS, program
 from target_driftrock.commands.preview import Preview
 from target_driftrock.errors import ExitCode
-from target_driftrock.settings import TABLE, meltano_settings, settings_table
+from target_driftrock.settings import TABLE, settings_table
 from target_driftrock.target import TargetDriftrock
 
 ROOT = Path(__file__).parents[1]
@@ -176,11 +177,13 @@ def _is_meltano_s(words: list[str]) -> bool:
     match words:
         case ["install"]:
             return True
+        case ["add", "target-driftrock", "--plugin-type", "loader", "--from-ref", file, *_]:
+            return (ROOT / file).is_file()
         case ["run", *names]:
             return set(names) <= plugins | {job["name"] for job in PROJECT["jobs"]}
         case ["invoke", name, *_]:
             plugin, _, command = name.partition(":")
-            return plugin in plugins and (not command or command in LOADERS["target-driftrock"]["commands"])
+            return plugin in plugins and (not command or command in definition()["commands"])
         case _:
             return False
 
@@ -198,20 +201,21 @@ def _names_a_file(words: list[str]) -> bool:
 
 
 def test_every_setting_is_declared_when_meltano_reads_the_plugin() -> None:
-    """meltano.yml lists what `meltano_settings()` gives: Meltano passes nothing else on."""
-    assert LOADERS["target-driftrock"]["settings"] == meltano_settings()
+    """The definition lists them all: Meltano passes nothing else on."""
+    declared = yaml.safe_load(DEFINITION.read_text(encoding="utf-8"))["settings"]
+
+    assert [setting["name"] for setting in declared] == [row.name for row in TABLE]
 
 
-def test_the_capabilities_are_the_code_s_when_meltano_reads_the_plugin() -> None:
-    """meltano.yml claims what `--about` claims."""
-    claimed = LOADERS["target-driftrock"]["capabilities"]
-
-    assert sorted(claimed) == sorted(capability.value for capability in TargetDriftrock.capabilities)
+@pytest.mark.parametrize(("file", "made"), [(DEFINITION, as_yaml), (LOCK, as_json)], ids=["Hub's form", "Meltano's"])
+def test_the_definition_is_the_code_s_when_meltano_reads_it(file: Path, made: Callable[[], str]) -> None:
+    """`make definition` writes it anew."""
+    assert file.read_text(encoding="utf-8") == made()
 
 
 def test_the_commands_take_the_plugin_s_settings_when_meltano_starts_them() -> None:
     """Each command of the plugin is one of ours, and reads the environment that Meltano sets."""
-    commands = LOADERS["target-driftrock"]["commands"]
+    commands = definition()["commands"]
 
     assert commands.keys() <= COMMANDS.keys()
     assert all(command["args"] == f"{name} --config=ENV" for name, command in commands.items())

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from hub.definition import LOCK, definition
 from tests.sandbox.wire import Wire
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +102,7 @@ class Project:
             "PATH": os.environ["PATH"],
             "HOME": str(self.root),
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
+            "MELTANO_AUTO_INSTALL": "false",
             "NO_COLOR": "1",
             "TARGET_DRIFTROCK__SANDBOX_API_URL": self.wire.url,
             "TARGET_DRIFTROCK__SANDBOX_LEDGER": str(self.root / "ledger"),
@@ -123,6 +125,10 @@ def project(
     """
     root.mkdir()
     shutil.copytree(ROOT / "demo", root / "demo")
+    shutil.copytree(ROOT / "plugins", root / "plugins")
+    if capabilities is not None:
+        locked = root / LOCK.relative_to(ROOT)
+        locked.write_text(json.dumps(definition() | {"plugin_type": "loaders", "capabilities": list(capabilities)}))
     described = yaml.safe_load((ROOT / "meltano.yml").read_text())
     for plugin in (*described["plugins"]["extractors"], *described["plugins"]["loaders"]):
         plugin.pop("pip_url", None)
@@ -130,8 +136,6 @@ def project(
             plugin["executable"] = str(_wrapped(plugin["name"], root))
         if plugin["name"] == "target-driftrock" and streams is not None:
             plugin["config"]["streams"] = [dict(mapping) for mapping in streams]
-        if plugin["name"] == "target-driftrock" and capabilities is not None:
-            plugin["capabilities"] = list(capabilities)
     (root / "meltano.yml").write_text(yaml.safe_dump(described, sort_keys=False))
     return Project(root=root, wire=wire, variables=variables)
 

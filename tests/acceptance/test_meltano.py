@@ -16,10 +16,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import yaml
 from psycopg import sql
 
+from hub.definition import DEFINITION
 from tests.acceptance import leads, meltano
-from tests.acceptance.meltano import PATIENCE, SANDBOX
+from tests.acceptance.meltano import COMMAND, PATIENCE, SANDBOX
 from tests.contract import places
 from tests.program import written
 from tests.sandbox.wire import Wire
@@ -87,6 +89,29 @@ def test_nothing_is_sent_when_meltano_previews_a_file(tmp_path: Path, wire: Wire
         "partner_leads:P-0042",
     ]
     assert project.accepted() == []
+
+
+def test_the_plugin_can_be_used_when_it_was_added_by_its_definition(tmp_path: Path, wire: Wire) -> None:
+    """In a project that has nothing: what is set afterwards is what a user has to say, and no more."""
+    project = meltano.Project(root=tmp_path, wire=wire)
+    file = project.root / "meltano.yml"
+    file.write_text("default_environment: dev\nenvironments: [{name: dev}]\n")
+    project.run("add", "target-driftrock", "--plugin-type", "loader", "--from-ref", str(DEFINITION), "--no-install")
+    described = yaml.safe_load(file.read_text())
+    (plugin,) = described["plugins"]["loaders"]
+    plugin |= {"executable": str(COMMAND), "config": {"streams": [LEADS]}}
+    file.write_text(yaml.safe_dump(described))
+
+    log = project.run(
+        "invoke",
+        "target-driftrock:check",
+        TARGET_DRIFTROCK_ENVIRONMENT="sandbox",
+        TARGET_DRIFTROCK_API_URL=wire.url,
+        TARGET_DRIFTROCK_LEDGER=str(tmp_path / "ledger"),
+    )
+
+    assert "ok: The settings are right: environment sandbox, 1 mapping." in log
+    assert "ok: The credentials are right" in log
 
 
 # PostgreSQL, twice.
