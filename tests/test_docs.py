@@ -143,6 +143,9 @@ def test_a_command_exists_when_a_page_tells_to_type_it(line: str) -> None:
         "psql": _names_a_file,
         "pipx": lambda words: words[0] == "install",
         "pip": lambda words: words[:2] == ["install", "-c"] and (ROOT / words[2]).is_file(),
+        "docker": _is_in_a_container,
+        "podman": _is_in_a_container,
+        "kubectl": _names_what_is_there,
         "curl": lambda words: words[-1].startswith("http://127.0.0.1:8377/"),
     }
 
@@ -172,6 +175,22 @@ def _is_ours(words: list[str]) -> bool:
     return (command is not program or words[0] in there) and there >= {word for word in words if word.startswith("--")}
 
 
+def _is_in_a_container(words: list[str]) -> bool:
+    """What follows the image's name is ours, up to where input comes from; a file that is named is there."""
+    match words:
+        case ["run", *_]:
+            arguments = words[words.index("target-driftrock") + 1 :]
+            return _is_ours([word.partition("=")[0] for word in arguments if word not in {"<", "leads.singer"}])
+        case ["compose" | "build", *_]:
+            return _names_what_is_there(words)
+        case _:
+            return words[:2] == ["volume", "create"]
+
+
+def _names_what_is_there(words: list[str]) -> bool:
+    return all((ROOT / word.rpartition("=")[2]).exists() for word in words if "/" in word)
+
+
 def _is_meltano_s(words: list[str]) -> bool:
     plugins = {plugin["name"] for kind in PROJECT["plugins"].values() for plugin in kind}
     match words:
@@ -189,7 +208,7 @@ def _is_meltano_s(words: list[str]) -> bool:
 
 
 def _are_variables(words: list[str]) -> bool:
-    settings = {f"TARGET_DRIFTROCK_{row.name.upper()}" for row in TABLE}
+    settings = {"POSTGRES_PASSWORD", *(f"TARGET_DRIFTROCK_{row.name.upper()}" for row in TABLE)}
     return {word.partition("=")[0] for word in words} <= settings
 
 
