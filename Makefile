@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows examples definition wheel image test-image meltano lock clean
+.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows examples definition wheel release-check image test-image meltano lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ examples: .venvs/schemas/.ready ## Check the files in examples/ by the schemas o
 wheel: setup ## Build the wheel into dist/.
 	@rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation
+
+release-check: setup ## Build what a release would publish, twice, and try it; nothing is published.
+	@.ci/release
 
 image: wheel ## Build the image with docker, podman or buildah; ARGS="--build-arg BASE=IMAGE" takes another base.
 	@test -n '$(BUILDER)' || { echo 'No docker, podman or buildah works here.' >&2; exit 1; }

@@ -11,7 +11,7 @@ COPY plugins /project/plugins
 COPY demo /project/demo
 WORKDIR /project
 # Meltano writes into its project: what a run leaves there is forgotten, but for /state.
-RUN meltano install && mkdir --mode=700 /state && chown --recursive 10001:10001 /project /state
+RUN meltano install && mkdir --parents /state && chown --recursive 10001:10001 /project /state
 USER 10001:10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/meltano/bin/meltano"]

@@ -19,6 +19,7 @@ from target_driftrock.sandbox.background import in_thread
 from target_driftrock.sandbox.faults import Faults
 from target_driftrock.sandbox.server import Sandbox, Setup
 from target_driftrock.target import TargetDriftrock
+from tests.lying import wherever
 from tests.program import Ended, Message, Running, finished, started, written
 from tests.sandbox.wire import Wire
 
@@ -152,7 +153,7 @@ def captured() -> Iterator[io.BytesIO]:
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """What our own loggers say from INFO on."""
+    """What our own loggers say from INFO on, wherever the ledger lies."""
     lines = _Lines()
     logger = logging.getLogger("target_driftrock")
     level = logger.level
@@ -173,4 +174,4 @@ class _Lines(logging.Handler):
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(f"{record.levelname} {record.getMessage()}")
+        self.said.extend(wherever([f"{record.levelname} {record.getMessage()}"]))

@@ -47,7 +47,7 @@ def run(location: str) -> list[str]:
         ledger = open_ledger(location, api=API, wait=LONG, is_stopped=lambda: False)
     assert ledger is not None
     ledger.close()
-    return wherever(line.removeprefix("WARNING ") for line in lines if line.startswith("WARNING "))
+    return [line.removeprefix("WARNING ") for line in lines if line.startswith("WARNING ")]
 
 
 def check(location: str) -> list[str]:
