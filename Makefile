@@ -62,9 +62,12 @@ workflows: .venvs/zizmor/.ready ## Check what CI itself may do, and what it fetc
 definition: setup ## Write anew what Meltano has to know of the plugin, in hub/ and plugins/.
 	@$(BIN)/python -m hub
 
-examples: .venvs/schemas/.ready ## Check the files in examples/ by the schemas of Compose and Kubernetes; nothing is asked for.
+examples: .venvs/schemas/.ready ## Check files by the schemas of who reads them: Compose, Kubernetes, Meltano, GitHub.
 	@.venvs/schemas/bin/check-jsonschema --builtin-schema vendor.compose-spec examples/compose.yml
 	@.venvs/schemas/bin/kubernetes-validate --strict --quiet examples/cronjob.yml
+	@.venvs/schemas/bin/check-jsonschema --builtin-schema vendor.meltano meltano.yml examples/meltano.yml
+	@.venvs/schemas/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venvs/schemas/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 wheel: setup ## Build the wheel into dist/.
 	@rm -rf dist
@@ -93,6 +96,7 @@ lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upg
 	$(PIP_COMPILE) --output-file requirements/tap-postgres.txt requirements/tap-postgres.in
 	$(PIP_COMPILE) --output-file requirements/zizmor.txt requirements/zizmor.in
 	$(PIP_COMPILE) --output-file requirements/schemas.txt requirements/schemas.in
+	$(PIP_COMPILE) --output-file requirements/release.txt requirements/release.in
 	sed -n 's/^\([^ #].*[^ ]\) *\\$$/\1/p' requirements/runtime.txt > requirements/constraints.txt
 
 clean: ## Remove everything that these targets made.
