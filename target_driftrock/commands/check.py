@@ -198,6 +198,7 @@ class _Input:
         self._search = Search(api=target.settings.api.name, tell=_unheard)
         self._found: dict[Finding, None] = {}  # a tap may repeat a SCHEMA as often as it likes
         self._unmapped: set[str] = set()
+        self._is_whole = False
 
     def findings(self, source: IO[bytes] | None) -> Iterator[Finding]:
         """What is found, once all is read."""
@@ -209,6 +210,7 @@ class _Input:
             except (InputInvalid, LedgerUnavailable) as stop:
                 self._note(_errors(stop))
             else:
+                self._is_whole = True
                 if not reader.counts["SCHEMA"]:
                     yield _warning("The input holds no SCHEMA, so the mapping was held against none.")
                 self._note(map(_warning, self._streams.unmet_stream_maps()))
@@ -245,7 +247,7 @@ class _Input:
         errors, warnings = list(found.errors()), list(found.warnings())
         yield from map(_warning, warnings)
         yield from (_error(error, ExitCode.REJECTS) for error in errors)
-        if found.events and not (errors or warnings):
+        if self._is_whole and found.events and not (errors or warnings):
             yield _ok("Each event_id in the input stands for one event.")
 
     def _note(self, findings: Iterable[Finding]) -> None:

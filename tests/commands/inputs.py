@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from target_driftrock.target import TargetDriftrock
-from tests.program import written
+from tests.program import Message, written
 
 LEADS: Mapping[str, Any] = {
     "stream": "leads",
@@ -40,7 +40,7 @@ def record(number: int, stream: str = "leads", **changes: Any) -> dict[str, Any]
     return {"type": "RECORD", "stream": stream, "record": values}
 
 
-def singer(*messages: Mapping[str, Any]) -> io.BytesIO:
+def singer(*messages: Message) -> io.BytesIO:
     """What a tap writes."""
     return io.BytesIO(written(messages))
 

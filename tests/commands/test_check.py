@@ -40,6 +40,10 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
 
 
+MANY = 2_000
+"""More events than are held against each other at once."""
+
+
 def well() -> str:
     """What is said of a ledger in the test's folder."""
     return f"ok: The ledger can be kept where the setting says: the directory {Path('ledger').absolute()}."
@@ -313,6 +317,15 @@ def test_records_are_passed_over_when_their_schema_has_a_fault() -> None:
 
     assert lines[-1].startswith("error: streams: no mapping names the stream deals")
     assert code == 2
+
+
+def test_nothing_is_said_of_all_events_when_not_all_were_read(wire: Wire) -> None:
+    """What comes behind a line that cannot be read may stand under the same ids."""
+    lines, code = looked_at(wire.url, source=singer(schema(), *map(record, range(MANY)), b"no JSON\n"))
+
+    assert any(line.startswith(f"error: Line {MANY + 2} is not JSON") for line in lines)
+    assert not any("Each event_id in the input" in line for line in lines)
+    assert code == 5
 
 
 def test_it_is_an_error_when_a_record_comes_before_its_schema(wire: Wire) -> None:
