@@ -18,10 +18,14 @@ from tests.waiting import until
 
 MEMORY = 256 * 1024 * 1024
 _CGROUPS = Path("/sys/fs/cgroup")
+_LIMITS_1 = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"
+_LIMITS_2 = "memory.max", "memory.swap.max"
+_LIMIT = {"type": "RLIMIT_DATA", "soft": MEMORY, "hard": MEMORY}
+"""Where there is no control group: what a process may have of its own, in use or not."""
 _SHARED = "/dev/shm"  # noqa: S108 - as every container has one
 _IN_PLACE = """
     if mountpoint --quiet /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
-    echo $$ > "$1/cgroup.procs"
+    if [ -n "$1" ]; then echo $$ > "$1/cgroup.procs"; fi
     shift
     exec "$@"
 """
@@ -73,10 +77,11 @@ class Container:
     @contextmanager
     def started(self, *arguments: str) -> Iterator[Running]:
         """It at work. A signal to what is started is passed on to its first process."""
-        (self.folder / "config.json").write_text(json.dumps(self._configuration(arguments)))
         with _limited() as group:
-            command = ["unshare", "--mount", "sh", "-ec", _IN_PLACE, "sh", str(group)]
-            crun = ["crun", f"--root={self.folder}/crun", "--cgroup-manager=disabled", "run", group.name]
+            configuration = self._configuration(arguments, limits=[] if group else [_LIMIT])
+            (self.folder / "config.json").write_text(json.dumps(configuration))
+            command = ["unshare", "--mount", "sh", "-ec", _IN_PLACE, "sh", str(group or "")]
+            crun = ["crun", f"--root={self.folder}/crun", "--cgroup-manager=disabled", "run", uuid4().hex]
             with started(folder=self.folder, command=[*command, *crun]) as running:
                 yield running
 
@@ -86,7 +91,7 @@ class Container:
             running.pour([given])
             return running.ended()
 
-    def _configuration(self, arguments: Sequence[str]) -> dict[str, Any]:
+    def _configuration(self, arguments: Sequence[str], *, limits: Sequence[Any]) -> dict[str, Any]:
         """By the OCI's runtime specification, version 1.0.2."""
         user, _, group = self.image.config["User"].partition(":")
         mounts: list[dict[str, Any]] = [
@@ -107,6 +112,7 @@ class Container:
                 "cwd": self.image.config["WorkingDir"],
                 "capabilities": {},
                 "noNewPrivileges": True,
+                "rlimits": limits,
             },
             "root": {"path": str(self.image.root), "readonly": self.is_read_only},
             "mounts": mounts,
@@ -115,20 +121,31 @@ class Container:
 
 
 @contextmanager
-def _limited() -> Iterator[Path]:
-    """A control group in which processes have `MEMORY` together, and no swap."""
+def _limited() -> Iterator[Path | None]:
+    """A control group in which processes have `MEMORY` together, and no swap; None where none can be had."""
     is_second = (_CGROUPS / "cgroup.controllers").exists()
     group = (_CGROUPS if is_second else _CGROUPS / "memory") / f"driftrock-{uuid4().hex}"
-    group.mkdir()
     try:
-        (group / ("memory.max" if is_second else "memory.limit_in_bytes")).write_text(str(MEMORY))
-        with suppress(OSError):  # there is no swap to be counted
-            (group / ("memory.swap.max" if is_second else "memory.memsw.limit_in_bytes")).write_text(
-                "0" if is_second else str(MEMORY)
-            )
-        yield group
+        group.mkdir()
+    except OSError:
+        yield None
+        return
+    try:
+        yield group if _is_set(group, is_second=is_second) else None
     finally:
         until(lambda: _is_gone(group))
+
+
+def _is_set(group: Path, *, is_second: bool) -> bool:
+    """Whether the group has its limit now: another one above it may keep the memory to itself."""
+    memory, swap = _LIMITS_2 if is_second else _LIMITS_1
+    try:
+        (group / memory).write_text(str(MEMORY))
+    except OSError:
+        return False
+    with suppress(OSError):  # there is no swap to be counted
+        (group / swap).write_text("0" if is_second else str(MEMORY))
+    return True
 
 
 def _is_gone(group: Path) -> bool:
