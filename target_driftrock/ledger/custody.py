@@ -32,6 +32,7 @@ AHEAD = (f"{DATABASE}-wal", f"{DATABASE}-shm")
 """What whoever writes has open beside a database that is written ahead."""
 _NAMES = (DATABASE, *AHEAD, f"{DATABASE}-journal", LOCK)
 _ROOT = 0
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _PLACE = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
 """Of a directory that need not be read."""
 
@@ -119,9 +120,27 @@ def entered(folder: Path, *, makes: bool = False) -> Iterator[Home]:
         yield where
 
 
+def mode_of(path: Path) -> int:
+    """What `stat` says of what a path leads to; 0 where nothing is there.
+
+    From Python 3.14 on, `Path.is_file` says no of what cannot be looked at, too: it would be told as no ledger at all.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    try:
+        return path.stat().st_mode
+    except ValueError:  # a NUL in the name
+        return 0
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return 0
+        raise
+
+
 def judge(folder: Path) -> None:
     """Whether all that would be opened in a directory, if there is one, is ours: see `entered`."""
-    if folder.is_dir():
+    if stat.S_ISDIR(mode_of(folder)):
         with entered(folder):
             pass
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import sqlite3
+import stat
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class SQLite:
     def look(self) -> Iterator[Ask | None]:
         with self._reaching():
             custody.judge(self.path)
-            is_there = self.file.is_file()
+            is_there = stat.S_ISREG(custody.mode_of(self.file))
         yield _Looker(self.path).ask if is_there else None
 
     @contextmanager
