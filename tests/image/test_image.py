@@ -118,12 +118,12 @@ def test_a_job_arrives_once_when_its_ledger_is_in_postgresql(contained: Run) -> 
     with wired() as wire, places.new_schema() as url:
         container = contained({"api_url": wire.url, "ledger": url}, volumes={})
         done = [container.run("--config=ENV", given=written(LEADS)) for _ in range(2)]
-        refused = container.run("check", "--config=ENV")
+        checked = container.run("check", "--config=ENV")
         counts = wire.counts()
 
     assert [each.code for each in done] == [0, 0], done[0].err
     assert (counts["accepted"], counts["requests"]) == (40, 40)
-    assert "ok: The ledger can be kept where the setting says." in refused.out
+    assert "ok: The ledger can be kept where the setting says: the PostgreSQL schema" in checked.out
 
 
 # What it says.
