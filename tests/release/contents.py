@@ -30,8 +30,9 @@ def _of_wheel(path: Path, project: Mapping[str, Any], package: Path) -> Iterator
     code = {
         f"{package.name}/{file.relative_to(package)}"
         for file in package.rglob("*")
-        if file.suffix == ".py" or file.name == "py.typed"
+        if file.is_file() and "__pycache__" not in file.parts
     }
+    code.add(f"{package.name}/py.typed")
     inside = {name for name in names if not name.startswith(f"{info}/")}
     if inside != code:
         yield f"The wheel has, or lacks: {', '.join(sorted(inside ^ code))}."
