@@ -17,7 +17,7 @@ from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, Settings
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.given import config_option, input_option
 from target_driftrock.naming import escaped, visible_json
-from target_driftrock.receipt import RecordCounts, record_kind
+from target_driftrock.receipt import RecordCounts, record_kind, unread_lines
 from target_driftrock.singer.reader import Reader
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Preview:
 
     def __init__(self, target: TargetDriftrock, *, write: Callable[[bytes], object], limit: int | None = None) -> None:
         self._streams, self._batch = target.streams, target.records.batch
+        self._unread = target.records.tally.unread
         self._write = write
         self._limit = limit
         self._search = Search(api=target.settings.api.name, tell=self._print_line)
@@ -114,6 +115,7 @@ class Preview:
         for (mapping, reason), count in sorted(self._invalid.items()):
             yield f"error: {count} invalid of {mapping}: {reason}."
         yield from (f"error: {error}" for error in found.errors())
+        yield from unread_lines(self._unread.items())
         records = RecordCounts(**self._records)
         yield f"Records: {records.total} read = {records.told}."
         yield f"Events: {found.events}{_unsent(found)}. Nothing was sent (exit {self.exit_code})."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,13 @@ from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart,
 from target_driftrock.events.identity import Way, Who, identity
 from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
+from target_driftrock.mapping.filters.reading import Unread
 from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.mapping.path import Reader, Record
 from target_driftrock.mapping.values import content_digest
 from target_driftrock.mapping.who import who
 from target_driftrock.mapping.writing import UNWRITABLE, Wrong, write
+from target_driftrock.naming import shown
 from target_driftrock.settings import OnChanged
 
 
@@ -63,12 +65,16 @@ class CompiledMapping:
     """It has no `when`."""
     attributes: tuple[tuple[str, Reader], ...] = field(default=(), repr=False)
     """In the order in which they are sent."""
+    may_refuse: bool = False
+    """Its `when` may be unable to tell."""
     reads: frozenset[str] = frozenset()
-    """The top-level properties that it takes, and those by which it, and each before it, is chosen."""
+    """The top-level properties that it names."""
+    takes: frozenset[str] = frozenset()
+    """Those that it takes as they are, past no filter, and those by which it, and each before it, is chosen so."""
     reads_all: bool = False
     """It sends every property."""
     asks: frozenset[str] = frozenset()
-    """Of what it reads: by which it, and each before it, is chosen."""
+    """Of what it takes: by which it, and each before it, is chosen."""
     way: Way | None = None
     """How its identities are made; None where its events have none."""
     formers: tuple[FormerIdentity, ...] = ()
@@ -86,8 +92,12 @@ class CompiledMapping:
         """Whether no event comes of what it takes."""
         return not self.attributes
 
-    def part(self, record: Record, origin: Origin) -> Part:
-        """The event that the record becomes, or the first rule that it breaks."""
+    def part(self, record: Record, origin: Origin) -> Part | None:
+        """The event that the record becomes, or the first rule that it breaks; None if the mapping skips it."""
+        if self.may_refuse and isinstance(unclear := self.fits(record), Wrong):
+            return self._invalid(origin, f"when {unclear.rule}", record)
+        if not self.attributes:
+            return None
         body: dict[str, Any] = {}
         for name, read in self.attributes:
             value = read(record)
@@ -101,7 +111,7 @@ class CompiledMapping:
             None if written is None else content_digest({name: body[name] for name in body if name not in IDENTITY})
         )
         if written is None or content is None:
-            return self._invalid(origin, f"{_unwritable(body)} {UNWRITABLE.rule}", record)
+            return self._invalid(origin, _unwritable(body), record)
         return self._event(origin, record, body, written=written, content=content)
 
     def _event(
@@ -156,9 +166,11 @@ class CompiledStream:
     """The tap's stream, or the stream map's key: what the ways of its mappings are remembered by."""
     mask: Mask = BARE
     """How the names of the stream and its columns are told."""
+    unread: list[Unread] = field(default_factory=list, compare=False)
+    """What `else` has let pass in the latest records: for whoever maps them to count, and to empty."""
 
     def choose(self, record: Record) -> CompiledMapping | None:
-        """The first mapping that fits the record; None if it is filtered, since no mapping's `when` fits it."""
+        """The first mapping that fits the record, or whose `when` cannot tell; None if none is: it is filtered."""
         return next((mapping for mapping in self.mappings if mapping.fits(record)), None)
 
     def map(self, record: Record, origin: Origin) -> Part | None:
@@ -168,7 +180,7 @@ class CompiledStream:
         nothing is raised.
         """
         mapping = self.choose(record)
-        return None if mapping is None or mapping.skips else mapping.part(record, origin)
+        return None if mapping is None else mapping.part(record, origin)
 
     @property
     def is_chosen_by(self) -> frozenset[str]:
@@ -182,4 +194,14 @@ class CompiledStream:
 
 
 def _unwritable(body: Mapping[str, Any]) -> str:
-    return next((name for name, value in body.items() if write(value) is None), "fields")
+    """Why it cannot be written: the first value that a filter could not read, or that JSON has no form for."""
+    for name in ("fields", "metadata"):
+        for member, value in _members(body.get(name)):
+            if type(value) is Wrong and value is not UNWRITABLE:
+                return f"{shown(f'{name}.{member}')} {value.rule}"
+    name = next((name for name, value in body.items() if write(value) is None), "fields")
+    return f"{name} {UNWRITABLE.rule}"
+
+
+def _members(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, dict) else ()

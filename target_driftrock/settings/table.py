@@ -300,14 +300,26 @@ _TEMPLATE: dict[str, object] = {"type": ["string", "null"], "pattern": _NOT_BLAN
 _CONSTANTS = ["string", "number", "boolean"]
 _TEMPLATES = {"type": _CONSTANTS}
 
-FORMER_SCHEMAS = {
+_ALTERNATIVES = {"items": {"type": [*_CONSTANTS, "null"]}, "minItems": 1}
+_BOUNDS = {sign: {"type": "number"} for sign in ("<", "<=", ">", ">=")}
+_TABLES = {
+    "minProperties": 1,
+    "additionalProperties": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": [*_CONSTANTS, "null"]},
+    },
+}
+
+FORMER_SCHEMAS: dict[str, dict[str, object]] = {
     "event_type": _TEXT,
     "event_name": _TEMPLATE,
     "source_id": _TEXT,
     "affiliate_id": _TEMPLATE,
     "event_id": _TEMPLATE,
+    "tables": {"type": "object", **_TABLES},
 }
-"""The attributes of an identity; no event was without those that cannot be null."""
+"""What makes an identity; no event was without the attributes that cannot be null."""
 _FORMER = {"properties": FORMER_SCHEMAS, "additionalProperties": False, "minProperties": 1}
 
 MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
@@ -317,11 +329,13 @@ MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
         "type": ["object", "null"],
         "minProperties": 1,
         "additionalProperties": {
-            "type": [*_CONSTANTS, "null", "array"],
-            "items": {"type": [*_CONSTANTS, "null"]},
-            "minItems": 1,
+            "type": [*_CONSTANTS, "null", "array", "object"],
+            **_ALTERNATIVES,
+            "properties": {"not": {"type": [*_CONSTANTS, "null", "array"], **_ALTERNATIVES}, **_BOUNDS},
+            "minProperties": 1,
+            "additionalProperties": False,
         },
-        "description": "Each named property equals the value, or one of the values.",
+        "description": "Each named property equals the value, or one of the values, or is as an object says.",
     },
     "event_type": {
         "type": ["string", "null"],
@@ -340,6 +354,11 @@ MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
         "pattern": r"\{",
         "additionalProperties": _TEMPLATES,
         "description": "An object of templates, or a template for one.",
+    },
+    "tables": {
+        "type": ["object", "null"],
+        **_TABLES,
+        "description": "What stands for which text, in tables by name, for the filter lookup.",
     },
     "on_changed": {
         "type": ["string", "null"],
