@@ -351,7 +351,7 @@ def test_nothing_is_told_when_a_substitute_is_nobody_s(attributes: dict[str, Any
 
 def test_the_nearest_name_is_told_when_a_filtered_one_is_not_listed() -> None:
     """In a template and in a condition; in quotes where it must be written so."""
-    schema = {"properties": {"id": {}, "Name ": {}, "stage": {}}}
+    schema: dict[str, Any] = {"properties": {"id": {}, "Name ": {}, "stage": {}}}
 
     told = faults(lead_mapping(fields={"a": "{Name | trim}"}, when={"stag | lower": ("x",)}), schema=schema)
 
