@@ -20,7 +20,7 @@ import yaml
 from target_driftrock.cli import COMMANDS, program
 from target_driftrock.commands.preview import Preview
 from target_driftrock.errors import ExitCode
-from target_driftrock.settings import TABLE, meltano_settings, settings_table
+from target_driftrock.settings import TABLE, editor_jsonschema, meltano_settings, settings_table
 from target_driftrock.target import TargetDriftrock
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +113,11 @@ def test_the_settings_are_the_code_s_when_the_readme_lists_them() -> None:
     listed = text.partition("<!-- settings: begin -->\n")[2].partition("<!-- settings: end -->")[0]
 
     assert listed == settings_table()
+
+
+def test_the_schema_for_editors_is_the_code_s_when_the_docs_have_it() -> None:
+    """docs/settings.schema.json is what `--about --format jsonschema` prints."""
+    assert (ROOT / "docs/settings.schema.json").read_text(encoding="utf-8") == editor_jsonschema()
 
 
 def test_each_exit_code_is_explained_when_there_is_one() -> None:

@@ -34,7 +34,13 @@ from target_driftrock.settings.groups import (
 )
 from target_driftrock.settings.parsing import parse, sdk_config, secret_values
 from target_driftrock.settings.sources import from_environment, read_files, variable_doubts
-from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_settings, settings_table
+from target_driftrock.settings.table import (
+    TABLE,
+    config_jsonschema,
+    editor_jsonschema,
+    meltano_settings,
+    settings_table,
+)
 
 __all__ = [
     "DEFAULT_PORTS",
@@ -58,6 +64,7 @@ __all__ = [
     "StreamMapping",
     "Table",
     "config_jsonschema",
+    "editor_jsonschema",
     "from_environment",
     "is_allowed",
     "is_loopback",

@@ -6,6 +6,7 @@ A new setting is a row here and an attribute of a group in `groups`; the group h
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 
@@ -293,6 +294,8 @@ DROPPED = {
 }
 """Settings of the SDK that this target has not, and why each would have no effect."""
 
+SCHEMA_KEY = "$schema"
+"""By what a settings file tells an editor where its JSON Schema is. It is no setting."""
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 """What is not blank to Python has one of these."""
 _TEXT: dict[str, object] = {"type": "string", "pattern": _NOT_BLANK}
@@ -393,6 +396,14 @@ def config_jsonschema() -> dict[str, object]:
     }
 
 
+def editor_jsonschema() -> str:
+    """The same as a document by itself, which an editor completes and checks a settings file by. Ends in a line break."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of target-driftrock"}
+    schema = head | config_jsonschema()
+    schema["properties"] = {SCHEMA_KEY: {"type": "string"}, **{row.name: schema_of(row) for row in TABLE}}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def schema_of(row: Row) -> dict[str, object]:
     """One setting as JSON Schema: what is right by itself."""
     json_type = JSON_TYPES.get(row.kind, row.kind.value)
@@ -422,6 +433,10 @@ def _mapping_schema() -> dict[str, object]:
         "type": "object",
         "properties": dict(MAPPING_SCHEMAS),
         "required": ["stream"],
+        "anyOf": [
+            {"properties": {"skip": {"const": True}}, "required": ["skip"]},
+            {"required": ["event_type", "fields"]},
+        ],
         "additionalProperties": False,
     }
 
