@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME = "target-driftrock"
 COMMANDS = {
     "check": "Say whether settings, ledger, host and credentials would do.",
+    "init": "Print a mapping to begin with, by what a tap says of its streams.",
     "preview": "Print every event as it would be sent.",
     "rejects": "Print what was refused or held, to send it again; settle it; or erase it.",
     "report": "Print the receipts of the latest runs.",

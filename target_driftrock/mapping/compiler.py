@@ -364,7 +364,8 @@ class _Source:
 
 def key_template(scope: str, key_properties: Sequence[str]) -> str:
     """What makes the same ids as saying nothing does, but for a `:` or `%` in a value."""
-    return ":".join([attribute.encoded(scope), *(f"{{{in_quotes(name)}}}" for name in key_properties)])
+    start = attribute.encoded(scope).replace("{", "{{").replace("}", "}}")
+    return ":".join([start, *(f"{{{in_quotes(name)}}}" for name in key_properties)])
 
 
 def told_template(scope: str, key_properties: Sequence[str], mask: Mask) -> str | None:

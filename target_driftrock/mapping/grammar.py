@@ -97,6 +97,11 @@ def in_quotes(name: str) -> str:
     return _quoted(name) if _SIGNS.intersection(name) or name != name.strip(_SPACE) else name
 
 
+def is_writable(name: str) -> bool:
+    """Whether a template can name it: there are two kinds of quotes, and no escapes."""
+    return bool(name) and not set(_QUOTES) <= set(name)
+
+
 def _closing(text: str, start: int) -> int:
     """Where the brace at `start` is closed; those in quotes are text."""
     at = start + 1

@@ -50,6 +50,20 @@ def is_listed(name: str, schema: Schema) -> bool:
     return _gap(name, schema) is None
 
 
+def leaves(schema: Schema) -> list[str]:
+    """The paths to all that the SCHEMA lists and that lists nothing itself. Of lists they name the first place."""
+    return list(dict.fromkeys(islice(_leaves([schema], _DEEPEST), _MOST_NAMES)))
+
+
+def _leaves(nodes: Iterable[Schema], levels: int) -> Iterator[str]:
+    for node in chain.from_iterable(map(_alternatives, nodes)) if levels else ():
+        for name, below in properties(node).items():
+            inner = list(_leaves([_schema(below)], levels - 1)) if "." not in name else []
+            yield from (f"{name}.{other}" for other in inner) if inner else (name,)
+        if _names_type(node, "array"):
+            yield from (f"0.{other}" for other in _leaves(_items(node, 0), levels - 1))
+
+
 def properties(node: Schema) -> Mapping[str, Any]:
     """What the schema itself lists, whatever else it is made of."""
     listed = node.get("properties")
