@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from target_driftrock.mapping import attribute
 from target_driftrock.mapping.condition import Wanted, condition
-from target_driftrock.mapping.filters.chain import substitutes
+from target_driftrock.mapping.filters.chain import can_give, substitutes
 from target_driftrock.mapping.filters.reading import PLAIN, Scene
 from target_driftrock.mapping.grammar import Place, place
 from target_driftrock.mapping.habits import habit_fault, habits
@@ -16,7 +16,7 @@ from target_driftrock.mapping.path import Reader
 from target_driftrock.mapping.template import Template, TemplateInvalid, constant
 from target_driftrock.mapping.who import email_of, kind_of, phone_of
 from target_driftrock.mapping.writing import Wrong
-from target_driftrock.settings import Scalar, StreamMapping, Table
+from target_driftrock.settings import Comparison, Scalar, StreamMapping, Table
 
 Other = TypeVar("Other")
 
@@ -65,8 +65,11 @@ def faults(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
     for key, wanted in mapping.when.items():
         try:
             condition({key: wanted}, scene=scene)
+            fault = _never_given(place(key), wanted)
         except TemplateInvalid as invalid:
-            yield f"when.{key}", str(invalid)
+            fault = str(invalid)
+        if fault is not None:
+            yield f"when.{key}", fault
     if mapping.skip:
         return
     for where, text in templates(replace(mapping, formerly=())):
@@ -77,6 +80,19 @@ def faults(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
         for name, former in attributes.items():
             if isinstance(former, str):
                 yield from ((_FORMERLY + name, fault) for fault in _faults(name, former, scene_then))
+
+
+def _never_given(asked: Place, wanted: Wanted) -> str | None:
+    """Why no record can be as it is wanted, or none otherwise, by what its filters give."""
+    if not asked.calls:
+        return None
+    if not isinstance(wanted, Comparison):
+        return None if any(can_give(asked, value) for value in wanted) else _NEVER_GIVEN
+    if wanted.bounds and not can_give(asked, 0):
+        return _NO_NUMBER
+    if wanted.but and not any(can_give(asked, value) for value in wanted.but):
+        return _KEEPS_NONE
+    return None
 
 
 def _faults(where: str, text: str, scene: Scene) -> Iterator[str]:
@@ -148,5 +164,11 @@ def tables_of(texts: Mapping[str, str], mapping: StreamMapping) -> dict[str, Tab
     return {name: mapping.tables[name] for name in sorted(names)}
 
 
+_NEVER_GIVEN = (
+    "no record can meet it, since its filters never give such a value: compare with what they give (boolean true or "
+    "false, number a number, lower a text in small letters)"
+)
+_KEEPS_NONE = "`not` keeps out no record, since its filters never give such a value: name one that they give"
+_NO_NUMBER = "<, <=, > and >= are for numbers, and its filters give none: let number be the last of them"
 _ONE_IDENTITY = "{name} would give one identity to all records without a value: take it away"
 _ONE_PERSON = "{name} would make one person of all without a value: give a text that is nobody's, or take it away"

@@ -397,7 +397,7 @@ def config_jsonschema() -> dict[str, object]:
 
 
 def editor_jsonschema() -> str:
-    """The same as a document by itself, which an editor completes and checks a settings file by. Ends in a line break."""
+    """The same as a document, by which an editor completes and checks a settings file. Ends in a line break."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of target-driftrock"}
     schema = head | config_jsonschema()
     schema["properties"] = {SCHEMA_KEY: {"type": "string"}, **{row.name: schema_of(row) for row in TABLE}}

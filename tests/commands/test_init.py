@@ -103,7 +103,7 @@ def test_it_says_so_when_there_is_no_schema(tmp_path: Path, capsys: pytest.Captu
 )
 def test_the_key_is_as_it_is_today_when_there_is_one(keys: list[str], line: str) -> None:
     """And asked about where it looks like a position."""
-    assert f"  {line}" in printed({"properties": dict.fromkeys(keys, {})}, *keys)
+    assert f"  {line}" in printed({"properties": {key: {} for key in keys}}, *keys)
 
 
 @pytest.mark.parametrize(

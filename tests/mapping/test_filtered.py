@@ -268,6 +268,26 @@ def test_the_record_is_invalid_by_the_mapping_that_cannot_tell() -> None:
     ("attributes", "fault"),
     [
         pytest.param(
+            {"when": {"email | boolean": ("yes", 1)}}, "when.email | boolean: no record can meet it", id="no boolean"
+        ),
+        pytest.param(
+            {"when": {"email | lower": ("Won",)}}, "when.email | lower: no record can meet it", id="a capital"
+        ),
+        pytest.param(
+            {"when": {"email | number": ("5",)}}, "when.email | number: no record can meet it", id="no number"
+        ),
+        pytest.param(
+            {"when": {"email | trim | phone: GB": ("07700 900471",)}},
+            "when.email | trim | phone: GB: no record",
+            id="no E.164",
+        ),
+        pytest.param(
+            {"when": {"email | trim": ABOVE}}, "when.email | trim: <, <=, > and >= are for numbers", id="a text above"
+        ),
+        pytest.param(
+            {"when": {"email | boolean": Comparison(but=(0,))}}, "when.email | boolean: `not` keeps out no", id="not 0"
+        ),
+        pytest.param(
             {"fields": {"a": "{email | lowr}"}}, "fields.a: lowr is no filter: did you mean lower?", id="a filter"
         ),
         pytest.param(
@@ -342,6 +362,11 @@ def test_it_is_told_when_a_filter_is_not_written_as_it_must_be(attributes: dict[
         pytest.param({"fields": {"email": "{email | default: unknown}"}}, id="a text that is nobody's address"),
         pytest.param({"event_name": "{email | default: x}", "ga_client_id": "{id | trim | else}"}, id="elsewhere"),
         pytest.param({"when": {"id | number | else": (None,)}}, id="in a condition"),
+        pytest.param({"when": {"id | number | else: odd": ("odd",)}}, id="what else gives"),
+        pytest.param({"when": {"id | default: none": ("none", 7)}}, id="what default gives, and any other value"),
+        pytest.param({"when": {"id | lower": ("a", "B")}}, id="one that can be met"),
+        pytest.param({"when": {"id | json": (7,), "email | json: a": (True,)}}, id="what JSON may hold"),
+        pytest.param({"when": {"id | boolean": Comparison(but=(False,))}}, id="not false"),
     ],
 )
 def test_nothing_is_told_when_a_substitute_is_nobody_s(attributes: dict[str, Any]) -> None:
@@ -366,7 +391,7 @@ def test_the_nearest_name_is_told_when_a_filtered_one_is_not_listed() -> None:
 @pytest.mark.parametrize(
     ("when", "fault"),
     [
-        pytest.param({"id | number": ("x",)}, None, id="a filter reads it"),
+        pytest.param({"id | trim": ("x",)}, None, id="a filter reads it"),
         pytest.param(
             {"email": ABOVE}, "<, <=, > and >= are for numbers, and the property is of type string", id="a text"
         ),

@@ -12,6 +12,7 @@ from target_driftrock.mapping.path import Reader, Record, reader
 from target_driftrock.mapping.values import is_nothing
 from target_driftrock.mapping.writing import Wrong
 from target_driftrock.naming import nearest, shown
+from target_driftrock.settings import Scalar
 
 
 class _Step(NamedTuple):
@@ -43,6 +44,15 @@ def substitutes(place: Place) -> Iterator[tuple[str, Any]]:
         row = FILTERS[call.name]
         if row.role is not Role.READS:
             yield row.name, row.make(call.arguments, PLAIN)(None)
+
+
+def can_give(place: Place, value: Scalar) -> bool:
+    """Whether its filters, which are right, can give this value, as far as they tell."""
+    if value is None or value in [each for _, each in substitutes(place)]:
+        return True
+    rows = [FILTERS[call.name] for call in place.calls]
+    reading = [row for row in rows if row.role is Role.READS]
+    return not reading or reading[-1].gives(value)
 
 
 def _steps(place: Place, scene: Scene) -> Sequence[_Step]:

@@ -38,6 +38,18 @@ class Example(NamedTuple):
     result: Any
 
 
+def _may_be(_: Scalar) -> bool:
+    return True
+
+
+def _is_text(value: Scalar) -> bool:
+    return isinstance(value, str)
+
+
+def _is_as_made_by(change: Callable[[str], str]) -> Callable[[Scalar], bool]:
+    return lambda value: isinstance(value, str) and change(value) == value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A filter. `make` raises `ArgumentInvalid` where it is not written so."""
@@ -47,6 +59,8 @@ class Row:
     about: str
     examples: tuple[Example, ...]
     role: Role = Role.READS
+    gives: Callable[[Scalar], bool] = _may_be
+    """Whether a value of the settings can be what it gives."""
 
 
 EXAMPLE_TABLES: Mapping[str, Mapping[str, Scalar]] = {
@@ -59,6 +73,7 @@ TABLE = (
     Row(
         name="trim",
         make=words.changed(words.trimmed),
+        gives=_is_as_made_by(words.trimmed),
         about="Without the white space at both ends, that which nobody sees included.",
         examples=(
             Example("trim", " Ada\u00a0", "Ada"),
@@ -69,18 +84,21 @@ TABLE = (
     Row(
         name="lower",
         make=words.changed(str.lower),
+        gives=_is_as_made_by(str.lower),
         about="In small letters.",
         examples=(Example("lower", "Ada@Example.ORG", "ada@example.org"), Example("lower", ["A"], UNREADABLE)),
     ),
     Row(
         name="upper",
         make=words.changed(str.upper),
+        gives=_is_as_made_by(str.upper),
         about="In capitals.",
         examples=(Example("upper", "gb-4711", "GB-4711"), Example("upper", {}, UNREADABLE)),
     ),
     Row(
         name="replace",
         make=words.replace,
+        gives=_is_text,
         about="The first text, wherever it stands, by the second.",
         examples=(
             Example("replace: '-', ''", "47-11-0", "47110"),
@@ -115,6 +133,7 @@ TABLE = (
     Row(
         name="number",
         make=number,
+        gives=lambda value: isinstance(value, int | float | Decimal) and not isinstance(value, bool),
         about="A number, with a decimal point, or with `number: comma` a comma. Groups are of three digits, by the"
         " other sign, a space or an apostrophe; a sign or an ISO 4217 code of a currency may stand at one end, a minus"
         " in front.",
@@ -134,6 +153,7 @@ TABLE = (
     Row(
         name="date",
         make=date,
+        gives=_is_text,
         about="A date of a form, in [`strptime`'s codes](#dates), with its zone behind it where that is not UTC; or"
         " `date: excel` of a spreadsheet's serial, or `date: epoch` of seconds or milliseconds.",
         examples=(
@@ -154,6 +174,7 @@ TABLE = (
     Row(
         name="boolean",
         make=words.boolean,
+        gives=lambda value: isinstance(value, bool),
         about="Yes and no by [closed lists](#yes-and-no), upper and lower case alike.",
         examples=(
             Example("boolean", "Ja", True),
@@ -166,6 +187,7 @@ TABLE = (
     Row(
         name="phone",
         make=phone,
+        gives=lambda value: isinstance(value, str) and value.startswith("+"),
         about="A telephone number of a country, in E.164, if it is a possible one: of digits, spaces and"
         " `+ ( ) - . /` alone.",
         examples=(
@@ -180,6 +202,7 @@ TABLE = (
     Row(
         name="sha256",
         make=words.sha256,
+        gives=_is_as_made_by(str.lower),
         about="The SHA-256 of the text in UTF-8, in small hexadecimal digits.",
         examples=(
             Example("sha256", "a", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
