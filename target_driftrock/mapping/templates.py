@@ -75,11 +75,17 @@ def faults(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
     for where, text in templates(replace(mapping, formerly=())):
         yield from ((where, fault) for fault in _faults(where, text, scene))
     for attributes in mapping.formerly:
-        was: Any = attributes.get("tables")
-        scene_then = scene if was is None else Scene(tables=was)
-        for name, former in attributes.items():
-            if isinstance(former, str):
-                yield from ((_FORMERLY + name, fault) for fault in _faults(name, former, scene_then))
+        yield from _former_faults(mapping, attributes)
+
+
+def _former_faults(mapping: StreamMapping, attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Under other tables what is as it was has to be right, too."""
+    then = replace(mapping, **attributes)
+    for name in attribute.SENT_IN_ORDER:
+        is_meant = name in attributes or ("tables" in attributes and name in attribute.IDENTITY)
+        text = getattr(then, name) if is_meant else None
+        if isinstance(text, str):
+            yield from ((_FORMERLY + name, fault) for fault in _faults(name, text, Scene(tables=then.tables)))
 
 
 def _never_given(asked: Place, wanted: Wanted) -> str | None:

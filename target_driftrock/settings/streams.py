@@ -13,7 +13,7 @@ from target_driftrock.settings.groups import EVENT_TYPES, Comparison, OnChanged,
 from target_driftrock.settings.table import FORMER_SCHEMAS, MAPPING_SCHEMAS
 from target_driftrock.wording import either
 
-_BESIDE_SKIP = ("stream", "skip", "when")
+_BESIDE_SKIP = ("stream", "skip", "when", "tables")
 EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
 _OBJECT = (
     "streams is an object, whose keys Meltano would take apart at every dot in a stream's name. It must be an array, "

@@ -158,7 +158,7 @@ NAMES = st.text(min_size=1, max_size=12) | st.sampled_from(
 )
 def test_the_mapping_loads_whatever_the_columns_are_called(names: list[str], stream: str) -> None:
     """Each is taken as it is, and comes as it is."""
-    schema = {"properties": {name: {} for name in names}}
+    schema: dict[str, Any] = {"properties": {name: {} for name in names}}
     record = {name: f"v{place}" for place, name in enumerate(names)}
     messages = [
         {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": [names[0]]},

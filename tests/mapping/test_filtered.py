@@ -268,6 +268,11 @@ def test_the_record_is_invalid_by_the_mapping_that_cannot_tell() -> None:
     ("attributes", "fault"),
     [
         pytest.param(
+            {"event_name": "{id | lookup: stages}", "tables": STAGES, "formerly": ({"tables": {"stage": {"1": "x"}}},)},
+            "formerly.event_name: the filter lookup knows no table stages: did you mean stage?",
+            id="a former table",
+        ),
+        pytest.param(
             {"when": {"email | boolean": ("yes", 1)}}, "when.email | boolean: no record can meet it", id="no boolean"
         ),
         pytest.param(

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from target_driftrock.mapping import timestamps
 from target_driftrock.mapping.filters.reading import UNREADABLE, ArgumentInvalid, Filter, Scene, of_text, unknown
@@ -80,6 +79,8 @@ def _zone(names: Sequence[Argument]) -> dt.tzinfo:
     name = names[0].text
     if "%" in name:
         raise ArgumentInvalid("has a form with a comma, which stands in quotes: date: '%b %d, %Y'")
+    from zoneinfo import ZoneInfo, available_timezones
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # of a name that is none, of one that leads out of the folder, of a folder
