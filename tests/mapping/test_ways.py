@@ -506,6 +506,17 @@ def test_nothing_is_told_when_a_table_only_grows(after: dict[str, Any]) -> None:
     assert mended(ledger, tabled(after, tables={"stages": after})) == []
 
 
+def test_nothing_is_told_when_one_table_grows_beside_one_that_takes_everything() -> None:
+    """Each is judged by itself."""
+    both = {"event_name": "{stage | lookup: stages}", "source_id": "{place | lookup: places}"}
+    places = {"here": "capture-1", "*": "capture-2"}
+
+    ledger = known(mapped({**both, "tables": {"stages": SAID, "places": places}}))
+
+    grown = {"stages": {**SAID, "lost": "Lost"}, "places": places}
+    assert mended(ledger, mapped({**both, "tables": grown})) == []
+
+
 def test_it_is_told_once_when_an_identity_is_mended_after_its_table_grew() -> None:
     """What was delivered before it grew is known by the same word of `formerly`."""
     grown = tabled({**SAID, "lost": "Lost"})
