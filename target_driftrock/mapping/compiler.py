@@ -199,8 +199,7 @@ class _Source:
     def _sends_a_row(self, mapping: StreamMapping) -> bool:
         """Whether columns would be sent by names that may be values. One that the settings name proves a header row."""
         sends = mapping.fields == "*" and self.mask.is_row and any(map(self.mask.hides, properties(self.schema)))
-        named = (*mapping.when, *(name for _, name in _named(mapping)))
-        return sends and all(map(is_added, named))
+        return sends and all(is_added(name) for _, name in _named(mapping))
 
     def _position_fault(self, mapping: StreamMapping, positions: Iterable[str]) -> str:
         template = told_template(self.scope, self.key_properties, self.mask)

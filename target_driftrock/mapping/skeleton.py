@@ -66,7 +66,7 @@ def _fields(schema: Mapping[str, Any], mask: Mask) -> Iterator[str]:
     if hidden:
         yield f"  # left out: {counted(hidden, 'column')}, since {_NO_NAME if mask.odd is None else _NO_HEADER}"
     if not told:
-        yield '  fields: "*" # every property'
+        yield '  fields: "*" # every property' if mask.odd is None else "  fields: # templates by name"
         return
     yield "  fields:"
     yield from (f"    {_scalar(path)}: {_quoted(f'{{{in_quotes(path)}}}')}" for path in told)
