@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from benchmarks import ledger, limits, memory, page, postgres_job, preview, profile, refresh, speed
+from benchmarks import filters, ledger, limits, memory, page, postgres_job, preview, profile, refresh, speed
 from benchmarks.track import Job
 
 PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
     "bench": ("How fast", speed.measured),
+    "filters": ("What filters cost", filters.measured),
     "ledger": ("What a ledger costs", ledger.measured),
     "limits": ("The adaptive limit", limits.measured),
     "memory": ("Memory", memory.measured),

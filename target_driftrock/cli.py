@@ -20,6 +20,7 @@ from target_driftrock import redaction
 from target_driftrock.errors import ExitCode, RunStopped, Unwritable, faults, scarcity, unwritten
 from target_driftrock.given import Given, config_option, input_option, load_target
 from target_driftrock.naming import escaped, nearest
+from target_driftrock.settings import editor_jsonschema
 from target_driftrock.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME = "target-driftrock"
 COMMANDS = {
     "check": "Say whether settings, ledger, host and credentials would do.",
+    "init": "Print a mapping to begin with, by what a tap says of its streams.",
     "preview": "Print every event as it would be sent.",
     "rejects": "Print what was refused or held, to send it again; settle it; or erase it.",
     "report": "Print the receipts of the latest runs.",
@@ -124,7 +126,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: Any) -> No
 @click.option(
     "--format",
     "about_format",
-    type=click.Choice(["json", "markdown"], case_sensitive=False),
+    type=click.Choice(["json", "jsonschema", "markdown"], case_sensitive=False),
     help="The form in which --about prints it.",
 )
 @config_option
@@ -136,6 +138,9 @@ def program(context: click.Context, *, about: bool, about_format: str | None) ->
     Without a command it reads a tap's messages, delivers them, and writes STATE to standard output.
     """
     if context.invoked_subcommand is not None:
+        return None
+    if about and about_format == "jsonschema":
+        click.echo(editor_jsonschema(), nl=False)
         return None
     if about:
         load_target().print_about(about_format)

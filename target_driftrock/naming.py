@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0e\ufe0f")
 """Printable by their Unicode category, and yet nothing is seen of them."""
@@ -63,13 +63,20 @@ def nearest(name: str, names: Iterable[str], *, close: float = _CLOSE) -> str | 
     return max(by_form[found[0]], key=lambda other: _likeness(name, other)) if found else None
 
 
-def hint(name: str, names: Iterable[str], *, above: str = "", close: float = _CLOSE) -> str | None:
+def hint(
+    name: str,
+    names: Iterable[str],
+    *,
+    above: str = "",
+    close: float = _CLOSE,
+    written: Callable[[str], str] = str,
+) -> str | None:
     """The nearest of `names`, in words that tell the two apart where they look alike; None if none is near.
 
-    `above` is the path at whose end the names stand.
+    `above` is the path at whose end the names stand; `written` gives a name as it is to be written.
     """
     other = nearest(name, names, close=close)
-    return None if other is None else f"the nearest is {shown(above + other)}{_apart(name, other)}"
+    return None if other is None else f"the nearest is {shown(above + other)}{_apart(name, other, written)}"
 
 
 def _is_plain(name: str) -> bool:
@@ -105,14 +112,15 @@ def _likeness(name: str, other: str) -> float:
     return difflib.SequenceMatcher(None, name, other).ratio()
 
 
-def _apart(name: str, other: str) -> str:
+def _apart(name: str, other: str, written: Callable[[str], str]) -> str:
     """In what alone `other` differs from `name`, and what to do; nothing where the two do not look alike."""
     looks, other_looks = _looks(name), _looks(other)
     if _composed(looks).casefold() != _composed(other_looks).casefold():
         return ""
     odd = list(_oddities(other))
     if odd:
-        return f', which {" and ".join(odd)}: have the tap leave that out, or write "{escaped(other)}" in double quotes'
+        right = escaped(written(other))
+        return f', which {" and ".join(odd)}: have the tap leave that out, or write "{right}" in double quotes'
     if looks == other_looks:
         return ""
     if looks.casefold() == other_looks.casefold():

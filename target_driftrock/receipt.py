@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from target_driftrock.events.event import Event
 from target_driftrock.events.outcome import ACCOUNTS
+from target_driftrock.naming import shown
 from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_driftrock.events.event import Part
 
@@ -113,6 +114,8 @@ class Receipt:
     """What of the delivered were changes, by mapping."""
     without_identity: Mapping[str, int] = field(default_factory=dict)
     """Events without an `event_id`, by mapping: what is promised of repeats does not hold for them."""
+    unread: Mapping[Any, int] = field(default_factory=dict)
+    """Values that a filter could not read, and that an `else` let pass, by mapping, property and filter."""
     retries: int = 0
     unknown: int = 0
     unknown_recorded: int | None = None
@@ -154,6 +157,7 @@ class Receipt:
                 yield f"Changes that were sent: {count} of the delivered of {mapping}."
         for mapping, count in sorted(self.without_identity.items()):
             yield f"Without event_id: {count} of {mapping}; a repeat of them cannot be recognised."
+        yield from unread_lines(self.unread.items())
         yield (
             f"{self._pace()}, {self.retries} retries, {self.unknown} answers lost, "
             f"{self.token_requests} token requests."
@@ -181,6 +185,10 @@ class Receipt:
                 ],
                 "changes_sent": {mapping: count for mapping, count in self.changes_sent.items() if count},
                 "without_identity": dict(self.without_identity),
+                "unread": [
+                    {"mapping": mapping, "property": name, "filter": passed, "count": count}
+                    for (mapping, name, passed), count in sorted(self.unread.items())
+                ],
                 "retries": self.retries,
                 "answers_lost": self.unknown,
                 "latencies_ms": {name: round(value, 1) for name, value in self.latencies.items()},
@@ -200,3 +208,9 @@ def _by_reason(counts: Mapping[tuple[str, str], int]) -> list[dict[str, str | in
     return [
         {"mapping": mapping, "reason": reason, "count": count} for (mapping, reason), count in sorted(counts.items())
     ]
+
+
+def unread_lines(unread: Iterable[tuple[tuple[str, str, str], int]]) -> Iterator[str]:
+    """What filters could not read, and `else` let pass, a sentence each."""
+    for (mapping, name, passed), count in sorted(unread):
+        yield f"Passed over: {count} of {mapping}: {shown(name)} cannot be read by the filter {passed}, as else allows."

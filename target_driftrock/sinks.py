@@ -43,6 +43,7 @@ class DriftrockSink(BatchSink):
             scope=scope,
             as_read=as_read,
             chosen=chosen,
+            unread=target.records.tally.unread,
         )
 
     def get_validator(self) -> None:

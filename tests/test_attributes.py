@@ -25,7 +25,7 @@ FORMS: Mapping[str, tuple[Any, Any]] = {
     "fields": ({"mail": "{email}"}, {"mail": ADA}),
 }
 """What is said, and what is sent, of an attribute that is no plain text."""
-NOT_SENT = {"stream", "skip", "when", "on_changed", "formerly"}
+NOT_SENT = {"stream", "skip", "when", "tables", "on_changed", "formerly"}
 """Attributes that say which records, and what becomes of them; a test each, below."""
 
 
@@ -56,6 +56,11 @@ def test_its_endpoint_is_another_when_a_mapping_names_an_affiliate(stage: Stage)
         pytest.param([{"stream": "le*"}], ["lead", "lead"], id="stream"),
         pytest.param([{"when": {"id": 1}}], ["lead"], id="when"),
         pytest.param([{"when": {"id": 1}, "skip": True}, {"event_type": "action"}], ["action"], id="skip"),
+        pytest.param(
+            [{"event_type": "{note | lookup: types}", "tables": {"types": {"a": "lead", "b": "action"}}}],
+            ["lead", "action"],
+            id="tables",
+        ),
         pytest.param([{"on_changed": "send"}], ["lead", "lead", "lead"], id="on_changed"),
         pytest.param([{"on_changed": "skip"}], ["lead", "lead"], id="on_changed-otherwise"),
         pytest.param([{"event_name": "New", "formerly": {"event_name": "leads"}}], ["lead", "lead"], id="formerly"),

@@ -43,7 +43,7 @@ def test_every_option_of_the_sdk_is_there_when_no_command_is_named() -> None:
         pytest.param(["sandbox", "--prt", "1"], 2, "Did you mean --port?", id="an option of the sandbox"),
         pytest.param(["sandbox", "--port", "99999"], 2, "--port", id="a value for the sandbox"),
         pytest.param(["--config", "nowhere.json"], 2, "error: The file of --config cannot be", id="a file of settings"),
-        pytest.param(["--format", "xml", "--about"], 2, "it must be one of json, markdown.", id="a form"),
+        pytest.param(["--format", "xml", "--about"], 2, "it must be one of json, jsonschema, markdown.", id="a form"),
     ],
 )
 def test_one_plain_line_says_what_is_wrong_when_the_command_line_is(

@@ -21,7 +21,7 @@ from hub.definition import DEFINITION, LOCK, as_json, as_yaml, definition
 from target_driftrock.cli import COMMANDS, program
 from target_driftrock.commands.preview import Preview
 from target_driftrock.errors import ExitCode
-from target_driftrock.settings import TABLE, settings_table
+from target_driftrock.settings import TABLE, editor_jsonschema, settings_table
 from target_driftrock.target import TargetDriftrock
 
 ROOT = Path(__file__).parents[1]
@@ -39,10 +39,15 @@ FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
 
+RECORDS = {"docs/recipes.md": "demo/messy.singer"}
+"""What the examples of a page run over, where it is not the demo's file."""
+
+
 class Example(NamedTuple):
-    """Settings on a page, and the events beneath them, if there are any."""
+    """Settings on a page, the records that they are for, and the events beneath them, if there are any."""
 
     settings: dict[str, Any]
+    records: Path
     events: list[str] | None
 
 
@@ -69,7 +74,8 @@ def _examples() -> Iterator[Any]:
             settings = yaml.safe_load(text) if language == "yaml" else {}
             if "streams" in settings:
                 events = next_text.splitlines() if next_language == "json" else None
-                yield pytest.param(Example(settings, events), id=f"{_name(page)}-{number}")
+                records = ROOT / RECORDS.get(_name(page), "demo/leads.singer")
+                yield pytest.param(Example(settings, records, events), id=f"{_name(page)}-{number}")
 
 
 def _commands() -> Iterator[Any]:
@@ -85,14 +91,14 @@ def _commands() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("example", list(_examples()))
-def test_an_example_makes_what_stands_beneath_it_when_the_demo_s_file_is_read(example: Example) -> None:
-    """Each configuration is right for the demo's streams, and gives the events that the page shows."""
+def test_an_example_makes_what_stands_beneath_it_when_its_records_are_read(example: Example) -> None:
+    """Each configuration is right for the streams of the page, and gives the events that it shows."""
     given = {"environment": "sandbox", "ledger": "unused", **example.settings}
     given["streams"] = [*given["streams"], {"stream": "*", "skip": True}]
     lines: list[bytes] = []
 
     preview = Preview(TargetDriftrock(config=given), write=lines.append)
-    preview.read(io.BytesIO((ROOT / "demo/leads.singer").read_bytes()))
+    preview.read(io.BytesIO(example.records.read_bytes()))
 
     shown = [bytes(msgspec.json.decode(line, type=Shown).event).decode() for line in lines]
     assert preview.exit_code == ExitCode.RESOLVED
@@ -120,6 +126,11 @@ def test_the_settings_are_the_code_s_when_the_readme_lists_them() -> None:
     listed = text.partition("<!-- settings: begin -->\n")[2].partition("<!-- settings: end -->")[0]
 
     assert listed == settings_table()
+
+
+def test_the_schema_for_editors_is_the_code_s_when_the_docs_have_it() -> None:
+    """docs/settings.schema.json is what `--about --format jsonschema` prints."""
+    assert (ROOT / "docs/settings.schema.json").read_text(encoding="utf-8") == editor_jsonschema()
 
 
 def test_each_exit_code_is_explained_when_there_is_one() -> None:

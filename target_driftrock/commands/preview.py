@@ -20,7 +20,7 @@ from target_driftrock.errors import PRECEDENCE, ExitCode, InputInvalid, Settings
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.given import config_option, input_option
 from target_driftrock.naming import escaped, visible_json
-from target_driftrock.receipt import RecordCounts, record_kind
+from target_driftrock.receipt import RecordCounts, record_kind, unread_lines
 from target_driftrock.singer.reader import Reader
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class Preview:
         limit: int | None = None,
     ) -> None:
         self._streams, self._batch = target.streams, target.records.batch
+        self._unread = target.records.tally.unread
         self._write = write
         self._overview = overview
         self._limit = limit
@@ -180,8 +181,13 @@ class Preview:
         for (mapping, reason), count in sorted(self._invalid.items()):
             yield f"error: {count} invalid of {mapping}: {reason}."
         yield from (f"error: {error}" for error in found.errors())
+        yield from self.passed()
         yield f"Records: {self.records.total} read = {self.records.told}."
         yield f"Events: {found.events}{_unsent(found)}. Nothing was sent (exit {self.exit_code})."
+
+    def passed(self) -> Iterator[str]:
+        """What filters could not read, and `else` let pass, a sentence each."""
+        return unread_lines(self._unread.items())
 
     def _is_enough(self) -> bool:
         return self._limit is not None and self._reader.counts["RECORD"] >= self._limit

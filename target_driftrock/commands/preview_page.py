@@ -44,6 +44,7 @@ def page_of(seen: Preview, overview: Overview) -> str:
         empty_fields=list(overview.empty_fields()),
         empty_columns=list(overview.empty_columns()),
         misfits=list(overview.misfits()),
+        passed=list(seen.passed()),
     ).html
 
 

@@ -31,7 +31,7 @@ NOBODY = Who()
 
 
 class Way(NamedTuple):
-    """How a mapping makes identities: templates and names, no values.
+    """How a mapping makes identities: templates, names, and the tables into which these look; no values of records.
 
     `scope` is the tap's stream, or the stream map's key where a map makes another stream of it; `templates` is a JSON
     object of the attributes that are the identity.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import accumulate, starmap
 from operator import or_
@@ -15,20 +15,28 @@ from target_driftrock.events.columns import is_added
 from target_driftrock.events.identity import Way
 from target_driftrock.mapping import attribute
 from target_driftrock.mapping.condition import condition
+from target_driftrock.mapping.filters.reading import Scene, Unread
+from target_driftrock.mapping.grammar import in_quotes
 from target_driftrock.mapping.habits import habit_fault, habits
 from target_driftrock.mapping.listing import is_listed, properties, unlisted
 from target_driftrock.mapping.masking import Mask, ways_to
 from target_driftrock.mapping.path import Reader
 from target_driftrock.mapping.position import is_position
-from target_driftrock.mapping.reach import can_meet, is_only_null, nodes, type_names
+from target_driftrock.mapping.reach import is_only_null, never_met, nodes
 from target_driftrock.mapping.stream import CompiledMapping, CompiledStream, FormerIdentity
-from target_driftrock.mapping.template import Template, TemplateInvalid, constant
+from target_driftrock.mapping.template import Template, constant
+from target_driftrock.mapping.templates import (
+    attribute_reader,
+    conditions,
+    faults,
+    places,
+    tables_of,
+    templates,
+    unchanged,
+)
 from target_driftrock.mapping.who import names_somebody
-from target_driftrock.mapping.writing import Wrong
 from target_driftrock.naming import escaped, hint, shown
-from target_driftrock.settings import Scalar, StreamMapping
-
-_TELLS_APART = ("event_id", "person_id")
+from target_driftrock.settings import Comparison, StreamMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +51,10 @@ def template_faults(mapping: StreamMapping) -> list[str]:
 
     Only what templates say is judged; that nothing required is missing is for the settings to see to.
     """
-    if mapping.skip:
-        return []
-    faults = []
-    if mapping.affiliate_id is not None and mapping.metadata is not None:
-        faults.append(f"{mapping.label}: metadata: affiliate events have none; leave out metadata or affiliate_id.")
-    for where, text in _templates(mapping):
-        fault = _template_fault(where, text)
-        if fault is not None:
-            faults.append(f"{mapping.label}: {shown(where)}: {fault}.")
-    return faults
+    found = [f"{mapping.label}: {shown(where)}: {fault}." for where, fault in faults(mapping)]
+    if not mapping.skip and mapping.affiliate_id is not None and mapping.metadata is not None:
+        found.append(f"{mapping.label}: metadata: affiliate events have none; leave out metadata or affiliate_id.")
+    return found
 
 
 def compile_stream(
@@ -85,39 +87,36 @@ def compile_stream(
         changed=changed,
         mask=mask,
     )
-    faults = [fault for mapping in reachable for fault in (*template_faults(mapping), *source.faults(mapping))]
-    if faults:
-        return MappingFaults(tuple(faults))
-    asks = accumulate(({source.top(name) for name in mapping.when} for mapping in reachable), or_)
+    found = [fault for mapping in reachable for fault in (*template_faults(mapping), *source.faults(mapping))]
+    if found:
+        return MappingFaults(tuple(found))
+    asks = accumulate((source.tops(unchanged(conditions(mapping))) for mapping in reachable), or_)
     return CompiledStream(
         stream=stream,
         mappings=tuple(starmap(source.compiled, zip(reachable, map(frozenset, asks), strict=True))),
         warnings=tuple(warning for mapping in reachable for warning in source.warnings(mapping)),
         scope=source.scope,
         mask=mask,
+        unread=source.unread,
     )
 
 
 def named(mappings: Iterable[StreamMapping]) -> frozenset[str]:
     """The names of streams and properties that these mappings name, and all on the way to them."""
-    names = {name for mapping in mappings for name in (*mapping.when, *(name for _, name in _named(mapping)))}
+    names = {name for mapping in mappings for _, name in _named(mapping)}
     return frozenset(ways_to(names)) | {mapping.stream for mapping in mappings}
 
 
 def _named(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
-    """Each name in a template of a mapping, and where it stands."""
-    for where, text in _templates(mapping):
-        try:
-            names = Template.parse(text).names
-        except TemplateInvalid:
-            continue  # told already
-        for name in names:
-            yield where, name
+    """Each name in the `when` or a template of a mapping, and where it stands."""
+    yield from (("when", asked.name) for asked, _ in conditions(mapping))
+    if not mapping.skip:
+        yield from ((where, each.name) for where, each in places(mapping))
 
 
 def _sources(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
     """Each attribute that is one property and nothing else, and which."""
-    for where, text in () if mapping.skip else _templates(mapping):
+    for where, text in () if mapping.skip else templates(mapping):
         template = Template.parse(text)
         if where in attribute.CHECKS and template.is_one_name:
             yield where, template.names[0]
@@ -134,12 +133,12 @@ def _reachable(mappings: Sequence[StreamMapping], stream: str) -> Iterator[Strea
 
 def unreachable(mappings: Sequence[StreamMapping]) -> list[str]:
     """The mappings that no record can reach, since an earlier one takes everything; a sentence each."""
-    faults = []
-    for place, mapping in enumerate(mappings):
-        before = next((each for each in mappings[:place] if not each.when and _covers(each, mapping)), None)
+    found = []
+    for index, mapping in enumerate(mappings):
+        before = next((each for each in mappings[:index] if not each.when and _covers(each, mapping)), None)
         if before is not None:
-            faults.append(_UNREACHABLE.format(label=mapping.label, before=before.label))
-    return faults
+            found.append(_UNREACHABLE.format(label=mapping.label, before=before.label))
+    return found
 
 
 def _covers(before: StreamMapping, mapping: StreamMapping) -> bool:
@@ -174,6 +173,8 @@ class _Source:
     changed: Collection[str] = frozenset()
     """Top-level properties that stream maps make."""
     mask: Mask
+    unread: list[Unread] = field(default_factory=list)
+    """Where what an `else` lets pass is noted."""
 
     @property
     def told(self) -> str:
@@ -206,8 +207,7 @@ class _Source:
     def _sends_a_row(self, mapping: StreamMapping) -> bool:
         """Whether columns would be sent by names that may be values. One that the settings name proves a header row."""
         sends = mapping.fields == "*" and self.mask.is_row and any(map(self.mask.hides, properties(self.schema)))
-        named = (*mapping.when, *(name for _, name in _named(mapping)))
-        return sends and all(map(is_added, named))
+        return sends and all(is_added(name) for _, name in _named(mapping))
 
     def _position_fault(self, mapping: StreamMapping, positions: Iterable[str]) -> str:
         template = told_template(self.scope, self.key_properties, self.mask)
@@ -220,10 +220,10 @@ class _Source:
 
     def _other_tools_forms(self, mapping: StreamMapping) -> Iterator[str]:
         """Properties that a template names as dbt, Jinja or a shell would, so that the bare name would be sent."""
-        for where, text in () if mapping.skip else _templates(mapping):
+        for where, text in () if mapping.skip else templates(mapping):
             for written, name in () if where.startswith("formerly.") else habits(text):
                 if self._is_meant(name):
-                    yield f"{mapping.label}: {shown(where)}, stream {self.told}: {habit_fault(written, name)}."
+                    yield f"{mapping.label}: {shown(where)}, stream {self.told}: {habit_fault(written)}."
 
     def _is_habit(self, name: str) -> bool:
         return name.startswith("$") and self._is_meant(name.removeprefix("$"))
@@ -232,12 +232,11 @@ class _Source:
         return is_listed(name, self.schema) and not is_listed(f"${name}", self.schema)
 
     def _conditions_never_met(self, mapping: StreamMapping) -> Iterator[str]:
-        for name, values in mapping.when.items():
+        for name, wanted in unchanged(conditions(mapping)):
             found = self._unchanged_nodes(name)
-            if not (can_meet(values, found) or is_only_null(found)):
-                types = type_names(found)
-                reason = f"of type {types} there" if types else "never one of these there"
-                yield _NEVER_MET.format(label=mapping.label, name=shown(name), stream=self.told, reason=reason)
+            fault = None if is_only_null(found) else never_met(wanted, found)
+            if fault is not None:
+                yield f"{mapping.label}: when.{shown(name)}, stream {self.told}: {fault}."
 
     def _unchanged_nodes(self, name: str) -> list[Mapping[str, Any]]:
         """What the SCHEMA says of a property that the tap itself wrote; nothing of one that a stream map made."""
@@ -245,9 +244,9 @@ class _Source:
 
     def warnings(self, mapping: StreamMapping) -> Iterator[str]:
         """What is right, and still not what many would expect."""
-        for name, values in mapping.when.items():
+        for name, wanted in unchanged(conditions(mapping)):
             found = self._unchanged_nodes(name)
-            if is_only_null(found) and not can_meet(values, found):
+            if is_only_null(found) and never_met(wanted, found):
                 yield _ONLY_NULL.format(label=mapping.label, name=shown(name), stream=self.told)
         if mapping.skip:
             return
@@ -258,23 +257,25 @@ class _Source:
             yield f"{mapping.label}: event_id is null, so repeats of an event of {stream} cannot be recognised."
         if mapping.has_identity and mapping.on_changed is None and not self._names_somebody(mapping):
             yield _NOBODY.format(label=mapping.label, stream=stream)
-        for where, text in _templates(mapping):
+        for where, text in templates(mapping):
             if where != "event_type" and not where.startswith("formerly.") and text in properties(self.schema):
                 yield f"{mapping.label}: {shown(where)}: {_ONE_TEXT.format(name=escaped(text))}"
 
     def compiled(self, mapping: StreamMapping, asks: frozenset[str]) -> CompiledMapping:
-        """The mapping, which is faultless. `asks` are the top-level properties by which it is chosen."""
+        """The mapping, which is faultless. `asks` are the unchanged top-level properties by which it is chosen."""
         way = None if mapping.skip or not mapping.has_identity else self._way(mapping)
         formers = tuple({former.way: former for former in self._formers(mapping) if former.way != way}.values())
         return CompiledMapping(
             label=mapping.label,
             capture_label=_capture_label(mapping),
             name_label=self.mask.raw_stream(self.stream) if mapping.event_name is None else mapping.event_name,
-            fits=condition(mapping.when),
+            fits=condition(mapping.when, scene=self._scene(mapping)),
             takes_all=not mapping.when,
-            attributes=() if mapping.skip else tuple(self._attributes(mapping)),
+            may_refuse=any(asked.calls or isinstance(wanted, Comparison) for asked, wanted in conditions(mapping)),
+            attributes=() if mapping.skip else tuple(self._attributes(mapping, self._scene(mapping))),
             sources=dict(_sources(mapping)),
-            reads=asks | {self.top(name) for _, name in self._names(mapping)},
+            reads=frozenset(self.top(name) for _, name in self._names(mapping)),
+            takes=asks | self._taken(mapping),
             reads_all=mapping.fields == "*",
             asks=asks,
             way=way,
@@ -294,6 +295,11 @@ class _Source:
             "affiliate_id": mapping.affiliate_id,
             "event_id": list(self.key_properties) if mapping.event_id is None else mapping.event_id,
         }
+        given = {name: getattr(mapping, name) for name in templates if getattr(mapping, name) is not None}
+        templates |= {name: Template.parse(text).spelled for name, text in given.items()}
+        tables = tables_of(given, mapping)
+        if tables:  # of which the identity is made, too
+            templates["tables"] = tables
         return Way(self.scope, msgspec.json.encode(templates, order="sorted").decode())
 
     def _formers(self, mapping: StreamMapping) -> Iterator[FormerIdentity]:
@@ -311,13 +317,16 @@ class _Source:
                 yield by_key._former(replace(former, event_id=None))  # noqa: SLF001 - of its own kind
 
     def _former(self, former: StreamMapping) -> FormerIdentity:
-        made = tuple((name, read) for name, read in self._attributes(former) if name in attribute.IDENTITY)
+        attributes = self._attributes(former, Scene(tables=former.tables))
+        made = tuple((name, read) for name, read in attributes if name in attribute.IDENTITY)
         return FormerIdentity(way=self._way(former), attributes=made)
 
     def _as_key(self, event_id: str | None) -> tuple[str, ...]:
         """The key properties of which the same template would be made."""
         template = None if event_id is None else Template.parse(event_id)
-        if template is None or template.form != key_template(self.scope, [""] * len(template.names)):
+        if template is None or template.has_filters:
+            return ()
+        if template.form != key_template(self.scope, [""] * len(template.names)):
             return ()
         return tuple(sorted(template.names))
 
@@ -330,17 +339,26 @@ class _Source:
         """The top-level property in which a name is found."""
         return name if name in properties(self.schema) or "." not in name else name.partition(".")[0]
 
+    def tops(self, names: Iterable[tuple[str, object]]) -> frozenset[str]:
+        """The top-level properties of these names."""
+        return frozenset(self.top(name) for name, _ in names)
+
     def _names(self, mapping: StreamMapping) -> Iterator[tuple[str, str]]:
-        for name in mapping.when:
-            yield "when", name
-        if mapping.skip:
-            return
         yield from _named(mapping)
         if _has_default_id(mapping):
             for name in self.key_properties:
                 yield "event_id (the key properties)", name
 
-    def _attributes(self, mapping: StreamMapping) -> Iterator[tuple[str, Reader]]:
+    def _taken(self, mapping: StreamMapping) -> frozenset[str]:
+        """The top-level properties that a mapping takes as they are; what only filters read, they judge."""
+        keys = self.key_properties if _has_default_id(mapping) else ()
+        names = () if mapping.skip else unchanged((each, where) for where, each in places(mapping))
+        return self.tops(names) | self.tops((name, None) for name in keys)
+
+    def _scene(self, mapping: StreamMapping) -> Scene:
+        return Scene(mapping=mapping.label, tables=mapping.tables, note=self.unread.append)
+
+    def _attributes(self, mapping: StreamMapping, scene: Scene) -> Iterator[tuple[str, Reader]]:
         defaults = {
             "event_name": constant(self.stream),
             "event_id": attribute.key(self.scope, self.key_properties, told=self.mask.column),
@@ -348,14 +366,15 @@ class _Source:
         for name in attribute.SENT_IN_ORDER:
             given = getattr(mapping, name)
             if given is not None:
-                yield name, _attribute(name, given)
+                yield name, attribute_reader(name, given, scene)
             elif name in defaults and (name != "event_id" or mapping.has_identity):
                 yield name, defaults[name]
 
 
 def key_template(scope: str, key_properties: Sequence[str]) -> str:
     """What makes the same ids as saying nothing does, but for a `:` or `%` in a value."""
-    return ":".join([attribute.encoded(scope), *(f"{{{name}}}" for name in key_properties)])
+    start = attribute.encoded(scope).replace("{", "{{").replace("}", "}}")
+    return ":".join([start, *(f"{{{in_quotes(name)}}}" for name in key_properties)])
 
 
 def told_template(scope: str, key_properties: Sequence[str], mask: Mask) -> str | None:
@@ -368,55 +387,6 @@ def _has_default_id(mapping: StreamMapping) -> bool:
     return not mapping.skip and mapping.event_id is None and mapping.has_identity
 
 
-def _templates(mapping: StreamMapping) -> Iterator[tuple[str, str]]:
-    """Every template of a mapping, and where it stands."""
-    for name in attribute.SENT_IN_ORDER:
-        given = getattr(mapping, name)
-        if isinstance(given, Mapping):
-            yield from ((f"{name}.{member}", text) for member, text in given.items() if isinstance(text, str))
-        elif given is not None and (name, given) != ("fields", "*"):
-            yield name, given
-    for attributes in mapping.formerly:
-        yield from ((f"formerly.{name}", text) for name, text in attributes.items() if text is not None)
-
-
-def _template_fault(where: str, text: str) -> str | None:
-    where = where.removeprefix("formerly.")
-    try:
-        template = Template.parse(text)
-    except TemplateInvalid as invalid:
-        return str(invalid)
-    if where == "metadata" and not template.is_one_name:
-        return "a text is no object; name one property, or write an object of templates"
-    if where not in attribute.CHECKS or not template.is_constant:
-        return None
-    if where in _TELLS_APART:
-        found = next(habits(text), None)
-        right = "; name a property in braces" if found is None else f", since {habit_fault(*found)}"
-        return f"it would be the same for every record{right}"
-    value = _attribute(where, text)({})
-    return f"it {value.rule}" if isinstance(value, Wrong) else None
-
-
-def _attribute(name: str, given: str | Mapping[str, Scalar]) -> Reader:
-    if (name, given) == ("fields", "*"):
-        return attribute.every_property
-    if isinstance(given, Mapping):
-        return attribute.named({member: _member(template) for member, template in given.items()})
-    return _checked(name, Template.parse(given))
-
-
-def _member(given: Scalar) -> Reader:
-    return Template.parse(given).reader() if isinstance(given, str) else constant(given)
-
-
-def _checked(name: str, template: Template) -> Reader:
-    is_for_people = name == "event_name"
-    filled = template.reader(identifies=name != "metadata", has_blanks=is_for_people or name == "metadata")
-    read = attribute.CHECKS[name](filled)
-    return constant(read({})) if template.is_constant else read
-
-
 def _capture_label(mapping: StreamMapping) -> str:
     """The capture as the settings tell it: templates, never what they give."""
     affiliate = "" if mapping.affiliate_id is None else f" affiliate_id {shown(mapping.affiliate_id)}"
@@ -425,10 +395,6 @@ def _capture_label(mapping: StreamMapping) -> str:
 
 _SKIP = "set `skip: true`"
 _ONE_TEXT = "it is one text for every record; for the property write {{{name}}}."
-_NEVER_MET = (
-    "{label}: when.{name}, stream {stream}: no record can meet it, since the property is {reason}: types count (true "
-    "is not 1, and 1 is no text), so compare with a value of that type."
-)
 _ONLY_NULL = (
     "{label}: when.{name}, stream {stream}: the SCHEMA says of this property that it is null, and no more, so nobody "
     "can tell whether a record will meet it."

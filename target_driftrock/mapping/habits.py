@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from string import Formatter
 
+from target_driftrock.mapping.grammar import braces
 from target_driftrock.naming import escaped, shown
 
 _IN_BRACES = re.compile(r"\{\s*\$?([^{}|]*[^{}|\s])\s*(?:\|[^{}]*)?\}")
@@ -17,32 +17,22 @@ def habits(text: str) -> Iterator[tuple[str, str]]:
 
     Nothing in a text that is no template. Whether such a name means a property is the caller's to see.
     """
-    literal = ""
-    for more, name in _pieces(text):
-        literal += more  # a doubled brace ends a piece without a name
-        if name is None:
-            continue
+    for literal, inner in braces(text):
         yield from _in_literal(literal)
-        meant = name.removeprefix("$").strip()
+        if inner is None:
+            continue
+        meant = inner.partition("|")[0].strip().removeprefix("$")
         if meant and literal.endswith("$"):
-            yield f"${{{name}}}", meant
-        elif meant and name.startswith("$"):
-            yield f"{{{name}}}", meant
-        literal = ""
-    yield from _in_literal(literal)
+            yield f"${{{inner}}}", meant
+        elif meant and inner.startswith("$"):
+            yield f"{{{inner}}}", meant
 
 
-def habit_fault(written: str, name: str) -> str:
+def habit_fault(written: str) -> str:
     """What to say where such a form means a property."""
     dollar = "; a dollar sign before it wants a space behind it" if written.startswith("${") else ""
-    return f"{shown(written)} is not how a template names a property: write {{{escaped(name)}}}{dollar}"
-
-
-def _pieces(text: str) -> list[tuple[str, str | None]]:
-    try:
-        return [(literal, name) for literal, name, *_ in Formatter().parse(text)]
-    except ValueError:
-        return []
+    right = escaped(written.strip("${} "))
+    return f"{shown(written)} is not how a template names a property: write {{{right}}}{dollar}"
 
 
 def _in_literal(literal: str) -> Iterator[tuple[str, str]]:

@@ -7,9 +7,11 @@ every column. So a name must be listed unless the schema says in so many words t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from target_driftrock.mapping.grammar import in_quotes
 from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.mapping.path import Step, steps
 from target_driftrock.naming import hint, shown
@@ -48,6 +50,20 @@ def is_listed(name: str, schema: Schema) -> bool:
     return _gap(name, schema) is None
 
 
+def leaves(schema: Schema) -> list[str]:
+    """The paths to all that the SCHEMA lists and that lists nothing itself. Of lists they name the first place."""
+    return list(dict.fromkeys(islice(_leaves([schema], _DEEPEST), _MOST_NAMES)))
+
+
+def _leaves(nodes: Iterable[Schema], levels: int) -> Iterator[str]:
+    for node in chain.from_iterable(map(_alternatives, nodes)) if levels else ():
+        for name, below in properties(node).items():
+            inner = list(_leaves([_schema(below)], levels - 1)) if "." not in name else []
+            yield from (f"{name}.{other}" for other in inner) if inner else (name,)
+        if _names_type(node, "array"):
+            yield from (f"0.{other}" for other in _leaves(_items(node, 0), levels - 1))
+
+
 def properties(node: Schema) -> Mapping[str, Any]:
     """What the schema itself lists, whatever else it is made of."""
     listed = node.get("properties")
@@ -76,11 +92,11 @@ def _fault(name: str, schema: Schema, gap: _Gap, mask: Mask) -> str:
     elsewhere = [] if not found else mask.told(_elsewhere(_names([schema], places), found))
     listed = sorted(set(chain.from_iterable(map(properties, nodes))))
     if not listed:
-        near = hint(name, elsewhere, close=_ALIKE)
+        near = hint(name, elsewhere, close=_ALIKE, written=in_quotes)
         return f"{fault}: {_nothing_listed(step, found=found, nodes=nodes)}{f'; {near}' if near else ''}"
     below = (other for other in _names(nodes, places[found.count(".") :]) if not mask.hides(found + other))
     near = _near(step.rest, list(below), above=found)
-    near = near or hint(name, elsewhere, close=_ALIKE)
+    near = near or hint(name, elsewhere, close=_ALIKE, written=in_quotes)
     if near is not None:
         return f"{fault}; {near}"
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
@@ -96,9 +112,10 @@ def _elsewhere(names: Iterable[str], found: str) -> Iterator[str]:
 def _near(name: str, names: list[str], *, above: str) -> str | None:
     """The name that was probably meant: of a path as a whole, else by its last part."""
     if "." not in name:
-        return hint(name, names, above=above)
+        return hint(name, names, above=above, written=in_quotes)
     last = name.rpartition(".")[2]
-    return hint(name, names, above=above, close=_ALIKE) or hint(last, names, above=above, close=_ALIKE)
+    near = partial(hint, names=names, above=above, close=_ALIKE, written=in_quotes)
+    return near(name) or near(last)
 
 
 def _names(nodes: Iterable[Schema], places: Sequence[int]) -> Iterator[str]:

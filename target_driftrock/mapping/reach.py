@@ -7,9 +7,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from target_driftrock.mapping.condition import typed
+from target_driftrock.mapping.condition import Wanted, typed
 from target_driftrock.mapping.path import steps
-from target_driftrock.settings import Scalar
+from target_driftrock.settings import Comparison, Scalar
 
 Schema = Mapping[str, Any]
 
@@ -35,6 +35,28 @@ def _listed(level: Sequence[Schema], name: str) -> list[Schema]:
 def can_meet(values: Sequence[Scalar], found: Sequence[Schema]) -> bool:
     """Whether one of the values can come. Null can: a property may be left out. What lists nothing says nothing."""
     return not found or any(value is None or any(_allows(each, value) for each in found) for value in values)
+
+
+def never_met(wanted: Wanted, found: Sequence[Schema]) -> str | None:
+    """Why no record that is as the SCHEMA says can be as it is wanted, or none be otherwise; None where it can."""
+    if not isinstance(wanted, Comparison):
+        return None if can_meet(wanted, found) else _NEVER_MET.format(reason=_reason(found))
+    if wanted.bounds and not can_meet([0], found) and not _may_be_number(found):
+        return _NO_NUMBER.format(reason=_reason(found))
+    if wanted.but and not can_meet(wanted.but, found):
+        return _KEEPS_NONE.format(reason=_reason(found))
+    return None
+
+
+def _may_be_number(found: Sequence[Schema]) -> bool:
+    """Whether it says of the property that it is a number, or not what it is."""
+    kinds = [_kinds(each) for each in found]
+    return not all(kinds) or any({"number", "integer"}.intersection(each) for each in kinds)
+
+
+def _reason(found: Sequence[Schema]) -> str:
+    types = type_names(found)
+    return f"of type {types} there" if types else "never one of these there"
 
 
 def is_only_null(found: Sequence[Schema]) -> bool:
@@ -100,3 +122,17 @@ def _is_of(kind: str, value: Scalar) -> bool:
             return kind == "string"
         case _:
             return kind == "null"
+
+
+_NEVER_MET = (
+    "no record can meet it, since the property is {reason}: types count (true is not 1, and 1 is no text), so compare "
+    "with a value of that type"
+)
+_KEEPS_NONE = (
+    "`not` keeps out no record, since the property is {reason}: types count (true is not 1, and 1 is no text), so name "
+    "a value of that type"
+)
+_NO_NUMBER = (
+    "no record can meet it, since <, <=, > and >= are for numbers, and the property is {reason}: read it by the filter "
+    "number, or compare it with its values"
+)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from target_driftrock.mapping.template import Template
 from target_driftrock.naming import shown
-from target_driftrock.settings import Scalar, StreamMapping
+from target_driftrock.settings import Comparison, Scalar, StreamMapping
 
 
 class Words(NamedTuple):
@@ -81,10 +81,7 @@ def _first(mapping: StreamMapping) -> Iterator[Words]:
     for number, (name, wanted) in enumerate(mapping.when.items()):
         yield _plain(", whose" if not number else ", and whose")
         yield from _quoted(name)
-        yield _plain("is")
-        for place, value in enumerate(wanted):
-            yield from () if not place else (_plain("or"),)
-            yield Words(_written(value), is_quoted=True)
+        yield from _wanted(wanted)
     if mapping.when:
         yield _plain(",")
     if mapping.skip:
@@ -93,6 +90,26 @@ def _first(mapping: StreamMapping) -> Iterator[Words]:
     yield from _becomes(mapping)
     yield _plain("at the capture")
     yield from _quoted(str(mapping.source_id))
+
+
+def _wanted(wanted: tuple[Scalar, ...] | Comparison) -> Iterator[Words]:
+    if not isinstance(wanted, Comparison):
+        yield _plain("is")
+        yield from _listed(wanted, joined_by="or")
+        return
+    if wanted.but:
+        yield _plain("is neither" if len(wanted.but) > 1 else "is not")
+        yield from _listed(wanted.but, joined_by="nor")
+    for number, (sign, bound) in enumerate(wanted.bounds):
+        yield _plain("and is" if number or wanted.but else "is")
+        yield _plain(_SIGNS[sign])
+        yield Words(_written(bound), is_quoted=True)
+
+
+def _listed(values: tuple[Scalar, ...], *, joined_by: str) -> Iterator[Words]:
+    for place, value in enumerate(values):
+        yield from () if not place else (_plain(joined_by),)
+        yield Words(_written(value), is_quoted=True)
 
 
 def _becomes(mapping: StreamMapping) -> Iterator[Words]:
@@ -128,4 +145,5 @@ def _written(given: Scalar) -> str:
             return str(given)
 
 
+_SIGNS: Mapping[str, str] = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
 _CHANGED: Mapping[str, str] = {"skip": "not sent", "send": "sent as well"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from target_driftrock.events.event import Capture, Endpoint, Event, InvalidPart,
 from target_driftrock.events.identity import Way, Who, identity
 from target_driftrock.mapping.attribute import IDENTITY
 from target_driftrock.mapping.condition import Condition
+from target_driftrock.mapping.filters.reading import Unread
 from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.mapping.path import Reader, Record, reader
 from target_driftrock.mapping.values import content_digest
@@ -68,12 +69,16 @@ class CompiledMapping:
     """In the order in which they are sent."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """By attribute the one property that it is, where it is one and nothing else."""
+    may_refuse: bool = False
+    """Its `when` may be unable to tell."""
     reads: frozenset[str] = frozenset()
-    """The top-level properties that it takes, and those by which it, and each before it, is chosen."""
+    """The top-level properties that it names."""
+    takes: frozenset[str] = frozenset()
+    """Those that it takes as they are, past no filter, and those by which it, and each before it, is chosen so."""
     reads_all: bool = False
     """It sends every property."""
     asks: frozenset[str] = frozenset()
-    """Of what it reads: by which it, and each before it, is chosen."""
+    """Of what it takes: by which it, and each before it, is chosen."""
     way: Way | None = None
     """How its identities are made; None where its events have none."""
     formers: tuple[FormerIdentity, ...] = ()
@@ -91,8 +96,12 @@ class CompiledMapping:
         """Whether no event comes of what it takes."""
         return not self.attributes
 
-    def part(self, record: Record, origin: Origin) -> Part:
-        """The event that the record becomes, or the first rule that it breaks."""
+    def part(self, record: Record, origin: Origin) -> Part | None:
+        """The event that the record becomes, or the first rule that it breaks; None if the mapping skips it."""
+        if self.may_refuse and isinstance(unclear := self.fits(record), Wrong):
+            return self._invalid(origin, f"when {unclear.rule}", record, misfit=self._misfit("when", unclear, record))
+        if not self.attributes:
+            return None
         body: dict[str, Any] = {}
         for name, read in self.attributes:
             value = read(record)
@@ -106,7 +115,8 @@ class CompiledMapping:
             None if written is None else content_digest({name: body[name] for name in body if name not in IDENTITY})
         )
         if written is None or content is None:
-            return self._invalid(origin, f"{_unwritable(body)} {UNWRITABLE.rule}", record)
+            place, wrong = _unwritable(body)
+            return self._invalid(origin, f"{place} {wrong.rule}", record, misfit=self._misfit(place, wrong, record))
         return self._event(origin, record, body, written=written, content=content)
 
     def _event(
@@ -167,9 +177,11 @@ class CompiledStream:
     """The tap's stream, or the stream map's key: what the ways of its mappings are remembered by."""
     mask: Mask = BARE
     """How the names of the stream and its columns are told."""
+    unread: list[Unread] = field(default_factory=list, compare=False)
+    """What `else` has let pass in the latest records: for whoever maps them to count, and to empty."""
 
     def choose(self, record: Record) -> CompiledMapping | None:
-        """The first mapping that fits the record; None if it is filtered, since no mapping's `when` fits it."""
+        """The first mapping that fits the record, or whose `when` cannot tell; None if none is: it is filtered."""
         return next((mapping for mapping in self.mappings if mapping.fits(record)), None)
 
     def map(self, record: Record, origin: Origin) -> Part | None:
@@ -179,7 +191,7 @@ class CompiledStream:
         nothing is raised.
         """
         mapping = self.choose(record)
-        return None if mapping is None or mapping.skips else mapping.part(record, origin)
+        return None if mapping is None else mapping.part(record, origin)
 
     @property
     def is_chosen_by(self) -> frozenset[str]:
@@ -192,5 +204,15 @@ class CompiledStream:
         return frozenset().union(*(mapping.reads for mapping in self.mappings))
 
 
-def _unwritable(body: Mapping[str, Any]) -> str:
-    return next((name for name, value in body.items() if write(value) is None), "fields")
+def _unwritable(body: Mapping[str, Any]) -> tuple[str, Wrong]:
+    """What cannot be written, and why: the first that a filter could not read, or that JSON has no form for."""
+    for name in ("fields", "metadata"):
+        for member, value in _members(body.get(name)):
+            if type(value) is Wrong and value is not UNWRITABLE:
+                return shown(f"{name}.{member}"), value
+    name = next((name for name, value in body.items() if write(value) is None), "fields")
+    return name, UNWRITABLE
+
+
+def _members(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, dict) else ()

@@ -7,78 +7,87 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
 
+from target_driftrock.mapping.filters.chain import chain
+from target_driftrock.mapping.filters.reading import PLAIN, Scene
+from target_driftrock.mapping.grammar import Place, TemplateInvalid, pieces, place
 from target_driftrock.mapping.path import Reader, Record, reader
 from target_driftrock.mapping.values import is_blank
 from target_driftrock.mapping.writing import Wrong, as_identifier, as_text
 
-
-class TemplateInvalid(ValueError):
-    """The text is no template; the message says why, and what to write instead."""
+__all__ = ["Template", "TemplateInvalid", "constant"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A template, split: its form is filled with the named properties, in their order."""
+    """A template, split: its form is filled with what its places give, in their order."""
 
     text: str
-    names: tuple[str, ...]
+    places: tuple[Place, ...]
     form: str = field(repr=False)
-    """For `str.format`: an empty pair of braces for each name."""
+    """For `str.format`: an empty pair of braces for each place."""
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Split `text` as `string.Formatter` does; `{{` and `}}` are braces.
+        """Split `text` at its braces; `{{` and `}}` are braces. Whether there are such filters `reader` sees.
 
         Raises:
-            TemplateInvalid: for braces that do not match or hold nothing, and for conversions (`!r`) and
-                format specs (`:x`), which a template does not have.
+            TemplateInvalid: for braces that do not match or hold nothing, and for names and arguments that should stand
+                in quotes.
         """
-        names, form, again = [], "", ""
-        for literal, name, spec, conversion in _pieces(text):
-            form += _escaped(literal)
-            again += _escaped(literal)
-            if name is None:
-                continue
-            if not name and not spec and not conversion:
-                raise TemplateInvalid("{} names no property: write its name between the braces")
-            names.append(name)
-            form += "{}"
-            again += f"{{{name}}}"
-        if again != text:  # also `{a:}`, where the empty spec is not told apart from none
-            raise TemplateInvalid(
-                "a ':' or '!' in braces would be a format or a conversion, which templates do not have; "
-                "a property with one in its name cannot be written: rename it with a stream map"
-            )
-        return cls(text=text, names=tuple(names), form=form)
+        found = pieces(text)
+        form = "".join(_escaped(literal) + ("" if inner is None else "{}") for literal, inner in found)
+        return cls(text=text, places=tuple(place(inner) for _, inner in found if inner is not None), form=form)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The properties that it names."""
+        return tuple(each.name for each in self.places)
 
     @property
     def is_constant(self) -> bool:
         """Whether it names no property."""
-        return not self.names
+        return not self.places
 
     @property
     def is_one_name(self) -> bool:
-        """Whether it is one name and nothing else, so that it gives the value as it is, typed."""
+        """Whether it is one name, with its filters, and nothing else, so that it gives the value as it is, typed."""
         return self.form == "{}"
 
-    def reader(self, *, identifies: bool = False, has_blanks: bool = True) -> Reader:
+    @property
+    def has_filters(self) -> bool:
+        """Whether a value passes a filter in it."""
+        return any(each.calls for each in self.places)
+
+    @property
+    def spelled(self) -> str:
+        """The same in one spelling, whatever spaces it was written with."""
+        return "".join(
+            _escaped(literal) + ("" if inner is None else f"{{{place(inner)}}}") for literal, inner in pieces(self.text)
+        )
+
+    def reader(self, *, identifies: bool = False, has_blanks: bool = True, scene: Scene = PLAIN) -> Reader:
         """What fills the template from a record.
 
         It gives the value itself for one name alone, else a text; None where any named property is null, and
-        `Wrong` where a value in a text has no JSON form. It raises nothing.
+        `Wrong` where a value in a text has no JSON form, or a filter cannot read one. It raises nothing.
 
         Where it `identifies`, numbers stand in a text as they are compared: `42.0` as `42`. Where a text `has_blanks`,
         these are nothing, with the space beside them: `"{first} {last}"` gives `Ada`. Else a blank within makes the
         whole text blank: `lead:` would be one identity for all who have no number.
+
+        Raises:
+            TemplateInvalid: A filter is unknown, or not written as it must be.
         """
         if self.is_constant:
             return constant(self.form.format())
-        readers = tuple(map(reader, self.names))
+        readers = tuple(
+            chain(each, scene, whole=self.is_one_name) if each.calls else reader(each.name) for each in self.places
+        )
         if self.is_one_name:
             return readers[0]
         write = as_identifier if identifies else as_text
         fill = _filling(self.form) if has_blanks else _nothing
-        return _text_reader(self.form, readers, write=write, fill=fill)
+        return _text_reader(self.form, readers, write=_unless_wrong(write) if self.has_filters else write, fill=fill)
 
 
 def constant(value: Any) -> Reader:
@@ -112,6 +121,11 @@ def _text_reader(
     return read
 
 
+def _unless_wrong(write: Callable[[Any], str | Wrong]) -> Callable[[Any], str | Wrong]:
+    """`write`, past which goes what a filter could not read."""
+    return lambda value: value if type(value) is Wrong else write(value)
+
+
 def _nothing(_: list[str]) -> str:
     return ""
 
@@ -138,15 +152,6 @@ def _literals(form: str) -> list[str]:
         if name is not None:
             literals.append("")
     return literals
-
-
-def _pieces(text: str) -> list[tuple[str, str | None, str | None, str | None]]:
-    try:
-        return list(Formatter().parse(text))
-    except ValueError:
-        raise TemplateInvalid(
-            "its braces do not match: a name stands in one pair, and a brace itself is written {{ or }}"
-        ) from None
 
 
 def _escaped(literal: str) -> str:

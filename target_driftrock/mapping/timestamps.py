@@ -39,7 +39,7 @@ def _moment(value: Any) -> dt.datetime | None:
         case bool():
             return None
         case int() | float() | Decimal():
-            return _from_epoch(Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+            return from_epoch(Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
         case dt.datetime():
             return value
         case dt.date():
@@ -50,11 +50,12 @@ def _moment(value: Any) -> dt.datetime | None:
 
 def _from_text(text: str) -> dt.datetime | None:
     if text.isascii() and text.isdecimal() and len(text) != _DATE_DIGITS:
-        return _from_epoch(Decimal(text)) if len(text) in _EPOCH_DIGITS else None
+        return from_epoch(Decimal(text)) if len(text) in _EPOCH_DIGITS else None
     return dt.datetime.fromisoformat(text.upper())  # RFC 3339 lets `t` and `z` be small
 
 
-def _from_epoch(number: Decimal) -> dt.datetime | None:
+def from_epoch(number: Decimal) -> dt.datetime | None:
+    """A moment in UTC by seconds or milliseconds since 1970; None where neither is in the years 2000 to 2100."""
     for milliseconds in (number * 1000, number):
         if _SECONDS.start * 1000 <= milliseconds < _SECONDS.stop * 1000:
             return _EPOCH + dt.timedelta(milliseconds=math.floor(milliseconds))

@@ -12,7 +12,7 @@ import msgspec
 from target_driftrock.events.identity import digest as digest_of
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-_SPACES = "".join(map(chr, filter(lambda code: chr(code).isspace(), range(0x3001)))) + _INVISIBLE
+SPACES = "".join(map(chr, filter(lambda code: chr(code).isspace(), range(0x3001)))) + _INVISIBLE
 _EXACT = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 _LONGEST_WHOLE = 64
 """Digits up to which a whole number is written out: `1e30000000` must not become thirty million of them."""
@@ -24,7 +24,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 def is_blank(text: str) -> bool:
     """Whether a text is empty, or holds nothing that can be seen."""
-    return not text or (text[0] in _SPACES and not text.strip(_SPACES))
+    return not text or (text[0] in SPACES and not text.strip(SPACES))
 
 
 def is_nothing(value: Any) -> bool:
@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
         plain = {}
         for name, item in value.items():  # a plain loop: every event passes here
             kind = type(item)
-            if kind is str and item and item[0] not in _SPACES:
+            if kind is str and item and item[0] not in SPACES:
                 plain[name] = item
             elif item is not None and (kept := _plain(item)) is not None:
                 plain[name] = kept

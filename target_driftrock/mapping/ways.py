@@ -57,8 +57,25 @@ def _gone(known: Mapping[Way, KnownWay], stream: CompiledStream) -> Iterator[Way
         way for mapping in stream.mappings for way in mapping.former_ways
     }
     for way, state in known.items():
-        if way.scope == stream.scope and way not in used and state.delivered > 0:
+        if way.scope != stream.scope or way in used or not state.delivered:
+            continue
+        if not any(mine is not None and _extends(mine, way) for mine in used):
             yield way
+
+
+def _extends(mine: Way, gone: Way) -> bool:
+    """Whether the two differ in no more than texts that were added to tables, so that what had an identity keeps it.
+
+    What a table does not list has one only by its `*`, which the next text may take it from.
+    """
+    is_, was = _read(mine), _read(gone)
+    tables, tables_then = is_.pop("tables", {}), was.pop("tables", {})
+    if mine.scope != gone.scope or is_ != was or tables.keys() != tables_then.keys():
+        return False
+    return all(
+        table == tables[name] or ("*" not in table and table.items() <= tables[name].items())
+        for name, table in tables_then.items()
+    )
 
 
 def _replaces(mapping: CompiledMapping, gone: Way, known: Mapping[Way, KnownWay]) -> bool:

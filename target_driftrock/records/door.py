@@ -139,7 +139,9 @@ class Records:
         """
         self.demand_open()
         line = schema_line(name, schema=schema, key_properties=key)  # first, as a SCHEMA within itself ends here
-        opened = RecordStream(self.settings, name, schema={"properties": {}, **schema}, key_properties=key)
+        opened = RecordStream(
+            self.settings, name, schema={"properties": {}, **schema}, key_properties=key, unread=self.tally.unread
+        )
         for warning in opened.warnings:
             log.warning("%s", warning)
         self.judge_ways([opened.mapper])
@@ -362,6 +364,7 @@ class Records:
             changes=self.tally.changes,
             changes_sent=self.tally.changes_sent,
             without_identity=self.tally.without_identity,
+            unread=self.tally.unread,
             retries=statistics.retries,
             unknown=statistics.unknown,
             token_requests=self._delivery.token_requests,

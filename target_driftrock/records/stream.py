@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from target_driftrock.events.event import Origin, Part
     from target_driftrock.events.identity import Who
+    from target_driftrock.mapping.filters.reading import Unread
     from target_driftrock.mapping.stream import CompiledMapping
     from target_driftrock.records.validator import Fault, RecordValidator
     from target_driftrock.settings import Settings
@@ -35,7 +36,8 @@ class RecordStream:
     """Judges and maps the records of one stream: its validators, its key, its compiled mappings. Sends nothing.
 
     `name` is what the mappings know the stream by, so that several may share it; `scope` is its own, and what its ids
-    are made of: see `compile_stream`. `chosen` counts what each mapping took; None stands for no mapping.
+    are made of: see `compile_stream`. `chosen` counts what each mapping took; None stands for no mapping. `unread`
+    counts the values that a filter could not read, and that `else` let pass.
 
     Raises:
         SettingsInvalid: The mappings do not go with the SCHEMA.
@@ -51,6 +53,7 @@ class RecordStream:
         scope: str | None = None,
         as_read: AsRead | None = None,
         chosen: Counter[str | None] | None = None,
+        unread: Counter[Unread] | None = None,
     ) -> None:
         keys = sorted(set(key_properties))
         scope = name if scope is None else scope
@@ -74,6 +77,7 @@ class RecordStream:
         self._key = attribute.key(scope, keys) if keys else None
         self._as_read = as_read or AsRead(schema=schema, mask=mask)
         self._chosen = Counter() if chosen is None else chosen
+        self._unread = Counter() if unread is None else unread
         self._validators: dict[str | None, RecordValidator | None] = {}
 
     @property
@@ -95,7 +99,9 @@ class RecordStream:
         origin = self.keyed(record, origin)
         mapping = self.mapper.choose(record)
         self._chosen[None if mapping is None else mapping.label] += 1
-        part = None if mapping is None or mapping.skips else mapping.part(record, origin)
+        part = None if mapping is None else mapping.part(record, origin)
+        if self.mapper.unread:
+            self._count_unread()
         fault = self._fault(record if read is None else read, mapping) if self._validates else None
         if fault is None:
             return part
@@ -127,6 +133,11 @@ class RecordStream:
         for name, keyword in self._as_read.unsound() if self._validates else ():
             yield _UNSOUND.format(stream=self.told, keyword=keyword, name=self.mapper.mask.column(name))
 
+    def _count_unread(self) -> None:
+        """Of one record each value once, however often it was read."""
+        self._unread.update(set(self.mapper.unread))
+        self.mapper.unread.clear()
+
     def _fault(self, read: dict[str, Any], mapping: CompiledMapping | None) -> Fault | None:
         label = None if mapping is None else mapping.label
         if label not in self._validators:
@@ -139,7 +150,7 @@ class RecordStream:
         try:
             if mapping is not None and mapping.reads_all:
                 return self._as_read.validator_of_all()
-            return self._as_read.validator(self.mapper.is_chosen_by if mapping is None else mapping.reads)
+            return self._as_read.validator(self.mapper.is_chosen_by if mapping is None else mapping.takes)
         except SchemaTooLarge:
             raise InputInvalid(_TOO_LARGE.format(stream=self.told)) from None
 

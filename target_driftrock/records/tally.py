@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from target_driftrock.events.event import Part
     from target_driftrock.events.outcome import Outcome, Settled
+    from target_driftrock.mapping.filters.reading import Unread
 
 Key = TypeVar("Key")
 Group = TypeVar("Group")
@@ -112,6 +113,8 @@ class Tally:
         """Events, now."""
         self.without_identity: Counter[str] = Counter()
         """Events without an `event_id`, by mapping."""
+        self.unread: Counter[Unread] = Counter()
+        """Values that a filter could not read, and that an `else` let pass."""
         self.row_records: dict[str, bytes] = {}
         """The digests of the records that were read from kept rows."""
         self.rows_done: dict[str, bool] = {}

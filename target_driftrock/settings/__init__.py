@@ -13,6 +13,7 @@ from target_driftrock.settings.groups import (
     Api,
     ApiKey,
     ClientCredentials,
+    Comparison,
     Credentials,
     Environment,
     Keeping,
@@ -24,6 +25,7 @@ from target_driftrock.settings.groups import (
     Scalar,
     Settings,
     StreamMapping,
+    Table,
     is_allowed,
     is_loopback,
     mapping_label,
@@ -32,7 +34,13 @@ from target_driftrock.settings.groups import (
 )
 from target_driftrock.settings.parsing import parse, sdk_config, secret_values
 from target_driftrock.settings.sources import from_environment, read_files, variable_doubts
-from target_driftrock.settings.table import TABLE, config_jsonschema, meltano_settings, settings_table
+from target_driftrock.settings.table import (
+    TABLE,
+    config_jsonschema,
+    editor_jsonschema,
+    meltano_settings,
+    settings_table,
+)
 
 __all__ = [
     "DEFAULT_PORTS",
@@ -42,6 +50,7 @@ __all__ = [
     "Api",
     "ApiKey",
     "ClientCredentials",
+    "Comparison",
     "Credentials",
     "Environment",
     "Keeping",
@@ -53,7 +62,9 @@ __all__ = [
     "Scalar",
     "Settings",
     "StreamMapping",
+    "Table",
     "config_jsonschema",
+    "editor_jsonschema",
     "from_environment",
     "is_allowed",
     "is_loopback",

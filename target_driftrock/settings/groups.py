@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,6 @@ from urllib.parse import urlsplit
 from target_driftrock.naming import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from urllib.parse import SplitResult
 
 Scalar = str | int | float | Decimal | bool | None
@@ -159,6 +159,21 @@ class Keeping:
         return self.max_reject_percent >= 100  # noqa: PLR2004 - percent
 
 
+Table = Mapping[str, Scalar]
+"""What stands for which text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a property in `when` is compared with beside equality; all of it must hold.
+
+    `but` are the values that it must not equal. `bounds` are a sign (`<`, `<=`, `>`, `>=`) and a number each.
+    """
+
+    but: tuple[Scalar, ...] = ()
+    bounds: tuple[tuple[str, int | float | Decimal], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamMapping:
     """One item of `streams`, its templates as text.
@@ -171,7 +186,7 @@ class StreamMapping:
     index: int
     stream: str
     skip: bool = False
-    when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[Scalar, ...] | Comparison] = field(default_factory=dict)
     event_type: str | None = None
     event_name: str | None = None
     source_id: str | None = None
@@ -184,7 +199,8 @@ class StreamMapping:
     metadata: str | Mapping[str, Scalar] | None = None
     fields: Literal["*"] | Mapping[str, Scalar] | None = None
     on_changed: OnChanged | None = None
-    formerly: tuple[Mapping[str, str | None], ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    formerly: tuple[Mapping[str, str | Mapping[str, Table] | None], ...] = ()
     forgets_former: bool = False
 
     @property

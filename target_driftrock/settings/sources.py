@@ -18,7 +18,7 @@ from target_driftrock.errors import SettingsInvalid
 from target_driftrock.naming import nearest, shown
 from target_driftrock.settings import meltano
 from target_driftrock.settings.streams import EXAMPLE
-from target_driftrock.settings.table import DROPPED, TABLE, Kind, Row
+from target_driftrock.settings.table import DROPPED, SCHEMA_KEY, TABLE, Kind, Row
 
 PREFIX = "TARGET_DRIFTROCK_"
 _OTHERS = ("_", "LOGLEVEL", "TEST_")
@@ -183,7 +183,7 @@ def _json(text: str, kind: type[dict[str, Any] | list[Any]]) -> object:
 
 
 def _read_file(path: str, name: str) -> dict[str, object]:
-    """One file's settings, without those that are null. It is called by a name of ours."""
+    """One file's settings, without those that are null, and what is for editors. It is called by a name of ours."""
     if path.lstrip().startswith(("{", "[", '"')):
         raise SettingsInvalid(["--config takes the name of a file, or ENV: it was given the settings themselves."])
     try:
@@ -196,7 +196,7 @@ def _read_file(path: str, name: str) -> dict[str, object]:
         raise SettingsInvalid([f"{name} {fault}."])
     if not isinstance(settings, dict):
         raise SettingsInvalid([f"{name} must hold a JSON object, from the settings' names to their values."])
-    return {name: value for name, value in settings.items() if value is not None}
+    return {name: value for name, value in settings.items() if value is not None and name != SCHEMA_KEY}
 
 
 def _decoded(data: bytes) -> tuple[object, str | None]:

@@ -9,11 +9,11 @@ from typing import Any
 import jsonschema_rs
 
 from target_driftrock.naming import nearest, shown
-from target_driftrock.settings.groups import EVENT_TYPES, OnChanged, StreamMapping, mapping_label
+from target_driftrock.settings.groups import EVENT_TYPES, Comparison, OnChanged, StreamMapping, mapping_label
 from target_driftrock.settings.table import FORMER_SCHEMAS, MAPPING_SCHEMAS
 from target_driftrock.wording import either
 
-_BESIDE_SKIP = ("stream", "skip", "when")
+_BESIDE_SKIP = ("stream", "skip", "when", "tables")
 EXAMPLE = '{"stream": "leads", "event_type": "lead", "fields": {"email": "{email}"}}'
 _OBJECT = (
     "streams is an object, whose keys Meltano would take apart at every dot in a stream's name. It must be an array, "
@@ -52,7 +52,7 @@ def mapping(
     """The mapping of an item without faults. `source_id` and `on_changed` hold where it does not say them."""
     said: dict[str, Any] = {"source_id": source_id, "on_changed": on_changed} | _given(item)
     said["on_changed"] = None if said["on_changed"] is None else OnChanged(said["on_changed"])
-    said["when"] = {name: _alternatives(value) for name, value in said.get("when", {}).items()}
+    said["when"] = {name: _wanted(value) for name, value in said.get("when", {}).items()}
     said["formerly"] = _alternatives(said["formerly"]) if "formerly" in said else ()
     return StreamMapping(
         index=index,
@@ -65,6 +65,13 @@ def mapping(
 def _given(item: Mapping[str, Any]) -> dict[str, Any]:
     """What an item says: a null says nothing."""
     return {name: value for name, value in item.items() if value is not None}
+
+
+def _wanted(value: Any) -> tuple[Any, ...] | Comparison:
+    if not isinstance(value, Mapping):
+        return _alternatives(value)
+    bounds = tuple((sign, bound) for sign, bound in value.items() if sign != _NOT)
+    return Comparison(but=_alternatives(value[_NOT]) if _NOT in value else (), bounds=bounds)
 
 
 def _alternatives(value: Any) -> tuple[Any, ...]:
@@ -96,7 +103,19 @@ def _attribute_faults(name: str, value: Any) -> Iterable[str]:
     """What is wrong with one attribute by its schema, once for each property in it."""
     if name == "formerly":
         return _formerly_faults(value)
-    return dict.fromkeys(_told(name, *wrong) for wrong in _wrong(name, value))
+    unquoted = list(_unquoted_keys(name, value))
+    return unquoted or dict.fromkeys(_told(name, *wrong) for wrong in _wrong(name, value))
+
+
+def _unquoted_keys(name: str, value: Any) -> Iterator[str]:
+    """The tables that have a key which is no text."""
+    if name.removeprefix(_FORMERLY) != "tables" or not isinstance(value, Mapping):
+        return
+    for table, entries in value.items():
+        if isinstance(entries, Mapping) and not all(isinstance(key, str) for key in entries):
+            yield f"{shown(f'{name}.{table}')} has a key that is no text: {_QUOTE_KEYS}."
+    if not all(isinstance(table, str) for table in value):
+        yield f"{name} has a table whose name is no text: {_QUOTE_KEYS}."
 
 
 def _wrong(name: str, value: Any) -> Iterator[tuple[str | None, str]]:
@@ -116,7 +135,7 @@ def _validator(name: str) -> jsonschema_rs.Validator:
 
 def _told(name: str, within: str | None, keyword: str) -> str:
     if within is not None:
-        return f"{shown(f'{name}.{within}')} must be {_ALTERNATIVES if name == 'when' else _CONSTANT}."
+        return f"{shown(f'{name}.{within}')} must be {_WITHIN.get(name.removeprefix(_FORMERLY), _CONSTANT)}."
     if keyword == "minProperties" or (keyword == "pattern" and name not in _KINDS):
         return f"{name} {_EMPTY.get(name, 'is empty: give it a text, or take it away')}."
     return f"{name} must be {_KINDS.get(name, 'text: put it in quotes')}."
@@ -150,17 +169,30 @@ _NOT_FORMERLY = (
 )
 _CHOICES = f'{either(EVENT_TYPES)}, or a template such as "{{type}}"'
 _FIELDS = 'an object of templates such as {"email": "{email}"}, or "*" for every property'
+_OBJECT_OF_TABLES = 'an object of tables, such as {"stages": {"won": "Closed"}}'
 _KINDS = {
     "skip": "true or false, without quotes",
     "when": 'an object of properties and their values, such as {"stage": ["won", "lost"]}',
     "event_type": _CHOICES,
     "metadata": 'an object of templates, or one template that gives an object, such as "{utm}"',
+    "tables": _OBJECT_OF_TABLES,
+    "formerly.tables": _OBJECT_OF_TABLES,
     "on_changed": either([choice.value for choice in OnChanged]),
     "fields": _FIELDS,
 }
 """What an attribute must be that is no plain text."""
-_ALTERNATIVES = "a text, a number, true, false or null, or an array of one or more of these"
+_NOT = "not"
+_ALTERNATIVES = (
+    "a text, a number, true, false or null, an array of one or more of these, or an object of not (one or more of "
+    'these), <, <=, > and >= (a number each), such as {">=": 100}'
+)
 _CONSTANT = "a template, or a constant: a text, a number, true or false"
+_TABLE = (
+    'an object, from texts to what stands for them, such as {"won": "Closed", "*": null}: a text, a number, true, '
+    "false or null"
+)
+_QUOTE_KEYS = 'put it in quotes ("yes", "1"), since YAML makes a boolean or a number of it'
+_WITHIN = {"when": _ALTERNATIVES, "tables": _TABLE}
 _MISSING = {
     "stream": "name the stream that is meant, or a glob",
     "event_type": f"set it to {_CHOICES}",
@@ -170,5 +202,6 @@ _MISSING = {
 _EMPTY = {
     "stream": f"is missing: {_MISSING['stream']}",
     "when": "is empty: name a property and its values, or take when away",
+    "tables": "is empty: write a table, or take tables away",
     "fields": f"is empty: {_MISSING['fields']}",
 }

@@ -6,6 +6,7 @@ A new setting is a row here and an attribute of a group in `groups`; the group h
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 
@@ -293,6 +294,8 @@ DROPPED = {
 }
 """Settings of the SDK that this target has not, and why each would have no effect."""
 
+SCHEMA_KEY = "$schema"
+"""By what a settings file tells an editor where its JSON Schema is. It is no setting."""
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 """What is not blank to Python has one of these."""
 _TEXT: dict[str, object] = {"type": "string", "pattern": _NOT_BLANK}
@@ -300,14 +303,26 @@ _TEMPLATE: dict[str, object] = {"type": ["string", "null"], "pattern": _NOT_BLAN
 _CONSTANTS = ["string", "number", "boolean"]
 _TEMPLATES = {"type": _CONSTANTS}
 
-FORMER_SCHEMAS = {
+_ALTERNATIVES = {"items": {"type": [*_CONSTANTS, "null"]}, "minItems": 1}
+_BOUNDS = {sign: {"type": "number"} for sign in ("<", "<=", ">", ">=")}
+_TABLES = {
+    "minProperties": 1,
+    "additionalProperties": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": [*_CONSTANTS, "null"]},
+    },
+}
+
+FORMER_SCHEMAS: dict[str, dict[str, object]] = {
     "event_type": _TEXT,
     "event_name": _TEMPLATE,
     "source_id": _TEXT,
     "affiliate_id": _TEMPLATE,
     "event_id": _TEMPLATE,
+    "tables": {"type": "object", **_TABLES},
 }
-"""The attributes of an identity; no event was without those that cannot be null."""
+"""What makes an identity; no event was without the attributes that cannot be null."""
 _FORMER = {"properties": FORMER_SCHEMAS, "additionalProperties": False, "minProperties": 1}
 
 MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
@@ -317,11 +332,13 @@ MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
         "type": ["object", "null"],
         "minProperties": 1,
         "additionalProperties": {
-            "type": [*_CONSTANTS, "null", "array"],
-            "items": {"type": [*_CONSTANTS, "null"]},
-            "minItems": 1,
+            "type": [*_CONSTANTS, "null", "array", "object"],
+            **_ALTERNATIVES,
+            "properties": {"not": {"type": [*_CONSTANTS, "null", "array"], **_ALTERNATIVES}, **_BOUNDS},
+            "minProperties": 1,
+            "additionalProperties": False,
         },
-        "description": "Each named property equals the value, or one of the values.",
+        "description": "Each named property equals the value, or one of the values, or is as an object says.",
     },
     "event_type": {
         "type": ["string", "null"],
@@ -340,6 +357,11 @@ MAPPING_SCHEMAS: dict[str, dict[str, object]] = {
         "pattern": r"\{",
         "additionalProperties": _TEMPLATES,
         "description": "An object of templates, or a template for one.",
+    },
+    "tables": {
+        "type": ["object", "null"],
+        **_TABLES,
+        "description": "What stands for which text, in tables by name, for the filter lookup.",
     },
     "on_changed": {
         "type": ["string", "null"],
@@ -374,6 +396,14 @@ def config_jsonschema() -> dict[str, object]:
     }
 
 
+def editor_jsonschema() -> str:
+    """The same as a document, by which an editor completes and checks a settings file. Ends in a line break."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of target-driftrock"}
+    schema = head | config_jsonschema()
+    schema["properties"] = {SCHEMA_KEY: {"type": "string"}, **{row.name: schema_of(row) for row in TABLE}}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def schema_of(row: Row) -> dict[str, object]:
     """One setting as JSON Schema: what is right by itself."""
     json_type = JSON_TYPES.get(row.kind, row.kind.value)
@@ -403,6 +433,10 @@ def _mapping_schema() -> dict[str, object]:
         "type": "object",
         "properties": dict(MAPPING_SCHEMAS),
         "required": ["stream"],
+        "anyOf": [
+            {"properties": {"skip": {"const": True}}, "required": ["skip"]},
+            {"required": ["event_type", "fields"]},
+        ],
         "additionalProperties": False,
     }
 

@@ -363,3 +363,11 @@ def test_json_is_printed_when_about_is_asked_for_in_that_form(command: Command) 
     about = json.loads(ended.out)
     assert (ended.code, ended.err) == (0, "")
     assert about["settings"]["properties"]["streams"]["type"] == "array"
+
+
+def test_the_schema_for_editors_is_printed_when_about_is_asked_for_in_that_form(command: Command) -> None:
+    """A document by itself, and nothing beside it."""
+    ended = command.run("--about", "--format", "jsonschema")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["properties"]["streams"]["items"]["required"] == ["stream"]

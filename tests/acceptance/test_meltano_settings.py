@@ -32,7 +32,12 @@ EVERY: Mapping[str, Any] = {
     "source_id": "0042",
     "streams": [
         {"stream": "public.leads", "event_type": "lead", "when": {"rank": [1, "2"]}, "fields": {"e.mail": "{a.b}"}},
-        {"stream": "*", "skip": True},
+        {
+            "stream": "*",
+            "skip": True,
+            "when": {"n.m | number: comma": {">=": 1.5, "not": [None, "1"]}},
+            "tables": {"a.b": {"yes": "x", "1.5": True, "*": None}},
+        },
     ],
     "max_concurrency": 8,
     "max_events": 1_000_000,

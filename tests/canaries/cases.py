@@ -63,6 +63,7 @@ def cases() -> Iterator[Case]:
     yield Case(name="all is well")
     yield from _faults()
     yield from _settings()
+    yield from _filters()
     yield from _inputs()
     yield from _answers()
     yield from _logs()
@@ -134,6 +135,23 @@ def _settings() -> Iterator[Case]:
     yield Case(
         name="wrong settings", runs=(Run(before=_JUDGE, environ={"ROWS": json.dumps(mistyped)}, command=("report",)),)
     )
+
+
+_WRITTEN_WRONG = ("name | date: %Q", "name | number: x", "name | lookup: x", "name, city", "name | nothing", "name'")
+
+
+def _filters() -> Iterator[Case]:
+    """Wrong ones, and right ones that can read none of the values."""
+    wrong = {str(number): f"{{{inner}}}" for number, inner in enumerate(_WRITTEN_WRONG)}
+    yield Case(name="filters that are none", runs=(Run(settings={"streams": [{**LEADS, "fields": wrong}]}),))
+    reading = ("number", "date: %d.%m.%Y", "date: excel", "boolean", "phone: GB", "lookup: none", "json", "json: a.b")
+    for filters in reading:
+        for name in ("note", "email"):
+            fields = {"a": f"{{{name} | {filters} | else}}", "b": f"No. {{{name} | trim | {filters}}}"}
+            mapping = {**LEADS, "fields": fields, "tables": {"none": {"x": 1}}}
+            yield Case(name=f"{name} by {filters}", runs=(Run(settings={"streams": [mapping]}),))
+    asking = {**LEADS, "when": {"note | number": {">": 1}}}
+    yield Case(name="a condition that cannot tell", runs=(Run(settings={"streams": [asking]}),))
 
 
 def _with_secrets(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -152,9 +152,21 @@ rules = st.recursive(
     ),
     max_leaves=8,
 )
-pieces = st.sampled_from(["{id}", "{email}", "{a.b}", "{a b}", "{", "}", "{{", "}}", "x", "{}", "{_sdc_deleted_at}"])
+FILTERED = [
+    *("{id | trim}", "{email | number: comma | else}", "{'a b' | default: 0}", "{a.b | lookup: t}", "{id | json: a.0}"),
+    *("{email | date: %d.%m.%Y, Europe/Berlin}", "{id | date: excel}", "{email | boolean | else: x}", "{id | nothing}"),
+    *("{email | phone: GB}", "{email | sha256}", "{'a", "{id | replace: '', x}", "{id | else}"),
+]
+pieces = st.sampled_from(
+    [*FILTERED, "{id}", "{email}", "{a.b}", "{a b}", "{", "}", "{{", "}}", "x", "{}", "{_sdc_deleted_at}"]
+)
 templates = st.lists(pieces, max_size=4).map("".join)
 attributes = templates | st.none() | values
+wanted = (
+    values
+    | st.lists(scalars, max_size=2)
+    | st.dictionaries(st.sampled_from(["not", "<", ">=", "="]), numbers | st.lists(scalars, max_size=2), max_size=2)
+)
 mappings = st.fixed_dictionaries(
     {"stream": st.just("leads"), "event_type": st.sampled_from(["lead", "conversion", "action"]) | attributes},
     optional={
@@ -165,7 +177,11 @@ mappings = st.fixed_dictionaries(
         "created_at": attributes,
         "fields": st.just("*") | st.dictionaries(names, attributes, max_size=3) | values,
         "metadata": st.dictionaries(names, attributes, max_size=2) | values,
-        "when": st.dictionaries(names, values | st.lists(scalars, max_size=2), max_size=2) | values,
+        "when": st.dictionaries(
+            names | st.sampled_from(FILTERED).map(lambda piece: piece.strip("{}")), wanted, max_size=2
+        )
+        | values,
+        "tables": st.dictionaries(st.just("t") | names, st.dictionaries(st.just("*") | names, scalars)) | values,
         "formerly": st.none() | st.dictionaries(st.just("event_id"), attributes) | values,
         "on_changed": st.sampled_from(["skip", "send"]) | values,
     },

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from target_driftrock.mapping.sentences import Row, Sentence, rows, sentences
-from target_driftrock.settings import OnChanged, StreamMapping
+from target_driftrock.settings import Comparison, OnChanged, StreamMapping
 
 LEAD: dict[str, Any] = {
     "index": 0,
@@ -48,6 +48,18 @@ def test_what_becomes_of_a_record_is_said_when_a_mapping_is_plain() -> None:
             "Each record of the stream `leads`, whose `stage` is `won` or `nothing`, and whose `sure` is `true`, and "
             "whose `rank` is `3`, becomes a lead",
             id="a condition",
+        ),
+        pytest.param(
+            {
+                "when": {
+                    "stage | lower": ("won",),
+                    "owner": Comparison(but=("test", None)),
+                    "amount": Comparison(but=(5,), bounds=((">", 0), ("<=", 9))),
+                }
+            },
+            "whose `stage | lower` is `won`, and whose `owner` is neither `test` nor `nothing`, and whose `amount` is "
+            "not `5` and is more than `0` and is at most `9`, becomes a lead",
+            id="comparisons",
         ),
         pytest.param({"event_type": "action"}, "becomes an action called", id="an action"),
         pytest.param({"event_type": "{type}"}, "becomes a lead, conversion or action, as `{type}` says", id="any type"),

@@ -73,9 +73,9 @@ def test_gives_value_when_read(text: str, value: Any) -> None:
     [
         pytest.param("{id!r}", "conversion", id="conversion"),
         pytest.param("{id:x}", "format", id="format spec"),
-        pytest.param("{First Name:x}", "stream map", id="a name with a colon"),
+        pytest.param("{First Name:x}", "its name", id="a name with a colon"),
         pytest.param("{id:}", "format", id="an empty format spec"),
-        pytest.param("{id:{name}}", "format", id="a name in a format spec"),
+        pytest.param("{id:{name}}", "braces do not match", id="a name in a format spec"),
         pytest.param("{:x}", "format", id="a format spec alone"),
         pytest.param("{}", "names no property", id="empty braces"),
         pytest.param("{id", "braces do not match", id="an open brace"),

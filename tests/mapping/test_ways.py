@@ -458,3 +458,97 @@ def test_an_event_has_no_past_of_its_own_when_formerly_says_what_is_so_now() -> 
 
     assert isinstance(made, Event)
     assert (made.former, made.former_ways) == ((), ())
+
+
+# Tables.
+
+SAID: dict[str, Any] = {"won": "Closed"}
+BY_TABLE: dict[str, Any] = {"event_name": "{stage | lookup: stages}", "event_id": "{id}:{stage}"}
+
+
+def tabled(table: dict[str, Any], **attributes: Any) -> CompiledStream:
+    """A stream whose events are named by a table."""
+    return mapped({**BY_TABLE, "tables": {"stages": table, "others": {"x": len(table)}}, **attributes})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(SAID, {"won": "Won"}, id="an entry is changed"),
+        pytest.param({**SAID, "lost": "Lost"}, SAID, id="an entry is taken away"),
+        pytest.param({**SAID, "*": "Other"}, {**SAID, "*": "Other", "lost": "Lost"}, id="one is taken from the rest"),
+        pytest.param({**SAID, "*": "Other"}, SAID, id="the rest is taken away"),
+    ],
+)
+def test_it_is_told_when_a_table_makes_other_identities(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """The template is as it was, and what it gives is not; `formerly` takes the table as it was."""
+    ledger = known(tabled(before))
+
+    (told,) = mended(ledger, tabled(after))
+
+    assert _typed(told) == {"tables": {"stages": before}}
+    assert mended(ledger, tabled(after, formerly=(_typed(told),))) == []
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param({**SAID, "lost": "Lost"}, id="an entry is added"),
+        pytest.param({**SAID, "*": "Other"}, id="the rest is added"),
+        pytest.param(dict(SAID), id="the same"),
+    ],
+)
+def test_nothing_is_told_when_a_table_only_grows(after: dict[str, Any]) -> None:
+    """What had an identity has the same one: a new stage is no mend."""
+    ledger = known(tabled(SAID))
+
+    assert mended(ledger, tabled(after)) == []
+    assert mended(ledger, tabled(after, tables={"stages": after})) == []
+
+
+def test_nothing_is_told_when_one_table_grows_beside_one_that_takes_everything() -> None:
+    """Each is judged by itself."""
+    both = {"event_name": "{stage | lookup: stages}", "source_id": "{place | lookup: places}"}
+    places = {"here": "capture-1", "*": "capture-2"}
+
+    ledger = known(mapped({**both, "tables": {"stages": SAID, "places": places}}))
+
+    grown = {"stages": {**SAID, "lost": "Lost"}, "places": places}
+    assert mended(ledger, mapped({**both, "tables": grown})) == []
+
+
+def test_it_is_told_once_when_an_identity_is_mended_after_its_table_grew() -> None:
+    """What was delivered before it grew is known by the same word of `formerly`."""
+    grown = tabled({**SAID, "lost": "Lost"})
+    ledger = known(tabled(SAID), grown)
+    mend = {"event_id": "L-{id}:{stage}"}
+
+    (told,) = mended(ledger, tabled({**SAID, "lost": "Lost"}, **mend))
+
+    assert _typed(told) == {"event_id": "{id}:{stage}"}
+    assert mended(ledger, tabled({**SAID, "lost": "Lost"}, **mend, formerly=(_typed(told),))) == []
+
+
+@pytest.mark.parametrize("spelling", ["{id|trim}", "{ id | trim }", "{'id' | trim}", "{id  |  trim}"])
+def test_nothing_is_told_when_a_template_is_only_spelled_otherwise(spelling: str) -> None:
+    """Spaces and quotes make no other identities."""
+    assert mended(known(mapped({"event_id": "{id | trim}"})), mapped({"event_id": spelling})) == []
+
+
+def test_it_is_told_when_a_filter_is_added() -> None:
+    """`Ada` and `ada` are two."""
+    (told,) = mended(known(mapped({"event_id": "{id}"})), mapped({"event_id": "{id | lower}"}))
+
+    assert _typed(told) == {"event_id": "{id}"}
+
+
+def test_an_event_is_known_by_what_its_table_said_when_that_was_changed() -> None:
+    """The former identity is made with the table as it was."""
+    record = {"id": 1, "stage": "won"}
+    before = tabled(SAID).map(record, ORIGIN)
+
+    after = tabled({"won": "Won"}, formerly=({"tables": {"stages": SAID}},)).map(record, ORIGIN)
+
+    assert isinstance(before, Event)
+    assert isinstance(after, Event)
+    assert after.former == (before.identity,)

@@ -15,6 +15,7 @@ from target_driftrock.settings import (
     Api,
     ApiKey,
     ClientCredentials,
+    Comparison,
     Environment,
     Keeping,
     NewLedger,
@@ -206,10 +207,28 @@ def test_alternatives_keep_their_types_when_a_condition_names_them() -> None:
     """A value and an array of one are the same; true stays true beside 1, and null is a value."""
     when = parsed_mapping(when={"a": True, "b": [True], "c": [1, Decimal("1.5"), None, "1"], "d": None}).when
 
+    assert isinstance(when["c"], tuple)
     assert [type(value) for value in when["c"]] == [int, Decimal, type(None), str]
     assert when["a"] == when["b"] == (True,)
     assert when["d"] == (None,)
+    assert isinstance(when["a"], tuple)
     assert when["a"][0] is True
+
+
+def test_comparisons_keep_their_types_when_a_condition_has_them() -> None:
+    """`not` takes one value or several, and bounds stand in their order."""
+    when = parsed_mapping(when={"a": {"not": None}, "b": {">=": 1, "<": Decimal("2.5"), "not": [True, "x"]}}).when
+
+    assert when["a"] == Comparison(but=(None,))
+    assert when["b"] == Comparison(but=(True, "x"), bounds=((">=", 1), ("<", Decimal("2.5"))))
+
+
+def test_a_table_wants_quotes_when_a_key_of_it_is_no_text() -> None:
+    """YAML makes a boolean of `yes`, and a number of `1`: no value of a record would ever be one."""
+    for tables in ({"stages": {True: "CANARY"}}, {"stages": {"a": 1, 1: "CANARY"}}, {1: {"a": "CANARY"}}):
+        (fault,) = faults_of({**SANDBOX, "streams": [{**LEAD, "tables": tables}]})
+        assert "put it in quotes" in fault
+        assert "CANARY" not in fault
 
 
 def test_templates_are_asked_about_when_their_mapping_is_otherwise_right() -> None:

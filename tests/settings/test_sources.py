@@ -265,6 +265,14 @@ def test_later_file_wins_when_several_are_given(tmp_path: Path) -> None:
     assert result == {"max_events": 3, "max_concurrency": 2, "batch_size_rows": 1}
 
 
+def test_a_schema_is_no_setting_when_a_file_names_one_for_its_editor(tmp_path: Path) -> None:
+    """As JSON files do."""
+    file = tmp_path / "settings.json"
+    file.write_text('{"$schema": "settings.schema.json", "max_events": 1}')
+
+    assert read_files([str(file)], {}) == {"max_events": 1}
+
+
 def test_environment_is_left_alone_when_it_is_not_asked_for(tmp_path: Path) -> None:
     """Variables count only with `--config=ENV`."""
     (tmp_path / "a.json").write_text("{}")

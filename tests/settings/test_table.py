@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 
@@ -9,9 +10,18 @@ import jsonschema_rs
 import pytest
 from singer_sdk.helpers.capabilities import FLATTENING_CONFIG
 
-from target_driftrock.settings import TABLE, Pace, Patience, config_jsonschema, meltano_settings, settings_table
+from target_driftrock.settings import (
+    TABLE,
+    Pace,
+    Patience,
+    config_jsonschema,
+    editor_jsonschema,
+    meltano_settings,
+    settings_table,
+)
 from target_driftrock.settings.groups import StreamMapping
 from target_driftrock.settings.table import DROPPED, MAPPING_SCHEMAS, Kind, Row
+from tests.settings.configurations import configurations
 
 MELTANO_KINDS = {"string", "integer", "boolean", "options", "object", "array"}
 VALID = {
@@ -106,6 +116,54 @@ def test_schema_takes_a_former_identity_when_it_is_one(former: object) -> None:
 def test_schema_refuses_what_is_wrong_when_it_is_compiled(change: dict[str, object]) -> None:
     """Bounds, choices and names are in the schema, as they are in the parser."""
     assert not jsonschema_rs.validator_for(config_jsonschema()).is_valid(VALID | change)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"when": {"stage | lower": ["won"], "n": {">=": 1, "<": 2.5, "not": [1, None]}}, "skip": True},
+        {"event_type": "lead", "fields": "*", "tables": {"stages": {"won": "Closed", "*": None, "3": 3}}},
+        {"event_type": "lead", "fields": {"a": "{a | number: comma}"}, "formerly": {"tables": {"a": {"b": "c"}}}},
+    ],
+    ids=str,
+)
+def test_schema_takes_filters_tables_and_comparisons_when_a_mapping_has_them(mapping: dict[str, object]) -> None:
+    """So that an editor does not mark them."""
+    assert jsonschema_rs.validator_for(config_jsonschema()).is_valid(VALID | {"streams": [{"stream": "a", **mapping}]})
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {},
+        {"event_type": "lead"},
+        {"fields": "*"},
+        {"skip": False},
+        {"skip": True, "when": {"n": {"=>": 1}}},
+        {"skip": True, "when": {"n": {">": "1"}}},
+        {"skip": True, "when": {"n": {}}},
+        {"skip": True, "tables": {"a": {"b": ["c"]}}},
+        {"skip": True, "tables": {"a": "b"}},
+        {"skip": True, "tables": {}},
+    ],
+    ids=str,
+)
+def test_schema_refuses_a_mapping_when_it_is_wrong(mapping: dict[str, object]) -> None:
+    """As the parser does."""
+    config = VALID | {"streams": [{"stream": "a", **mapping}]}
+
+    assert not jsonschema_rs.validator_for(config_jsonschema()).is_valid(config)
+
+
+def test_every_right_configuration_is_right_for_an_editor_when_the_schema_is_a_document() -> None:
+    """And the schema itself may be named in it."""
+    validator = jsonschema_rs.validator_for(json.loads(editor_jsonschema()))
+    names = {row.name for row in TABLE}
+    right = [each["config"] for each in configurations() if not each["faults"] and each["config"] is not None]
+    configs = [config for config in right if config.keys() <= names]  # of what is no setting a null says nothing
+
+    assert len(configs) > 10
+    assert [config for config in configs if not validator.is_valid({"$schema": "settings.schema.json", **config})] == []
 
 
 def test_schema_is_a_new_one_when_it_is_asked_for_again() -> None:
