@@ -237,6 +237,23 @@ def unwritten(error: OSError) -> RunStopped:
     return Unwritable(error)
 
 
+def revived(kind: str, told: Sequence[str]) -> RunStopped:
+    """What stopped a run in another process: its class by name, and its faults."""
+    stop = _kinds(RunStopped).get(kind, Defect)
+    if issubclass(stop, SettingsInvalid):
+        return stop(told)
+    cause = stop.__new__(stop)
+    cause.args = ("\n".join(told),)
+    return cause
+
+
+def _kinds(above: type[RunStopped]) -> dict[str, type[RunStopped]]:
+    kinds = {above.__name__: above}
+    for each in above.__subclasses__():
+        kinds |= _kinds(each)
+    return kinds
+
+
 def scarcity(error: BaseException | None) -> RunStopped | None:
     """What this machine lacks, by an error that no one place can foresee, or one that it led to; else None."""
     while error is not None:
