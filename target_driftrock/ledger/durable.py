@@ -150,8 +150,8 @@ class DurableLedger:
     # The run itself.
 
     @property
-    def earlier(self) -> Counts:
-        """See `RunLedger.earlier`."""
+    def cut_off(self) -> Counts:
+        """See `RunLedger.cut_off`."""
         return Counts()
 
     @property

@@ -177,8 +177,8 @@ class RunLedger(Ledger, Protocol):
         ...
 
     @property
-    def earlier(self) -> Counts:
-        """What earlier attempts at the tasks of a job did, which no account tells of. Nothing of a run by itself."""
+    def cut_off(self) -> Counts:
+        """What attempts at the tasks of a job did that were cut off: no account tells of it. Nothing of a plain run."""
         ...
 
     @property

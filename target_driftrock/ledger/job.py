@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -72,7 +72,7 @@ class JobLedger(DurableLedger):
         return self._sums({name: table.c[name] for name in COUNTERS}, table.c.account.is_not(None))
 
     @property
-    def earlier(self) -> Counts:
+    def cut_off(self) -> Counts:
         """What all other attempts did: no account tells of it."""
         table = tables.tasks
         unaccounted = {
@@ -89,7 +89,7 @@ class JobLedger(DurableLedger):
         super().finish(exit_code=exit_code, receipt=receipt)
 
     def _sums(self, of: Mapping[str, sa.ColumnElement[int]], *where: sa.ColumnElement[bool]) -> Counts:
-        sums = [sa.func.coalesce(sa.func.sum(column), 0).label(name) for name, column in of.items()]
+        sums: list[Any] = [sa.func.coalesce(sa.func.sum(column), 0).label(name) for name, column in of.items()]
         with self._transaction():
             (row,) = rows_of(self._connection, sa.select(*sums).where(tables.tasks.c.run == self.run, *where))
         return Counts(**{name: int(value) for name, value in row.items()})

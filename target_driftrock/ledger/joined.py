@@ -167,7 +167,8 @@ class JoinedLedger(DurableLedger):
         _, standing, run, part = of
         if standing != CODES[Standing.INTENDED] or run != self.run or part in {None, self._part}:
             return False
-        return time.monotonic() - self._met_in_hand.setdefault(id(event), time.monotonic()) < IN_HAND_SECONDS
+        now = time.monotonic()
+        return now - self._met_in_hand.setdefault(id(event), now) < IN_HAND_SECONDS
 
     def _claim(self, changes: Sequence[Change]) -> WriteBatch:
         """Say which intents are refused; what the rest comes to. The rows of an identity are ours until the commit."""

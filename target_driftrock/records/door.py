@@ -376,14 +376,14 @@ class Records:
 
     def _receipt(self, read: int) -> Receipt:
         statistics, recorded = self._delivery.statistics, self._recorded()
-        earlier = Counts() if recorded is None or self.ledger is None else self.ledger.earlier
+        cut_off = Counts() if recorded is None or self.ledger is None else self.ledger.cut_off
         return Receipt(
             records=self.tally.records(read),
             records_read=read,
             events=self.tally.events,
             events_submitted=self.tally.submitted,
             events_recorded=recorded and recorded[0],
-            unknown_recorded=recorded and recorded[1] + earlier.unknown,
+            unknown_recorded=recorded and recorded[1] + cut_off.unknown,
             records_by_stream=self.tally.records_by_stream,
             events_by_line=self.tally.events_by_line,
             latencies={f"p{percent}": statistics.percentile(percent) * 1000 for percent in PERCENTILES}
@@ -395,8 +395,8 @@ class Records:
             changes_sent=self.tally.changes_sent,
             without_identity=self.tally.without_identity,
             retries=statistics.retries,
-            unknown=statistics.unknown + earlier.unknown,
-            delivered_before=earlier.delivered,
+            unknown=statistics.unknown + cut_off.unknown,
+            delivered_before=cut_off.delivered,
             token_requests=self._delivery.token_requests,
             seconds=statistics.seconds,
             is_ledger_new=self.ledger is not None and self.ledger.is_new,

@@ -65,12 +65,13 @@ class Stream:
         part = stream.part(record, Origin(position=0, stream=self.name, record=line, schema=b""))
         event = part if isinstance(part, Event) else None
         if self.partition_by:
-            lane = _digest(msgspec.json.encode([row[name] for name in self.partition_by], decimal_format="number"))
+            lane = _digest(_ENCODER.encode([row[name] for name in self.partition_by]))
         else:
             lane = _digest(line if event is None or event.person is None else "\0".join(event.person).encode())
         return line, lane, None if event is None else _moment(event.body)
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _ARROW = (pa.binary(), pa.binary(), pa.string())
 
 

@@ -91,7 +91,7 @@ class MemoryLedger:
         return Counts(**self._counts)
 
     is_new = False
-    earlier = Counts()
+    cut_off = Counts()
     ways: Mapping[Way, KnownWay] = MappingProxyType({})
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

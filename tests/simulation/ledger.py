@@ -306,6 +306,7 @@ class LedgerOfRun:
         return self._durable.trials(captures)
 
     is_new = False
+    cut_off = Counts()
     ways: Mapping[Way, KnownWay] = MappingProxyType({})
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
