@@ -10,7 +10,7 @@ import logging
 import sys
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from target_driftrock.errors import RunStopped, faults
 from target_driftrock.spark import deliver
@@ -28,13 +28,30 @@ def main() -> None:
     spark.sparkContext.setLogLevel(told.get("log_level", "ERROR"))
     say({"ready": spark.sparkContext.applicationId})
     for case in told["cases"]:
-        say(outcome(spark, case))
+        if "folder" in case:
+            follow(spark, case)
+        else:
+            say(outcome(spark, case))
     spark.stop()
+
+
+def follow(spark: SparkSession, case: dict[str, Any]) -> None:
+    """Deliver a folder's files as a stream, one in each batch, from where its checkpoint is."""
+    folder, checkpoint = case.pop("folder"), case.pop("checkpoint")
+    files = spark.readStream.schema(case.pop("columns")).option("maxFilesPerTrigger", 1).json(folder)
+
+    def batch(df: DataFrame, number: int) -> None:
+        receipt = json.loads(deliver(df, **case).as_json())
+        say({"batch": number, "receipt": receipt})
+
+    query = files.writeStream.foreachBatch(batch).option("checkpointLocation", checkpoint).trigger(availableNow=True)
+    query.start().awaitTermination()
+    say({"ended": True})
 
 
 def outcome(spark: SparkSession, case: dict[str, Any]) -> dict[str, Any]:
     """What came of a DataFrame, which is that of a query."""
-    df = spark.sql(case.pop("sql"))
+    df = spark.read.json(case.pop("json")) if "json" in case else spark.sql(case.pop("sql"))
     try:
         receipt = deliver(df, **case)
     except RunStopped as stop:

@@ -94,7 +94,7 @@ def program(
     }
     log = folder / "program.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_DRIFTROCK_")}
-    with log.open("wb") as written:
+    with log.open("ab") as written:
         process = subprocess.Popen(
             [PYTHON, "-m", "tests.spark.program"],
             cwd=folder,
@@ -105,6 +105,7 @@ def program(
                 "PYTHONWARNINGS": "ignore",
                 "SPARK_LOCAL_IP": "127.0.0.1",
                 "SPARK_LOCAL_DIRS": str(folder / "spark"),
+                "SPARK_WORKER_DIR": str(folder / "work"),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
