@@ -60,7 +60,7 @@ class JobLedger(DurableLedger):
         waited_out(_TaskAtWork, attempt, wait=wait)
 
     def accounts(self) -> list[bytes]:
-        """What each part's latest attempt left."""
+        """What each partition's latest attempt left."""
         table = tables.tasks
         left = sa.select(table.c.account).where(table.c.run == self.run, table.c.account.is_not(None))
         with self._transaction():

@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from target_driftrock.ledger.write_batch import WriteBatch
 
     _Standing = tuple[bytes, int, int, int | None]
-    """One content as it stands: its digest, its standing's code, by which run and part."""
+    """One content as it stands: its digest, its standing's code, by which run and partition."""
     Snapshot = frozenset[_Standing]
 
 LOOK_SECONDS = 10.0
 """How often it is asked whether the job's own process lives."""
 IN_HAND_SECONDS = 30.0
-"""How long an event is left to the task that has an intent of it: its executor may be dead, and its part begin anew."""
+"""How long an event is left to the task that has an intent of it, whose executor may be dead."""
 _CONTENDED = frozenset({"40001", "40P01"})
 """The server's codes for a transaction that may be tried again: a failed serialisation, a deadlock."""
 _TRIES = 5
@@ -61,11 +61,11 @@ class _Contended(Exception):
 class JoinedLedger(DurableLedger):
     """The ledger as a task has it. It begins no run, and ends none: `leave` is its last word."""
 
-    def __init__(self, hold: Hold, *, database: Postgres, api: str, run: int, part: int, attempt: int) -> None:
+    def __init__(self, hold: Hold, *, database: Postgres, api: str, run: int, partition: int, attempt: int) -> None:
         super().__init__(hold, api=api, run=run)
         self._postgres = database
         self._statements = Statements(self._connection.dialect, is_of_job=True)
-        self._part = part
+        self._partition = partition
         self._attempt = attempt
         self._recalled: dict[int, tuple[Event, Snapshot]] = {}
         """As each event stood when it was recalled, and what was written of it since by this task."""
@@ -76,10 +76,10 @@ class JoinedLedger(DurableLedger):
         self.stop: RunStopped | None = None
         """What ended the job, as the latest transaction found it."""
         table = tables.tasks
-        self._is_ours = sa.and_(table.c.run == run, table.c.part == part)
+        self._is_ours = sa.and_(table.c.run == run, table.c.partition == partition)
         with self._transaction():
             self.is_done = bool(self._connection.execute(sa.select(table.c.is_whole).where(self._is_ours)).scalar())
-            """Whether an earlier attempt has delivered all of this part, and its word for it was lost."""
+            """Whether an earlier attempt has delivered all of this partition, and its word for it was lost."""
             if not self.is_done:
                 self._begin_attempt()
 
@@ -122,7 +122,7 @@ class JoinedLedger(DurableLedger):
             say_stop(self._connection, self.run, cause)
 
     def leave(self, account: bytes, *, is_whole: bool) -> None:
-        """What became of this part, as its latest attempt says; whether that is all of it."""
+        """What became of this partition, as its latest attempt says; whether that is all of it."""
         with self._transaction():
             self._connection.execute(self._own.values(account=account, is_whole=is_whole))
 
@@ -136,7 +136,7 @@ class JoinedLedger(DurableLedger):
         values: dict[str, Any] = {f"earlier_{name}": table.c[f"earlier_{name}"] + table.c[name] for name in COUNTERS}
         values |= {**dict.fromkeys(COUNTERS, 0), "attempt": self._attempt, "account": None}
         if self._connection.execute(table.update().where(self._is_ours).values(values)).rowcount == 0:
-            new = {"run": self.run, "part": self._part, "attempt": self._attempt}
+            new = {"run": self.run, "partition": self._partition, "attempt": self._attempt}
             self._connection.execute(table.insert().values(new))
 
     @contextmanager
@@ -162,10 +162,10 @@ class JoinedLedger(DurableLedger):
     def _is_in_hand(self, of: _Standing, event: Event) -> bool:
         """Whether another task has an intent of it, and time to say what became of it.
 
-        Of an intent of this very part that is known: an earlier attempt left it, which is dead.
+        Of an intent of this very partition that is known: an earlier attempt left it, which is dead.
         """
-        _, standing, run, part = of
-        if standing != CODES[Standing.INTENDED] or run != self.run or part in {None, self._part}:
+        _, standing, run, partition = of
+        if standing != CODES[Standing.INTENDED] or run != self.run or partition in {None, self._partition}:
             return False
         now = time.monotonic()
         return now - self._met_in_hand.setdefault(id(event), now) < IN_HAND_SECONDS
@@ -207,7 +207,7 @@ class JoinedLedger(DurableLedger):
             return
         _, recalled = self._recalled[id(event)]
         others = {each for each in recalled if each[0] != row[1]}
-        own = (row[1], int(written["standing"]), self.run, self._part)
+        own = (row[1], int(written["standing"]), self.run, self._partition)
         self._recalled[id(event)] = event, frozenset({*others, own})
 
     # Captures on trial.
@@ -239,7 +239,7 @@ class JoinedLedger(DurableLedger):
 
     def _write(self, batch: WriteBatch) -> None:
         for row in batch.standings.values():
-            row["part"] = self._part
+            row["partition"] = self._partition
         super()._write(batch)
 
     def _in_order(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -247,14 +247,14 @@ class JoinedLedger(DurableLedger):
         return sorted(rows, key=lambda row: tuple(islice(row.values(), 2)))
 
     def _counted(self, batch: WriteBatch) -> dict[str, int]:
-        own = {"of_run": self.run, "of_part": self._part}
+        own = {"of_run": self.run, "of_partition": self._partition}
         return own | {f"{name}_more": batch.counted[name] for name in COUNTERS}
 
 
 def join(
-    location: str, *, api: str, run: int, part: int, attempt: int, slots: int, is_stopped: Callable[[], bool]
+    location: str, *, api: str, run: int, partition: int, attempt: int, slots: int, is_stopped: Callable[[], bool]
 ) -> JoinedLedger | None:
-    """The ledger of a job, for one attempt at one of its parts; None if it `is_stopped()` while waiting.
+    """The ledger of a job, for one attempt at one of its partitions; None if it `is_stopped()` while waiting.
 
     It waits for an earlier attempt's session to end, whose process may be dead, and for one of so many slots.
 
@@ -269,12 +269,12 @@ def join(
         names = [f"slot {number} of {run}" for number in range(slots)]
         if not (
             waiting.take([TASKS], is_shared=True)
-            and waiting.take([f"part {part} of {run}"])
-            and waiting.take(names[part % slots :] + names[: part % slots])
+            and waiting.take([f"partition {partition} of {run}"])
+            and waiting.take(names[partition % slots :] + names[: partition % slots])
         ):
             return None
         hold = Hold(database=database, connection=connection, is_new=False, ends=ExitStack())
-        ledger = JoinedLedger(hold, database=database, api=api, run=run, part=part, attempt=attempt)
+        ledger = JoinedLedger(hold, database=database, api=api, run=run, partition=partition, attempt=attempt)
         hold.ends.push(unless_joined.pop_all())
         return ledger
 
@@ -349,8 +349,8 @@ def _snapshot(found: Sequence[Found]) -> Snapshot:
 
 
 def _standing(found: Found) -> _Standing:
-    content, code, _, _, _, _, run, part = found
-    return bytes(content), code, run, part
+    content, code, _, _, _, _, run, partition = found
+    return bytes(content), code, run, partition
 
 
 def _close(connection: sa.Connection) -> None:

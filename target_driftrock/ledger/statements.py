@@ -19,7 +19,7 @@ class Statements:
     """Each but `look_up` takes a list of rows: `connection.exec_driver_sql(statement, rows)`.
 
     `counted` takes a `run`, and beside it what to add to each counter (`delivered_more`). In a job, `standing` takes a
-    `part` too, `look_up` also finds run and part, and `counted` adds to a task's row.
+    `partition` too, `look_up` also finds run and partition, and `counted` adds to a task's row.
     """
 
     def __init__(self, dialect: sa.Dialect, *, is_of_job: bool = False) -> None:
@@ -28,14 +28,14 @@ class Statements:
         self._dialect = dialect
         self._looked_up = _LOOKED_UP + _OF_JOB * is_of_job
         self._look_ups: dict[int, tuple[str, list[str]]] = {}
-        columns = [column.name for column in tables.deliveries.c if is_of_job or column.name != "part"]
+        columns = [column.name for column in tables.deliveries.c if is_of_job or column.name != "partition"]
         standing = insert(tables.deliveries).values({name: sa.bindparam(name) for name in columns})
         unknown = insert(tables.unknown)
         self.standing = text(
             _replacing(
                 standing,
                 tables.deliveries,
-                but=("event", "person", "email", "phone", *(() if is_of_job else ("part",))),
+                but=("event", "person", "email", "phone", *(() if is_of_job else ("partition",))),
                 also={"tries": tables.deliveries.c.tries + standing.excluded.tries},
                 where=tables.deliveries.c.standing != _DELIVERED,  # nothing overwrites a delivery
             )
@@ -68,7 +68,7 @@ class Statements:
         counting = tables.tasks if is_of_job else tables.runs
         counted = [tables.runs.c.id == sa.bindparam("run")]
         if is_of_job:
-            counted = [tables.tasks.c[name] == sa.bindparam(f"of_{name}") for name in ("run", "part")]
+            counted = [tables.tasks.c[name] == sa.bindparam(f"of_{name}") for name in ("run", "partition")]
         self.counted = text(
             counting.update()
             .where(*counted)
@@ -95,7 +95,7 @@ class Statements:
 
 
 _LOOKED_UP = ("identity", "content", "standing", "person", "email", "phone", "record")
-_OF_JOB = ("run", "part")
+_OF_JOB = ("run", "partition")
 _DELIVERED: sa.ColumnElement[int] = sa.literal_column(str(int(tables.CODES[Standing.DELIVERED])))
 
 

@@ -50,15 +50,15 @@ tasks = sa.Table(
     "tasks",
     metadata,
     sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("attempt", sa.BigInteger, nullable=False),
     *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
     *(sa.Column(f"earlier_{name}", sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
     sa.Column("account", sa.LargeBinary),
     sa.Column("is_whole", sa.Boolean, nullable=False, server_default=sa.false()),
 )
-"""One row for each part of a job: what the transactions of its latest attempt added up, and those before; its account,
-once it has ended, and whether all of the part is in it. The rows of a job go when its run ends."""
+"""One row for each partition of a job: what the transactions of its latest attempt added up, and those before; its
+account, once it has ended, and whether all of the partition is in it. The rows of a job go when its run ends."""
 
 trials = sa.Table(
     "trials",
@@ -84,12 +84,13 @@ deliveries = sa.Table(
     sa.Column("way", sa.Integer, nullable=False),
     sa.Column("run", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Column("part", sa.Integer),
+    sa.Column("partition", sa.Integer),
 )
 """One row for each content of each event with an identity. All but the last six columns are salted digests: `event` is
 that of its `event_id`, for a person who asks by it; an index on it would double what a commit costs. `person`, `email`
 and `phone` say whom it is about, over its identity; no bytes at all stand for one that was erased. `tries` counts the
-requests for this content, in all runs; `way` is how its identity was made; `part` is which part of a job wrote it."""
+requests for this content, in all runs; `way` is how its identity was made; `partition` is that of the job that wrote
+it."""
 
 ways = sa.Table(
     "ways",

@@ -170,9 +170,9 @@ class _Delivery:
         rows = self._df.select(F.struct(*(F.col(f"`{name}`") for name in self._df.columns)).alias(ROW), *beside)
         kinds = [rows.schema[alias] for alias in order]
         lines = rows.mapInArrow(self._stream.lines, types.StructType([*MAPPED.fields, *kinds]))
-        parts = lines.repartition(self._tasks, LANE).sortWithinPartitions(*(order or [MOMENT]), LINE).select(LINE)
+        partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(*(order or [MOMENT]), LINE).select(LINE)
         try:
-            parts.mapInArrow(job.deliver, MAPPED).collect()
+            partitions.mapInArrow(job.deliver, MAPPED).collect()
         except Exception:  # noqa: BLE001 - Spark's own, which may hold rows; it has told it in its own logs
             return True
         return False

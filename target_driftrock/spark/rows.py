@@ -28,7 +28,7 @@ MAPPED = types.StructType(
         types.StructField(MOMENT, types.StringType()),
     ]
 )
-"""The record's line; what rows have in common that belong into one part; when its event happened."""
+"""The record's line; what rows have in common that belong into one partition; when its event happened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

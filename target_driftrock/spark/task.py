@@ -1,4 +1,4 @@
-"""On the executors, after the shuffle: one part of a job, delivered as a run delivers its input."""
+"""On the executors, after the shuffle: one partition of a job, delivered as a run delivers its input."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class RowsLost(TryAgainLater):
-    """Spark gave no more rows of a part, and did not say that it was over."""
+    """Spark gave no more rows of a partition, and did not say that it was over."""
 
 
 class TaskFailed(Exception):
-    """One attempt ends without its part. Spark begins another one, and tells this text wherever it tells anything."""
+    """One attempt ends without its partition. Spark begins another one, and shows this text wherever it can."""
 
 
 MENDABLE = (LedgerUnavailable, NoFile, NoThread, RowsLost, Unwritable)
@@ -51,7 +51,7 @@ class Job:
     """As many work at a time, each with its share of the pace."""
 
     def deliver(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Deliver one part. Nothing comes out of it but its account in the ledger.
+        """Deliver one partition. Nothing comes out of it but its account in the ledger.
 
         Raises:
             TaskFailed: Another attempt may do better.
@@ -70,7 +70,7 @@ class Job:
             settings.keeping.ledger,
             api=settings.api.name,
             run=self.run,
-            part=context.partitionId(),
+            partition=context.partitionId(),
             attempt=context.taskAttemptId(),
             slots=self.tasks,
             is_stopped=is_stopped,
@@ -78,7 +78,7 @@ class Job:
 
 
 class _Attempt:
-    """One attempt at one part."""
+    """One attempt at one partition."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -105,7 +105,7 @@ class _Attempt:
         mendable = [cause for cause in causes if isinstance(cause, MENDABLE)]
         if mendable:
             return TaskFailed(str(mendable[0]))
-        for _ in batches:  # what is left of a part that is done, or of a job that is over
+        for _ in batches:  # what is left of a partition that is done, or of a job that is over
             pass
         return None
 
@@ -145,7 +145,7 @@ class _Attempt:
         self._records.raise_failure()
 
     def _leave(self, causes: Sequence[RunStopped]) -> None:
-        """The account of this part; and for all other tasks, what ends the job. An attempt that fails leaves none."""
+        """The account of this partition; for all other tasks, what ends the job. An attempt that fails leaves none."""
         account = self._records.account()
         ledger = self._ledger
         if ledger is None or ledger.is_done or any(isinstance(cause, MENDABLE) for cause in causes):
@@ -164,5 +164,7 @@ def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         raise RowsLost(_ROWS_LOST) from None
 
 
-_ROWS_LOST = "Spark gave no more rows of a part before its end. What was delivered is known: another attempt goes on."
+_ROWS_LOST = (
+    "Spark gave no more rows of a partition before its end. What was delivered is known: another attempt goes on."
+)
 _NO_TASK = "This is no task of Spark's: only `deliver` starts one."

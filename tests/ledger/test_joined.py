@@ -45,22 +45,22 @@ class Played:
     job: JobLedger
     ends: ExitStack = field(repr=False)
 
-    def task(self, part: int = 0, *, attempt: int = 1, slots: int = 8) -> JoinedLedger:
+    def task(self, partition: int = 0, *, attempt: int = 1, slots: int = 8) -> JoinedLedger:
         """One that may begin at once."""
-        found = self.join(part, attempt=attempt, slots=slots)
+        found = self.join(partition, attempt=attempt, slots=slots)
         assert found is not None
         self.ends.callback(found.close)
         return found
 
     def join(
-        self, part: int, *, attempt: int = 1, slots: int = 8, is_stopped: Callable[[], bool] = lambda: False
+        self, partition: int, *, attempt: int = 1, slots: int = 8, is_stopped: Callable[[], bool] = lambda: False
     ) -> JoinedLedger | None:
         """As a task does."""
         return join(
             self.location,
             api=API,
             run=self.job.run,
-            part=part,
+            partition=partition,
             attempt=attempt,
             slots=slots,
             is_stopped=is_stopped,

@@ -186,7 +186,7 @@ def worker(trial: Trial, share: float) -> Finding:
 
 
 def worker_twice(trial: Trial, share: float) -> Finding:
-    """The worker of a part, and the one of its next attempt."""
+    """The worker of a partition, and the one of its next attempt."""
     with trial.job() as running:
         for more in (0.0, 0.2):
             trial.wait_for(share / 2 + more)
@@ -277,7 +277,7 @@ def skewed(rows: int) -> str:
 
 
 def opposite(rows: int) -> str:
-    """Each event twice, in two parts, and in opposite order: two rows of one event, of two persons."""
+    """Each event twice, in two partitions, and in opposite order: two rows of one event, of two persons."""
     return (
         f"SELECT id, if(id < {rows // 2}, id, {rows} - 1 - id) AS event, id < {rows // 2} AS half, "  # noqa: S608
         f"concat('p', id) AS person, timestamp_seconds(1700000000 + id) AS at FROM range({rows})"
@@ -350,14 +350,14 @@ ROWS = (
     Row(name="speculation", fault="a copy of a slow task on another host", play=speculation, query=skewed),
     Row(
         name="opposite",
-        fault="one `event_id` in two parts, in opposite order, of two persons",
+        fault="one `event_id` in two partitions, in opposite order, of two persons",
         play=both,
         query=opposite,
         options={"partition_by": ["half"], "order_by": ["event"]},
     ),
     Row(
         name="same",
-        fault="one event in two parts, in opposite order",
+        fault="one event in two partitions, in opposite order",
         play=both,
         query=same,
         options={"partition_by": ["half"], "order_by": ["turn"]},

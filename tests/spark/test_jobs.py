@@ -72,7 +72,7 @@ def test_a_dataframe_is_delivered_once(stage: Stage, location: str, tmp_path: Pa
 
 
 def test_nothing_is_lost_when_a_worker_is_killed(stage: Stage, location: str, tmp_path: Path) -> None:
-    """Its part begins anew: what it had delivered is told apart, and what it had in flight is counted."""
+    """Its partition begins anew: what it had delivered is told apart, and what it had in flight is counted."""
     stage.wire.post("/_sandbox/faults", {"latency": 0.02})
     with program(tmp_path, [case(stage, location, sql=leads(600))]) as running:
         running.ready()
