@@ -25,8 +25,8 @@ def main() -> None:
     for name, value in told["conf"].items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel(told.get("log_level", "ERROR"))
-    say({"ready": spark.sparkContext.applicationId})
+    spark.sparkContext.setLogLevel(told["log_level"])
+    say({"ready": spark.sparkContext.uiWebUrl})
     for case in told["cases"]:
         if "folder" in case:
             follow(spark, case)

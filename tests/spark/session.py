@@ -62,7 +62,7 @@ class Program:
     heard: list[Any] = field(default_factory=list)
 
     def ready(self) -> str:
-        """Wait until its session is there; the application's id."""
+        """Wait until its session is there; where it shows its pages, if it does."""
         return str(self.hear()["ready"])
 
     def hear(self) -> dict[str, Any]:
@@ -84,11 +84,17 @@ class Program:
 
 @contextmanager
 def program(
-    folder: Path, cases: Sequence[Mapping[str, Any]], *, master: str = "local[2,4]", **conf: str
+    folder: Path,
+    cases: Sequence[Mapping[str, Any]],
+    *,
+    master: str = "local[2,4]",
+    log_level: str = "ERROR",
+    **conf: str,
 ) -> Iterator[Program]:
     """Start one that delivers each of the cases; what it and its executors log is kept."""
     told = {
         "master": master,
+        "log_level": log_level,
         "cases": [dict(case) for case in cases],
         "conf": {"spark.ui.enabled": "false", "spark.sql.warehouse.dir": str(folder / "warehouse"), **conf},
     }
