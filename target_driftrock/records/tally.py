@@ -343,6 +343,6 @@ def _name(outcome: Outcome) -> str:
 
 
 _BY_MAPPING = ("changes_unsaid", "changes_sent", "without_identity")
-_BY_REASON = ("refusals", "changes")
+_BY_REASON = ("refusals", "held", "changes")
 _HELD_UNKNOWN = "held_unknown"
 _REFUSED = tuple(account.name for account in ACCOUNTS.values() if account.is_refused)
