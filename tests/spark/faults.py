@@ -255,6 +255,7 @@ def speculation(trial: Trial, _: float) -> Finding:
                 "spark.eventLog.enabled": "true",
                 "spark.eventLog.dir": f"file://{log}",
                 "spark.eventLog.rolling.enabled": "false",
+            "spark.eventLog.compress": "false",
             },
         ) as running,
     ):

@@ -28,6 +28,7 @@ TALKATIVE = {
     "spark.sql.debug.maxToStringFields": "100",
     "spark.eventLog.enabled": "true",
     "spark.eventLog.rolling.enabled": "false",
+    "spark.eventLog.compress": "false",
     "spark.eventLog.logStageExecutorMetrics": "true",
     "spark.ui.enabled": "true",
     "spark.ui.port": "0",
