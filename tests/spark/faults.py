@@ -78,10 +78,12 @@ class Trial:
     began: float = field(default_factory=time.monotonic)
 
     @contextmanager
-    def job(self, *, master: str = CLUSTER, **conf: str) -> Iterator[Program]:
-        """It at work."""
+    def job(
+        self, source: Mapping[str, Any] | None = None, /, *, master: str = CLUSTER, **conf: str
+    ) -> Iterator[Program]:
+        """It at work, with rows from another source than a query, if one is given."""
         case = {
-            "sql": self.query(self.rows),
+            **(source or {"sql": self.query(self.rows)}),
             "settings": {
                 "environment": "sandbox",
                 "api_url": self.url,
@@ -102,6 +104,11 @@ class Trial:
     def arrived(self) -> int:
         """So far."""
         return len(self.witness.accepted())
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether something is left to deliver."""
+        return self.arrived() < self.rows
 
     def wait_for(self, share: float) -> None:
         """Until so much of it has arrived."""
@@ -165,10 +172,10 @@ def leads(rows: int) -> str:
 
 
 def kill(trial: Trial, pids: Sequence[int]) -> None:
-    """With -9."""
+    """With -9, while there is something left to deliver."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-        trial.happened += 1
+    trial.happened += len(pids) * trial.is_at_work
 
 
 def java(running: Program, word: str) -> list[int]:
@@ -234,7 +241,7 @@ def session(trial: Trial, share: float) -> Finding:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)", [names]
             ).fetchall()
-        trial.happened += len(ended)
+        trial.happened += len(ended) * trial.is_at_work
         trial.finish(running)
     return trial.finding()
 
@@ -255,7 +262,7 @@ def speculation(trial: Trial, _: float) -> Finding:
                 "spark.eventLog.enabled": "true",
                 "spark.eventLog.dir": f"file://{log}",
                 "spark.eventLog.rolling.enabled": "false",
-            "spark.eventLog.compress": "false",
+                "spark.eventLog.compress": "false",
             },
         ) as running,
     ):
@@ -301,6 +308,42 @@ def both(trial: Trial, _: float) -> Finding:
     events = trial.receipts[-1]["events"]
     trial.happened += events["held"] + events["already_delivered"]
     return trial.finding(delivered=trial.rows // 2)
+
+
+BATCHES, KILLS = 50, 5
+
+
+def batches(trial: Trial, _: float) -> Finding:
+    """A stream's batches by `foreachBatch`; the query is killed, and started again from its checkpoint."""
+    folder = trial.folder / "files"
+    folder.mkdir()
+    for number, rows in enumerate(_dealt(trial.rows)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{number:03}.json").write_text(lines, encoding="utf-8")
+    stream = {
+        "folder": str(folder),
+        "checkpoint": str(trial.folder / "checkpoint"),
+        "columns": "id BIGINT, event BIGINT, person STRING, at STRING",
+    }
+    for share in (*((number + 1) / (KILLS + 1) for number in range(KILLS)), None):
+        with trial.job(stream, master="local[2,4]") as running:
+            if share is not None:
+                trial.wait_for(share)
+                kill(trial, [running.process.pid, *java(running, "org.apache.spark.deploy.SparkSubmit")])
+                continue
+            while "ended" not in (heard := running.hear()):
+                trial.receipts.append(heard["receipt"])
+    return trial.finding(expected=len(list(_dealt(trial.rows))[-1]))
+
+
+def _dealt(rows: int) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each batch."""
+    each = rows // BATCHES
+    for number in range(BATCHES):
+        yield [
+            {"id": row, "event": row, "person": f"p{row % 50}", "at": f"{1700000000 + row}"}
+            for row in range(number * each, (number + 1) * each)
+        ]
 
 
 @contextmanager
@@ -349,6 +392,11 @@ ROWS = (
     Row(name="driver-java", fault="the same, its Java too", play=driver_and_java, moments=2),
     Row(name="session", fault="a task's PostgreSQL session ended", play=session, moments=2),
     Row(name="speculation", fault="a copy of a slow task on another host", play=speculation, query=skewed),
+    Row(
+        name="batches",
+        fault=f"{BATCHES} batches by `foreachBatch`, the query killed {KILLS} times and started again",
+        play=batches,
+    ),
     Row(
         name="opposite",
         fault="one `event_id` in two partitions, in opposite order, of two persons",
