@@ -488,7 +488,8 @@ class OpenStream:
 _OF_THE_PIPE = {
     "stream_maps": "they are for a tap's records: change yours before you put them, and take it away",
     "flattening_enabled": "flattening is for a tap's records: name what is nested by its path, and take it away",
-    "max_events": "it ends the reading of an input: put as many records as are to be sent, and take it away",
+    "max_events": "it ends the reading of an input: put as many records as are to be sent (of a DataFrame, "
+    "`df.limit(n)`), and take it away",
 }
 _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from target_driftrock.errors import RunStopped
     from target_driftrock.mapping.stream import CompiledStream
     from target_driftrock.receipt import Receipt
+
+log = logging.getLogger(__name__)
 
 TASKS = 8
 """At a time, where nobody says another number, and the pace allows so many."""
@@ -142,6 +145,7 @@ class _Delivery:
         ledger.meet_ways(
             (mapping.way, mapping.former_ways) for mapping in self._compiled.mappings if mapping.way is not None
         )
+        self._say_order()
         self._demand_token()
         has_failed = self._run_tasks(Job(stream=self._stream, run=ledger.run, tasks=self._tasks))
         stopped = ledger.stopped
@@ -149,6 +153,15 @@ class _Delivery:
             raise stopped
         if has_failed:
             raise TasksFailed(_FAILED)
+
+    def _say_order(self) -> None:
+        """Whether rows go in an order, where the arguments do not name one."""
+        mapped = {name for mapping in self._compiled.mappings for name, _ in mapping.attributes}
+        lacking = [
+            name for name, given in (("person_id", self._stream.partition_by), ("created_at", self._order)) if not given
+        ]
+        if missing := [name for name in lacking if name not in mapped]:
+            log.info(_NO_ORDER, " and ".join(missing))
 
     def _demand_token(self) -> None:
         """Whether the credentials are right, before any task begins."""
@@ -219,5 +232,8 @@ def _faults(
 _FAILED = (
     "A task failed as often as Spark tries it, or the DataFrame's own query did: Spark's log says which. Nothing is "
     "lost: mend that, and deliver the same rows again."
+)
+_NO_ORDER = (
+    "No order of a person's events is promised, since no mapping says %s: see partition_by and order_by if it matters."
 )
 _ENDED = "This process was asked to end."

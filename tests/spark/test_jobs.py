@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.spark.session import LEAD, leads, program, workers
+from tests.program import ROOT
+from tests.spark.session import LEAD, PYTHON, leads, program, workers
 from tests.stage import Stage
 from tests.waiting import until
 
@@ -104,3 +107,42 @@ def test_a_wrong_mapping_costs_ten_events_in_all(stage: Stage, location: str, tm
         heard = running.hear()
     assert (heard["stop"], heard["code"]) == ("RejectsAboveLimit", 6)
     assert "p1@example.com" not in json.dumps(heard) + running.log.read_text(encoding="utf-8")
+
+
+def test_what_was_refused_is_listed_and_sent_again(stage: Stage, location: str, tmp_path: Path) -> None:
+    """Kept rows of a job are those of a run: the pipe reads them."""
+    stage.wire.post("/_sandbox/faults", {"refuse_share": 0.2})
+    settings = case(stage, location)["settings"] | {"max_reject_percent": 100}
+    with program(tmp_path, [case(stage, location, settings=settings)]) as running:
+        running.ready()
+        receipt = running.receipt()
+    rejected = receipt["events"]["rejected"]
+    assert receipt["refusals"] == [{"mapping": "streams[0] (leads)", "reason": "status 422", "count": rejected}]
+
+    stage.wire.post("/_sandbox/faults", {"refuse_share": 0.0})
+    config = stage.config(ledger=location, streams=[LEAD])
+    kept = stage.finished("rejects", config)
+    assert kept.out.count('"RECORD"') == rejected > 10
+    again = stage.finished(config, given=kept.out.encode())
+    assert again.code == 0, again.err
+    assert sorted(numbers(stage.accepted())) == list(range(400))
+    assert stage.finished("rejects", config).out == ""
+
+
+def test_the_page_s_example_runs(stage: Stage, location: str, tmp_path: Path) -> None:
+    """As it stands, but for where the sandbox and the ledger are."""
+    page = (ROOT / "docs/spark.md").read_text(encoding="utf-8")
+    code, settings = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("python", "json"))
+    told = json.loads(settings) | {"api_url": stage.wire.url, "ledger": location}
+    (tmp_path / "settings.json").write_text(json.dumps(told), encoding="utf-8")
+    ran = subprocess.run(
+        [PYTHON, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYSPARK_PYTHON": str(PYTHON), "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert "1000 delivered" in ran.stdout, ran.stderr
+    assert len(stage.accepted()) == 1000
