@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where the environment forbids it, each of the programs that tests start would compile the whole package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test acceptance simulate mutants defects fuzz bench bench-quick lint format workflows examples definition wheel release-check image test-image meltano lock clean
+.PHONY: help setup demo test acceptance acceptance-spark simulate mutants defects fuzz bench bench-quick lint format workflows examples definition wheel release-check image test-image meltano spark lock clean
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,11 @@ test-image: setup ## Build the image and try it in containers that may do nothin
 
 meltano: .venvs/meltano/.ready .venvs/tap-postgres/.ready ## Install Meltano and its PostgreSQL tap, for the tests that run them.
 
+spark: .venvs/spark/.ready ## Install Spark, for the tests that run it. Java is needed, too.
+
+acceptance-spark: setup .venvs/spark/.ready ## Kill workers, executors and drivers of jobs on Spark, and write docs/spark-faults.md; ARGS="--rows 5000".
+	@$(BIN)/python -m tests.spark.faults $(ARGS)
+
 # The oldest Python needs every backport, so what is pinned with it serves the newer ones too.
 lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upgrade takes the newest.
 	@python3.11 -m venv .venvs/lock
@@ -97,6 +102,7 @@ lock: ## Pin again what pyproject.toml and requirements/*.in ask for; ARGS=--upg
 	$(PIP_COMPILE) --output-file requirements/zizmor.txt requirements/zizmor.in
 	$(PIP_COMPILE) --output-file requirements/schemas.txt requirements/schemas.in
 	$(PIP_COMPILE) --output-file requirements/release.txt requirements/release.in
+	$(PIP_COMPILE) --extra spark --constraint requirements/dev.txt --output-file requirements/spark.txt pyproject.toml requirements/spark.in
 	sed -n 's/^\([^ #].*[^ ]\) *\\$$/\1/p' requirements/runtime.txt > requirements/constraints.txt
 
 clean: ## Remove everything that these targets made.
@@ -105,6 +111,11 @@ clean: ## Remove everything that these targets made.
 .venv/.ready: requirements/dev.txt pyproject.toml
 	@$(call venv,.venv)
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venvs/spark/.ready: requirements/spark.txt pyproject.toml
+	@$(call venv,.venvs/spark)
+	@.venvs/spark/bin/pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venvs/%/.ready: requirements/%.txt

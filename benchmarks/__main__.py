@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import filters, ledger, limits, memory, page, postgres_job, preview, profile, refresh, speed
+from benchmarks import filters, ledger, limits, memory, page, postgres_job, preview, profile, refresh, spark, speed
 from benchmarks.track import Job
 
 PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
@@ -20,6 +20,7 @@ PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
     "postgres-job": ("PostgreSQL through Meltano", postgres_job.measured),
     "preview": ("A preview", preview.measured),
     "profile": ("Where the time goes", profile.measured),
+    "spark": ("A job on Spark", spark.measured),
     "refresh": ("A full refresh, and short-lived tokens", refresh.measured),
 }
 """By name: the title, and what measures its parts."""

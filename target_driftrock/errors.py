@@ -13,6 +13,8 @@
     │   ├── AskedToWait
     │   ├── AnswersLost
     │   ├── LedgerUnavailable
+    │   ├── TasksFailed
+    │   ├── RowsLost
     │   ├── NoThread
     │   ├── NoFile
     │   └── Unwritable
@@ -169,6 +171,14 @@ class LedgerUnavailable(TryAgainLater):
     """The ledger cannot be written, or another run holds it."""
 
 
+class TasksFailed(TryAgainLater):
+    """A task of a job failed as often as Spark tries, or whoever started the job ended it."""
+
+
+class RowsLost(TryAgainLater):
+    """Spark gave no more rows of a partition, and did not say that it was over."""
+
+
 class NoThread(TryAgainLater):
     """This machine starts no further thread."""
 
@@ -235,6 +245,23 @@ def unwritten(error: OSError) -> RunStopped:
     if isinstance(error, ConnectionError | TimeoutError) or error.errno == errno.EBADF:
         return StateUnread(_UNREAD)
     return Unwritable(error)
+
+
+def revived(kind: str, told: Sequence[str]) -> RunStopped:
+    """What stopped a run in another process: its class by name, and its faults."""
+    stop = _kinds(RunStopped).get(kind, Defect)
+    if issubclass(stop, SettingsInvalid):
+        return stop(told)
+    cause = stop.__new__(stop)
+    cause.args = ("\n".join(told),)
+    return cause
+
+
+def _kinds(above: type[RunStopped]) -> dict[str, type[RunStopped]]:
+    kinds = {above.__name__: above}
+    for each in above.__subclasses__():
+        kinds |= _kinds(each)
+    return kinds
 
 
 def scarcity(error: BaseException | None) -> RunStopped | None:

@@ -125,6 +125,8 @@ class Receipt:
     token_requests: int = 0
     is_ledger_new: bool = False
     seconds: float = 0.0
+    delivered_before: int = 0
+    """Of a job: by attempts at its tasks that were cut off. A later attempt found these already delivered."""
 
     def disagreements(self) -> Iterator[str]:
         """Each sum that does not close, a sentence each. There are none unless we have a defect."""
@@ -146,6 +148,8 @@ class Receipt:
         yield f"Records: {self.records_read} read = {self.records.told}."
         told = " + ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.events.by_name().items())
         yield f"Events: {self.events_submitted} made = {told}."
+        if self.delivered_before:
+            yield f"Attempts at this job's tasks that were cut off delivered {self.delivered_before} of these before."
         for (mapping, reason), count in sorted(self.refusals.items()):
             yield f"Refused: {count} of {mapping}: {reason}."
         for (mapping, reason), count in sorted(self.held.items()):
@@ -195,6 +199,7 @@ class Receipt:
                 "token_requests": self.token_requests,
                 "seconds": round(self.seconds, 3),
                 "is_ledger_new": self.is_ledger_new,
+                "delivered_before": self.delivered_before,
             }
         ).decode()
 

@@ -19,6 +19,7 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -60,6 +61,23 @@ def install(secrets: Iterable[str], environ: Mapping[str, str] = os.environ) -> 
     threading.excepthook = log_uncaught_in_thread
     if level is None and is_first:
         log.warning("%s is not a log level: use DEBUG, INFO, WARNING, ERROR or CRITICAL. INFO is used.", variable)
+
+
+@contextmanager
+def installed(secrets: Iterable[str]) -> Iterator[None]:
+    """As `install`, while the `with` lasts, in a process that is somebody else's and only lent."""
+    root = logging.getLogger()
+    handlers, level, is_raising = list(root.handlers), root.level, logging.raiseExceptions
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning
+    try:
+        install(secrets)
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        logging.raiseExceptions = is_raising
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        sys.excepthook, sys.unraisablehook, threading.excepthook, warnings.showwarning = hooks
 
 
 def _level(name: str) -> int | None:

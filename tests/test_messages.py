@@ -19,8 +19,8 @@ ROWS = ROW.findall(PAGE)
 """The line of a log, and the class of its reason."""
 
 for _module in pkgutil.walk_packages(target_driftrock.__path__, "target_driftrock."):
-    if not _module.name.endswith(".start"):
-        import_module(_module.name)  # so that every reason is known
+    if not _module.name.endswith(".start") and not _module.name.startswith("target_driftrock.spark"):
+        import_module(_module.name)  # so that every reason is known; Spark's stand in `errors`
 REASONS = reasons()
 SAID = sorted({(name, text) for name, text in said(REASONS - {"SettingsInvalid"})})
 

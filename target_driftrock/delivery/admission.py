@@ -53,7 +53,7 @@ def admit(known: Sequence[Known], *, on_changed: OnChanged | None, holds_unknown
 
     A replay comes from the kept rows, by the will of a person.
     """
-    if not known:
+    if not known or any(each.is_in_hand for each in known):  # of the latter its intent is refused, and it comes again
         return _UNKNOWN_YET
     hold = _Hold(holds_unknown=holds_unknown, is_replay=is_replay)
     same = [each for each in known if each.is_same_content]

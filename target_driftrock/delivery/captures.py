@@ -94,11 +94,15 @@ class Captures(Generic[T]):
         """The ledger knows it as proven."""
         self._proven.setdefault(capture, _Record())
 
+    def begin_trial(self, capture: Capture, *, refusals: int = 0) -> _Trial[T]:
+        """Where it is not on trial yet. So many of its refusals other tasks of the job have seen."""
+        return self._trials.setdefault(capture, _Trial(refusals=refusals))
+
     def enter(self, item: T, capture: Capture) -> list[T]:
         """An event that wants to be sent for the first time."""
         if capture in self._proven:
             return [item]
-        trial = self._trials.setdefault(capture, _Trial())
+        trial = self.begin_trial(capture)
         trial.queue.append(item)
         return trial.take_next()
 

@@ -100,7 +100,10 @@ class Dispatcher:
 
         self.statistics = Statistics()
         self._captures: Captures[PendingEvent] = Captures()
-        self._intake = Intake(config=config, ledger=ledger, captures=self._captures, settle=self._settle)
+        self._wake = asyncio.Event()
+        self._intake = Intake(
+            config=config, ledger=ledger, captures=self._captures, settle=self._settle, wake=self._wake.set
+        )
         self._limiter = Limiter(config.max_concurrency, most_per_second=config.most_per_second)
         self._backoff: Backoff[PendingEvent] = Backoff()
         self._renewal = Renewal(roll)
@@ -120,7 +123,6 @@ class Dispatcher:
         self._latest_reply = float("-inf")
         self._latest_reason = "no answer yet"
 
-        self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._failure: BaseException | None = None
         self._is_input_over = False
@@ -197,7 +199,7 @@ class Dispatcher:
             if self._failure is not None and not isinstance(self._failure, RunStopped):
                 raise self._failure
         elif self.statistics.was_judged_late:
-            raise RejectsAboveLimit(_UNPROVEN_AT_END)
+            raise RejectsAboveLimit(UNPROVEN_AT_END)
 
     # The loop: choose, then act.
 
@@ -406,7 +408,7 @@ class Dispatcher:
             await self._settle([(pending, _rejected(pending))])
             self._raise_if_stopped(ruling, capture, self._reason(reply))
             return
-        await self._ledger.commit([_answered(pending)])
+        await self._ledger.commit([Answered(pending.event, was_unknown=pending.was_unknown, is_trial=True)])
         pending.move(life.UNJUDGED)
         self._failing.discard(pending)
         self._unjudged += 1
@@ -643,4 +645,4 @@ _ALL_REFUSED = (
     "The capture of {capture} refused a hundred events in a row (last: {reason}): see `target-driftrock rejects`, mend "
     "the mapping or the capture, and send them again. max_reject_percent: 100 lets a run go on."
 )
-_UNPROVEN_AT_END = "A capture that has never accepted an event refused some: check its mapping and its source_id."
+UNPROVEN_AT_END = "A capture that has never accepted an event refused some: check its mapping and its source_id."

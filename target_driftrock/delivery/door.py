@@ -12,15 +12,15 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_driftrock.auth import tokens_for
 from target_driftrock.client.dialler import connection_fault
-from target_driftrock.delivery.dispatcher import Dispatcher
+from target_driftrock.delivery.dispatcher import UNPROVEN_AT_END, Dispatcher
 from target_driftrock.delivery.pending import DeliveryConfig, Statistics
 from target_driftrock.delivery.transport import HttpTransport
 from target_driftrock.delivery.worker import ThreadWorker
-from target_driftrock.errors import SetupRefused
+from target_driftrock.errors import RejectsAboveLimit, SetupRefused
 from target_driftrock.events.outcome import Open
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.threaded import LedgerThread
@@ -28,7 +28,7 @@ from target_driftrock.network import Network, sandbox_missing
 from target_driftrock.settings import Environment, NewLedger, OnUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_driftrock.auth import Tokens
     from target_driftrock.delivery.pending import Outlook
@@ -124,6 +124,8 @@ class Delivery:
         self._is_secured = False
         self._is_over = False
         self._outlook: Outlook | None = None
+        self._absorbed = Statistics()
+        self._absorbed_token_requests = 0
         self.ledger: RunLedger | None = None
         """For the reader before the first part, and once delivery has ended; in between it is the worker's."""
 
@@ -156,13 +158,17 @@ class Delivery:
         """
         if self.is_started:
             return True
-        if self.ledger is None:
-            self._resources = self._open_resources()  # before the ledger: what is wrong with it leaves no trace
-            self.ledger = self._resources.hold(is_stopped)
-        if self.ledger is None:
+        if not self.hold(is_stopped=is_stopped):
             return False
         self._worker.start(self._deliver)
         return True
+
+    def hold(self, *, is_stopped: IsStopped) -> bool:
+        """Take the ledger, and deliver nothing yet: see `start`, which does the rest."""
+        if self.ledger is None:
+            self._resources = self._open_resources()  # before the ledger: what is wrong with it leaves no trace
+            self.ledger = self._resources.hold(is_stopped)
+        return self.ledger is not None
 
     def submit(self, parts: Sequence[Part]) -> None:
         """Hand parts over, in the order read. What can no longer be taken comes back open."""
@@ -234,17 +240,23 @@ class Delivery:
     @property
     def failure(self) -> BaseException | None:
         """What stopped delivery, if it stopped by itself."""
-        return self._worker.failure
+        return RejectsAboveLimit(UNPROVEN_AT_END) if self._absorbed.was_judged_late else self._worker.failure
 
     @property
     def statistics(self) -> Statistics:
         """What was counted, as it is at this moment."""
-        return Statistics() if self._dispatcher is None else self._dispatcher.statistics
+        return self._absorbed if self._dispatcher is None else self._dispatcher.statistics
 
     @property
     def token_requests(self) -> int:
         """How many tokens were asked for."""
-        return self._resources.tokens.requests if self._resources is not None and self.is_started else 0
+        requests = self._resources.tokens.requests if self._resources is not None and self.is_started else 0
+        return requests + self._absorbed_token_requests
+
+    def absorb(self, told: Mapping[str, Any], *, token_requests: int) -> None:
+        """Count what was delivered in another process, where nothing is in this one."""
+        self._absorbed.absorb(told)
+        self._absorbed_token_requests += token_requests
 
     def look_ahead(self) -> Outlook | None:
         """How things stood with the API when this was called last; it is asked for anew. None at first."""

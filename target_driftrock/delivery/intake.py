@@ -5,6 +5,7 @@ Each station is a queue. Nothing here is a task: the dispatcher runs `recall` an
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from target_driftrock.delivery.lanes import Lanes
 from target_driftrock.ledger.interface import Intent, Lost, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
     from target_driftrock.delivery.captures import Captures
     from target_driftrock.delivery.pending import DeliveryConfig, PendingEvent
@@ -29,18 +30,30 @@ if TYPE_CHECKING:
 RECALL_GROUP = 500
 FORESEEN_GROUP = 100
 """Few: an event whose turn comes meanwhile waits for their look-up."""
+ASIDE_SECONDS = 0.1
+"""For so long what another task of a job has in hand is not asked for again."""
 
 
 class Intake:
-    """The stations before the request. `settle` takes what needs none, with its outcome, and changes beside."""
+    """The stations before the request. `settle` takes what needs none, with its outcome, and changes beside.
+
+    `wake` is called where there is something to do again after a time.
+    """
 
     def __init__(
-        self, *, config: DeliveryConfig, ledger: AsyncLedger, captures: Captures[PendingEvent], settle: Settle
+        self,
+        *,
+        config: DeliveryConfig,
+        ledger: AsyncLedger,
+        captures: Captures[PendingEvent],
+        settle: Settle,
+        wake: Callable[[], None],
     ) -> None:
         self._config = config
         self._ledger = ledger
         self._captures = captures
         self._settle = settle
+        self._wake = wake
         self._lanes: Lanes[PendingEvent] = Lanes()
         self._unjudged: dict[tuple[bytes, bytes], PendingEvent] = {}
         self._ready: deque[PendingEvent] = deque()
@@ -152,9 +165,13 @@ class Intake:
         It is asked ahead for those that wait for their person: what follows an answer must not wait for it.
         """
         arrived = _take(self._ready, RECALL_GROUP)
-        await self._learn_captures([pending.event for pending in arrived])
+        tried_elsewhere = await self._learn_captures([pending.event for pending in arrived])
+        aside = [pending for pending in arrived if pending.event.capture in tried_elsewhere]
+        if aside:
+            self._later(self._ready, aside)
         for pending in arrived:
-            self.let_go(self._captures.enter(pending, pending.event.capture))
+            if pending.event.capture not in tried_elsewhere:
+                self.let_go(self._captures.enter(pending, pending.event.capture))
         group = _take(self._unrecalled, RECALL_GROUP)
         await self._admit_all([pending for pending in group if pending.known is not None])
         rest = [pending for pending in group if pending.known is None]
@@ -190,10 +207,31 @@ class Intake:
         group = _take(self._cleared, self._intents_wanted(free))
         for pending in group:
             self._supersede(pending)
-        await self._ledger.commit([Intent(pending.event) for pending in group])
+        intents = [Intent(pending.event) for pending in group]
+        await self._ledger.commit(intents)
+        if any(intent.is_refused for intent in intents):
+            refused = [pending for pending, intent in zip(group, intents, strict=True) if intent.is_refused]
+            group = [pending for pending, intent in zip(group, intents, strict=True) if not intent.is_refused]
+            self._recall_again(refused)
         for pending in group:
             pending.move(life.SLOT)
         self.sendable.extend(group)
+
+    def _recall_again(self, refused: Sequence[PendingEvent]) -> None:
+        """Another task of this job was faster: what it made of the event decides what becomes of it here."""
+        for pending in refused:
+            pending.known = None
+            pending.move(life.MEMORY)
+        self._later(self._unrecalled, refused)
+
+    def _later(self, queue: deque[PendingEvent], group: Sequence[PendingEvent]) -> None:
+        """In front, after a short time."""
+
+        def put_back() -> None:
+            queue.extendleft(reversed(group))
+            self._wake()
+
+        asyncio.get_running_loop().call_later(ASIDE_SECONDS, put_back)
 
     def _have_ready(self, pending: PendingEvent) -> None:
         pending.move(life.CAPTURE)
@@ -208,14 +246,25 @@ class Intake:
         if earlier is not None:
             earlier.was_superseded = True
 
-    async def _learn_captures(self, events: Sequence[Event]) -> None:
+    async def _learn_captures(self, events: Sequence[Event]) -> Collection[Capture]:
+        """Ask for those not met before. Which of them another task of this job tries at present."""
         captures = dict.fromkeys(event.capture for event in events)
         new = [capture for capture in captures if not self._captures.is_known(capture)]
         if not new:
-            return
+            return ()
         for capture, is_proven in zip(new, await self._ledger.proven(new), strict=True):
             if is_proven:
                 self._captures.remember(capture)
+        return await self._begin_trials([capture for capture in new if not self._captures.is_known(capture)])
+
+    async def _begin_trials(self, captures: Sequence[Capture]) -> Collection[Capture]:
+        if not captures:
+            return ()
+        trials = dict(zip(captures, await self._ledger.trials(captures), strict=True))
+        for capture, refusals in trials.items():
+            if refusals is not None:
+                self._captures.begin_trial(capture, refusals=refusals)
+        return {capture for capture, refusals in trials.items() if refusals is None}
 
     def _clear(self, pending: PendingEvent, send: Send) -> None:
         pending.was_unknown = send.was_unknown

@@ -94,7 +94,7 @@ LIFE = {
         "an intent has to be committed before anything of it is sent; at a capture that gives no verdicts on events, "
         "one after the other",
         _GOES,
-        next={SLOT},
+        next={SLOT, MEMORY},  # the latter where another task of a job was faster
     ),
     SLOT: Row(
         "a request may begin as soon as one is free",

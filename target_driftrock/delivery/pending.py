@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_driftrock.delivery import life
 from target_driftrock.delivery.verdict import NOBODY_YET, Rival, Witnesses
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_driftrock.delivery.life import State
     from target_driftrock.events.answer import Reply
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LATENCY_STEP = 1.1
 SHORTEST_LATENCY = 1e-5
+_SUMS = ("decided", "first_requests", "retries", "unknown", "was_judged_late")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,19 @@ class Statistics:
             if wanted <= 0:
                 return float(LATENCY_STEP**step)
         return 0.0
+
+    def as_json(self) -> Mapping[str, Any]:
+        """What is told of it to another process, which can `absorb` it."""
+        sums = {name: getattr(self, name) for name in _SUMS}
+        return {**sums, "latencies": list(self.latencies.items()), "seconds": self.seconds}
+
+    def absorb(self, told: Mapping[str, Any]) -> None:
+        """Add what was counted in another process. Several were at it at once, each by a clock of its own."""
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + told[name])
+        for step, count in told["latencies"]:
+            self.latencies[step] += count
+        self.latest_answer_at = max(self.latest_answer_at, self.began_at + told["seconds"])
 
     @property
     def seconds(self) -> float:

@@ -93,6 +93,10 @@ class Database(Protocol):
         """
         ...
 
+    def are_tasks_gone(self, connection: sa.Connection, /) -> bool:
+        """Whether no task of a job has this ledger. None can begin, since the lock is ours. Does not wait."""
+        ...
+
     def holder(self, connection: sa.Connection, /) -> str:
         """Who has the lock, in words, as far as that can be told."""
         ...

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 
 from target_driftrock.errors import LedgerUnavailable
@@ -34,13 +33,14 @@ if TYPE_CHECKING:
     from target_driftrock.events.event import Capture, Event
     from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.ledger.database import Database
-    from target_driftrock.ledger.exclusive import ExclusiveHold
+    from target_driftrock.ledger.exclusive import Hold
     from target_driftrock.ledger.interface import Change, Row
     from target_driftrock.ledger.likeness import Release
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Begun = TypeVar("Begun", bound="DurableLedger")
 
 PRUNE_STEP = 10_000
 """Rows that are looked at in one transaction of the pruning."""
@@ -52,9 +52,11 @@ class DurableLedger:
 
     After the first failure every call raises that failure: the lock is gone with the connection, and to
     connect again would write beside another run.
+
+    It begins a run, or is a part of the one that is given.
     """
 
-    def __init__(self, hold: ExclusiveHold, *, api: str) -> None:
+    def __init__(self, hold: Hold, *, api: str, run: int | None = None) -> None:
         self._hold = hold
         self._database = database = hold.database
         self._connection = connection = hold.connection
@@ -70,10 +72,14 @@ class DurableLedger:
             self._digests = Digests(tables.fact(connection, "salt"))
             self._keys = Keys(self._digests, api=api)
             self._ways = self._known_ways()
-            self._close_killed_runs()
-            self.run = self._begin_run()
+            self.run = self._begin_run() if run is None else run
             """Its number."""
             self._may_keep_rows = connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The one that has the lock."""
+        return self._connection
 
     # What delivery asks.
 
@@ -96,12 +102,21 @@ class DurableLedger:
         table = tables.captures
         known: set[bytes] = set()
         with self._transaction():
-            for part in _chunks(digests):
+            for part in chunks(digests):
                 statement = sa.select(table.c.capture).where(table.c.capture.in_(part))
                 known.update(self._connection.execute(statement).scalars())
         return [digest in known for digest in digests]
 
+    def trials(self, captures: Sequence[Capture]) -> list[int | None]:
+        """See `Ledger.trials`. Nobody else tries one."""
+        return [0] * len(captures)
+
     def commit(self, changes: Sequence[Change]) -> None:
+        batch = self._batch(changes)
+        with self._transaction():
+            self._write(batch)
+
+    def _batch(self, changes: Iterable[Change]) -> WriteBatch:
         batch = WriteBatch(
             self._digests,
             self._keys,
@@ -113,8 +128,7 @@ class DurableLedger:
         )
         for change in changes:
             batch.take(change)
-        with self._transaction():
-            self._write(batch)
+        return batch
 
     def abandon(self, events: Iterable[Event]) -> None:
         """Nothing will be committed of these, which were recalled."""
@@ -134,6 +148,11 @@ class DurableLedger:
         return Counts(**dict(zip(COUNTERS, row, strict=True)))
 
     # The run itself.
+
+    @property
+    def cut_off(self) -> Counts:
+        """See `RunLedger.cut_off`."""
+        return Counts()
 
     @property
     def ways(self) -> Mapping[Way, KnownWay]:
@@ -228,29 +247,12 @@ class DurableLedger:
         begun = tables.runs.insert().values(holder=this_process(), started_at=time.time()).returning(tables.runs.c.id)
         return int(self._connection.execute(begun).scalar_one())
 
-    def _close_killed_runs(self) -> None:
-        """A run without an end was killed, or lost its ledger: its receipt is what its transactions say."""
-        table = tables.runs
-        killed = rows_of(self._connection, sa.select(table).where(table.c.ended_at.is_(None)))
-        in_doubt = self._intents_by_run() if killed else {}
-        for run in killed:
-            receipt = _receipt_of_killed(run, intents=in_doubt.get(run["id"], 0))
-            ended = table.update().where(table.c.id == run["id"]).values(ended_at=time.time(), receipt=receipt)
-            self._connection.execute(ended)
-
-    def _intents_by_run(self) -> dict[int, int]:
-        table = tables.deliveries
-        intended = sa.select(table.c.run, sa.func.count()).where(table.c.standing == CODES[Standing.INTENDED])
-        log.info("A run before this one was killed: counting in the ledger what it left open.")
-        with self._database.unhurried(self._connection):  # for the sake of this an index would cost 2 % of each commit
-            return {row[0]: row[1] for row in self._connection.execute(intended.group_by(table.c.run))}
-
     # Look-ups.
 
     def _found(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
         found: dict[bytes, list[Found]] = {}
         with self._transaction():
-            for part in _chunks(identities):
+            for part in chunks(identities):
                 for identity, *row in self._connection.exec_driver_sql(*self._statements.look_up(part)):
                     found.setdefault(identity, []).append(row)
         return found
@@ -258,7 +260,7 @@ class DurableLedger:
     def _known(self, found: Sequence[Found], event: Event, row: Row, *, is_former: bool = False) -> Iterator[Known]:
         """Each content that is there, compared with the event's own; nobody is compared where that is the same."""
         identity, content = row
-        for other, code, person, email, phone, record in found:
+        for other, code, person, email, phone, record, *_ in found:
             if other == content:
                 yield Known(standing=STANDINGS[code], row=row, is_same_content=True, is_former=is_former)
                 continue
@@ -291,8 +293,11 @@ class DurableLedger:
         )
         for statement, parameters in rows:
             if parameters:
-                self._connection.exec_driver_sql(statement, parameters)
+                self._connection.exec_driver_sql(statement, self._in_order(parameters))
         self._may_keep_rows |= bool(batch.kept)
+
+    def _in_order(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return rows
 
     def _other(self, batch: WriteBatch, row: Row, standing: Standing) -> dict[str, Any]:
         return {
@@ -309,7 +314,7 @@ class DurableLedger:
     def _forget(self, batch: WriteBatch) -> None:
         """Kept rows that were sent again go."""
         gone = [row["key"] for row in self._kept(list(batch.forgotten)) if batch.forgets(row)]
-        for part in _chunks(gone):
+        for part in chunks(gone):
             self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
 
     def _move(self, batch: WriteBatch) -> None:
@@ -320,14 +325,14 @@ class DurableLedger:
 
     def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
         table = tables.kept
-        for part in _chunks(keys):
+        for part in chunks(keys):
             found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
             yield from rows_of(self._connection, found)
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""
         table = tables.kept
-        for part in _chunks(releases):
+        for part in chunks(releases):
             keys = [release.record for release in part if release.record is not None]
             identities = [identity for release in part for identity, _ in release.contents]
             sources = [release.source for release in part if release.source is not None]
@@ -348,14 +353,8 @@ _LAST = b"\xff" * 17
 """After every key."""
 
 
-def _receipt_of_killed(run: Mapping[str, Any], *, intents: int) -> str:
-    """What is known of a run that could not say it. `intents`: requests that may have begun, and nobody knows."""
-    counted = {name: run[name] for name in COUNTERS if name != "unknown"}
-    receipt = {"kind": "killed", "events": counted, "answers_lost": run["unknown"], "intents_open": intents}
-    return msgspec.json.encode(receipt).decode()
-
-
-def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
+def chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
+    """So many as one statement takes."""
     return (keys[start : start + _LOOK_UP] for start in range(0, len(keys), _LOOK_UP))
 
 
@@ -376,17 +375,18 @@ def open_ledger(
         log.warning("%s", warning)
 
     def attempt() -> DurableLedger | None:
-        return None if is_stopped() else _begin(database, api=api, may_make=may_make)
+        return None if is_stopped() else begin(DurableLedger, database, api=api, may_make=may_make)
 
     return waited_out(LedgerUnavailable, attempt, wait=wait)
 
 
-def _begin(database: Database, *, api: str, may_make: bool) -> DurableLedger:
+def begin(kind: type[Begun], database: Database, *, api: str, may_make: bool) -> Begun:
+    """A ledger of that kind, with which a run begins. Does not wait. See `open_ledger` for what is raised."""
     if not may_make:
         judge_existence(database)
     hold = exclusive(database, advice="wait for that run, or give this pipeline its own ledger.")
     try:
-        return DurableLedger(hold, api=api)
+        return kind(hold, api=api)
     except BaseException:
         hold.release()
         raise

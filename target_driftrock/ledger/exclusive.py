@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.database import opening
+from target_driftrock.ledger.killed import close_killed_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,8 @@ class HeldByAnother(LedgerUnavailable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExclusiveHold:
-    """The one connection that writes to a ledger, and the lock: ours until it is released, or this process dies."""
+class Hold:
+    """A connection that writes to a ledger, and its locks: ours until it is released, or this process dies."""
 
     database: Database
     connection: sa.Connection
@@ -51,8 +52,10 @@ class ExclusiveHold:
         self.ends.close()
 
 
-def exclusive(database: Database, *, advice: str) -> ExclusiveHold:
+def exclusive(database: Database, *, advice: str) -> Hold:
     """Take a ledger as it is now: tables are made where there are none. Does not wait.
+
+    What is left of earlier runs is ended first, so that nothing of theirs is written beside us.
 
     Raises:
         SettingsInvalid: The setting is wrong, or another version made the ledger.
@@ -69,7 +72,10 @@ def exclusive(database: Database, *, advice: str) -> ExclusiveHold:
         lock_last.push(lock)
         with opening(database), connection.begin():
             is_new = tables.prepare(connection)
-        return ExclusiveHold(database=database, connection=connection, is_new=is_new, ends=unless_held.pop_all())
+            close_killed_runs(database, connection)
+        if not database.are_tasks_gone(connection):
+            raise HeldByAnother(database, "the tasks of a job that was killed", advice=advice)
+        return Hold(database=database, connection=connection, is_new=is_new, ends=unless_held.pop_all())
 
 
 def waited_out(obstacle: type[LedgerUnavailable], attempt: Callable[[], T], *, wait: float) -> T:

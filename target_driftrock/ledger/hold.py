@@ -13,11 +13,11 @@ from target_driftrock.ledger.reading import reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_driftrock.ledger.exclusive import ExclusiveHold
+    from target_driftrock.ledger.exclusive import Hold
 
 
 @contextmanager
-def holding(location: str, *, wait: float) -> Iterator[ExclusiveHold]:
+def holding(location: str, *, wait: float) -> Iterator[Hold]:
     """The ledger at a location, ours while the `with` lasts. Another's lock is waited out for up to `wait` seconds.
 
     Raises:

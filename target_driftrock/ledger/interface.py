@@ -54,12 +54,19 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     who: Likeness = Likeness.UNTOLD
     is_former: bool = False
     """It is held under the identity that the event had before its mapping was mended."""
+    is_in_hand: bool = False
+    """Another task of this job is at it just now: what becomes of it is not known yet."""
 
 
-class Intent(msgspec.Struct, frozen=True):
-    """A request for this event may begin from now on."""
+class Intent(msgspec.Struct):
+    """A request for this event may begin from now on, unless the ledger says after the commit that it `is_refused`.
+
+    In a job an intent is a claim: where another task has written of the event since it was recalled, this one must be
+    recalled again.
+    """
 
     event: Event
+    is_refused: bool = False
 
 
 class Withdrawn(msgspec.Struct, frozen=True):
@@ -76,6 +83,8 @@ class Answered(msgspec.Struct, frozen=True):
     event: Event
     was_unknown: bool = False
     """An earlier request lost its answer, and this answer does not say whether that one arrived."""
+    is_trial: bool = False
+    """It was refused by a capture that has accepted nothing yet."""
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -135,6 +144,13 @@ class Ledger(Protocol):
         """Whether each capture has accepted an event, in this run or before."""
         ...
 
+    def trials(self, captures: Sequence[Capture]) -> list[int | None]:
+        """Of captures that are not proven: how many events each has refused, in other tasks of this job.
+
+        None while another task tries it, so that a wrong mapping costs a few events in all, and not in each task.
+        """
+        ...
+
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable together, in their order, or none."""
         ...
@@ -158,6 +174,11 @@ class RunLedger(Ledger, Protocol):
     @property
     def is_new(self) -> bool:
         """Whether this run made the ledger: nothing was remembered before it."""
+        ...
+
+    @property
+    def cut_off(self) -> Counts:
+        """What attempts at the tasks of a job did that were cut off: no account tells of it. Nothing of a plain run."""
         ...
 
     @property

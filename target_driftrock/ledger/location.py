@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from target_driftrock.errors import SettingsInvalid
 from target_driftrock.ledger.address import read_url
 from target_driftrock.ledger.postgres import DEFAULT_SCHEMA, Postgres
 from target_driftrock.ledger.sqlite import SQLite, read_folder
@@ -22,3 +23,21 @@ def parse_location(location: str) -> Database:
         return SQLite(path=read_folder(location))
     options, schema = read_url(location)
     return Postgres(options=options, schema=schema or DEFAULT_SCHEMA)
+
+
+def parse_shared(location: str) -> Postgres:
+    """As `parse_location`, of a ledger that several processes write to at once.
+
+    Raises:
+        SettingsInvalid: It is a directory; or what `parse_location` raises.
+    """
+    database = parse_location(location)
+    if not isinstance(database, Postgres):
+        raise SettingsInvalid([_ONE_PROCESS])
+    return database
+
+
+_ONE_PROCESS = (
+    "ledger: a job's tasks share its ledger, which must be in PostgreSQL: give a URL such as "
+    "postgresql://user@host/name, not a directory."
+)

@@ -33,6 +33,10 @@ _CLIENT_KEEPALIVE = {
     "tcp_user_timeout": 14_000,
 }
 """What the URL says of these counts."""
+JOB = "job"
+"""The lock of whoever has the ledger: a run, or a job with all its tasks."""
+TASKS = "tasks"
+"""Shared by the tasks of a job."""
 _NAME_BYTES = 63
 """Where the server cuts off the name of an application."""
 
@@ -94,13 +98,40 @@ class Postgres:
 
     def try_lock(self, connection: sa.Connection) -> ExitStack | None:
         """See `Database.try_lock`. It ends with the session that commits, so a lost lock is a failed commit."""
+        return ExitStack() if self.take(connection, JOB) else None
+
+    def are_tasks_gone(self, connection: sa.Connection) -> bool:
+        is_taken = self.take(connection, TASKS)
+        if is_taken:
+            self.free(connection, TASKS)
+        return is_taken
+
+    def take(self, connection: sa.Connection, lock: str, *, is_shared: bool = False) -> bool:
+        """Take a lock of this ledger until it is freed, or the session ends, if it is to be had now."""
+        return self._ask(connection, "SELECT pg_try_advisory_lock", lock, is_shared=is_shared)
+
+    def free(self, connection: sa.Connection, lock: str, *, is_shared: bool = False) -> None:
+        """Free a lock that was taken."""
+        self._ask(connection, "SELECT pg_advisory_unlock", lock, is_shared=is_shared)
+
+    def _ask(self, connection: sa.Connection, function: str, lock: str, *, is_shared: bool) -> bool:
+        call = sa.text(f"{function}{'_shared' * is_shared}(:key)")
         with guarded(self), connection.begin():
-            is_taken = connection.execute(_TAKE, {"key": self._lock_key}).scalar()
-        return ExitStack() if is_taken else None
+            return bool(connection.execute(call, {"key": self.lock_key(lock)}).scalar())
+
+    def lock_rows(self, connection: sa.Connection, digests: Sequence[bytes]) -> None:
+        """Within a transaction, and for as long as it lasts: nobody else has what these digests stand for."""
+        keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+        connection.execute(_LOCK_ROWS, {"keys": keys})
+
+    def room(self, connection: sa.Connection) -> int:
+        """How many more sessions the server lets in, for whoever is no superuser."""
+        with guarded(self), connection.begin():
+            return int(connection.execute(_ROOM).scalar_one())
 
     def holder(self, connection: sa.Connection) -> str:
         with guarded(self), connection.begin():
-            return str(connection.execute(_HOLDER, {"key": self._lock_key}).scalar() or "another run")
+            return str(connection.execute(_HOLDER, {"key": self.lock_key(JOB)}).scalar() or "another run")
 
     def inode(self) -> None:
         """See `Database.inode`: there is no such file."""
@@ -194,9 +225,9 @@ class Postgres:
         if lacking is not None:
             raise SettingsInvalid([_NO_RIGHTS[lacking].format(schema=self.schema)])
 
-    @property
-    def _lock_key(self) -> int:
-        digest = hashlib.blake2b(f"target-driftrock {self.schema}".encode(), digest_size=8).digest()
+    def lock_key(self, lock: str) -> int:
+        """The number of a lock of this ledger, which all locks of the database share."""
+        digest = hashlib.blake2b(f"target-driftrock {self.schema} {lock}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big", signed=True)
 
 
@@ -210,7 +241,14 @@ def _patient(connection: sa.Connection) -> Iterator[None]:
         session.patience = before
 
 
-_TAKE = sa.text("SELECT pg_try_advisory_lock(:key)")
+_LOCK_ROWS = sa.text(
+    "SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key ORDER BY key"
+    " OFFSET 0) AS in_order"
+)
+_ROOM = sa.text(
+    "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+    " - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
+)
 _HOLDER = sa.text(
     "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
     "WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = :key "

@@ -18,20 +18,24 @@ if TYPE_CHECKING:
 class Statements:
     """Each but `look_up` takes a list of rows: `connection.exec_driver_sql(statement, rows)`.
 
-    `counted` takes a `run`, and beside it what to add to each counter (`delivered_more`).
+    `counted` takes a `run`, and beside it what to add to each counter (`delivered_more`). In a job, `standing` takes a
+    `partition` too, `look_up` also finds run and partition, and `counted` adds to a task's row.
     """
 
-    def __init__(self, dialect: sa.Dialect) -> None:
+    def __init__(self, dialect: sa.Dialect, *, is_of_job: bool = False) -> None:
         insert = import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # each brings drivers: a start has no time
         text = partial(_text, dialect=dialect)
         self._dialect = dialect
+        self._looked_up = _LOOKED_UP + _OF_JOB * is_of_job
         self._look_ups: dict[int, tuple[str, list[str]]] = {}
-        standing, unknown = insert(tables.deliveries), insert(tables.unknown)
+        columns = [column.name for column in tables.deliveries.c if is_of_job or column.name != "partition"]
+        standing = insert(tables.deliveries).values({name: sa.bindparam(name) for name in columns})
+        unknown = insert(tables.unknown)
         self.standing = text(
             _replacing(
                 standing,
                 tables.deliveries,
-                but=("event", "person", "email", "phone"),
+                but=("event", "person", "email", "phone", *(() if is_of_job else ("partition",))),
                 also={"tries": tables.deliveries.c.tries + standing.excluded.tries},
                 where=tables.deliveries.c.standing != _DELIVERED,  # nothing overwrites a delivery
             )
@@ -61,10 +65,14 @@ class Statements:
         self.kept = text(_replacing(insert(tables.kept), tables.kept, but=("first_at",)))
         self.capture = text(insert(tables.captures).on_conflict_do_nothing())
         self.schema = text(insert(tables.schemas).on_conflict_do_nothing())
+        counting = tables.tasks if is_of_job else tables.runs
+        counted = [tables.runs.c.id == sa.bindparam("run")]
+        if is_of_job:
+            counted = [tables.tasks.c[name] == sa.bindparam(f"of_{name}") for name in ("run", "partition")]
         self.counted = text(
-            tables.runs.update()
-            .where(tables.runs.c.id == sa.bindparam("run"))
-            .values({name: tables.runs.c[name] + sa.bindparam(f"{name}_more") for name in tables.COUNTERS})
+            counting.update()
+            .where(*counted)
+            .values({name: counting.c[name] + sa.bindparam(f"{name}_more") for name in tables.COUNTERS})
         )
 
     def look_up(self, keys: Sequence[bytes]) -> tuple[str, dict[str, bytes]]:
@@ -82,11 +90,12 @@ class Statements:
         names = [f"key_{number}" for number in range(size)]
         table = tables.deliveries
         wanted = table.c.identity.in_([sa.bindparam(name) for name in names])
-        columns = ("identity", "content", "standing", "person", "email", "phone", "record")
-        found = sa.select(*(table.c[name] for name in columns)).where(wanted)
+        found = sa.select(*(table.c[name] for name in self._looked_up)).where(wanted)
         return _text(found, dialect=self._dialect), names
 
 
+_LOOKED_UP = ("identity", "content", "standing", "person", "email", "phone", "record")
+_OF_JOB = ("run", "partition")
 _DELIVERED: sa.ColumnElement[int] = sa.literal_column(str(int(tables.CODES[Standing.DELIVERED])))
 
 

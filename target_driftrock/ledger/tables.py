@@ -15,7 +15,7 @@ from target_driftrock.ledger.interface import Standing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION = 2
+VERSION = 3
 
 metadata = sa.MetaData()
 
@@ -41,9 +41,33 @@ runs = sa.Table(
     sa.Column("exit_code", sa.Integer),
     *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
     sa.Column("receipt", sa.Text),
+    sa.Column("stopped", sa.Text),
 )
 """One row for each run. The counters are added to by the transactions that they count. `secured_at`: all that was
-committed before lies on the disk."""
+committed before lies on the disk. `stopped`, of a job, is what ends it, as JSON: each of its tasks reads it."""
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("attempt", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
+    *(sa.Column(f"earlier_{name}", sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
+    sa.Column("account", sa.LargeBinary),
+    sa.Column("is_whole", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+"""One row for each partition of a job: what the transactions of its latest attempt added up, and those before; its
+account, once it has ended, and whether all of the partition is in it. The rows of a job go when its run ends."""
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("capture", sa.LargeBinary, primary_key=True),
+    sa.Column("refusals", sa.Integer, nullable=False),
+)
+"""How many events a capture has refused in a job, of one that has accepted none yet."""
 
 deliveries = sa.Table(
     "deliveries",
@@ -60,11 +84,13 @@ deliveries = sa.Table(
     sa.Column("way", sa.Integer, nullable=False),
     sa.Column("run", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
+    sa.Column("partition", sa.Integer),
 )
-"""One row for each content of each event with an identity. All but the last five columns are salted digests: `event` is
+"""One row for each content of each event with an identity. All but the last six columns are salted digests: `event` is
 that of its `event_id`, for a person who asks by it; an index on it would double what a commit costs. `person`, `email`
 and `phone` say whom it is about, over its identity; no bytes at all stand for one that was erased. `tries` counts the
-requests for this content, in all runs; `way` is how its identity was made."""
+requests for this content, in all runs; `way` is how its identity was made; `partition` is that of the job that wrote
+it."""
 
 ways = sa.Table(
     "ways",
@@ -144,7 +170,7 @@ unknown = sa.Table(
 )
 """Events of which at least one request lost its answer: their ids, to lay beside Driftrock's own figures."""
 
-PERSONAL = (kept, unknown, deliveries, schemas, runs)
+PERSONAL = (kept, unknown, deliveries, schemas, runs, tasks)
 """The tables in which something of a person may stand, be it in the name of a property, or a digest."""
 
 

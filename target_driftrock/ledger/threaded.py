@@ -29,6 +29,8 @@ class AsyncLedger(Protocol):
 
     async def proven(self, captures: Sequence[Capture]) -> list[bool]: ...
 
+    async def trials(self, captures: Sequence[Capture]) -> list[int | None]: ...
+
     async def commit(self, changes: Sequence[Change]) -> None:
         """Return once the changes are durable, in the order of the calls."""
         ...
@@ -60,6 +62,9 @@ class LedgerThread:
 
     async def proven(self, captures: Sequence[Capture]) -> list[bool]:
         return await self._run(self._ledger.proven, captures)
+
+    async def trials(self, captures: Sequence[Capture]) -> list[int | None]:
+        return await self._run(self._ledger.trials, captures)
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """See `AsyncLedger.commit`. Cancelling the wait does not undo the changes."""

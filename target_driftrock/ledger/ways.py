@@ -41,7 +41,7 @@ class Ways:
         if event.way is None:
             return NO_WAY
         number = self._met.get(event.way)
-        return self._meet(event.way, event.former_ways) if number is None else number
+        return self.meet(event.way, event.former_ways) if number is None else number
 
     def ids(self, ways: Iterable[Way]) -> list[int]:
         """The numbers of those ways that have one."""
@@ -57,7 +57,8 @@ class Ways:
         followed, self._followed = self._followed, []
         return followed
 
-    def _meet(self, way: Way, formers: Sequence[Way]) -> int:
+    def meet(self, way: Way, formers: Sequence[Way]) -> int:
+        """The number of a way, which it gets now if it has none; it takes the place of its former ones."""
         number = self._ids.get(way)
         if number is None:
             number = self._ids[way] = self._next_id

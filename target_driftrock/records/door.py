@@ -13,6 +13,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from target_driftrock.delivery.door import WAIT_SECONDS, Delivery, resources_of
 from target_driftrock.errors import (
     ENOUGH_FILES,
@@ -28,14 +30,14 @@ from target_driftrock.errors import (
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
 from target_driftrock.events.outcome import Open
-from target_driftrock.ledger.interface import Forgotten
+from target_driftrock.ledger.interface import Counts, Forgotten
 from target_driftrock.mapping.compiler import named, template_faults
 from target_driftrock.mapping.masking import Mask
 from target_driftrock.mapping.ways import forgotten, mended
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.records.batch import Batch
 from target_driftrock.records.ending import NEXT_RUN, causes_of, doubts, exit_code, gravest, rows_waiting, say_end
-from target_driftrock.records.lines import record_line, schema_line
+from target_driftrock.records.lines import read_line, record_line, schema_line
 from target_driftrock.records.stream import RecordStream, record_digest
 from target_driftrock.records.tally import Nobody, Tally
 from target_driftrock.settings import Settings, parse
@@ -98,6 +100,7 @@ class Records:
         self.batch = Batch(clock)
         self.tally = Tally(self._follower, mask=Mask(said=named(settings.mappings)))
         self._has_ended = False
+        self._was_told = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""
         self.causes: list[RunStopped] = []
@@ -162,10 +165,18 @@ class Records:
         if self._delivery.is_started:
             return True
         _demand_files()
-        if not self._delivery.start(is_stopped=self._is_stopped):
+        return self.hold() and self._delivery.start(is_stopped=self._is_stopped)
+
+    def hold(self) -> bool:
+        """Take the ledger, and hold the mappings against it. May be called twice. False if it was stopped before.
+
+        See `Delivery.start` for what is raised; and a SettingsInvalid where deliveries are known by other identities.
+        """
+        if not self._delivery.hold(is_stopped=self._is_stopped):
             return False
-        if self.ledger is not None and self.ledger.is_new:
+        if self.ledger is not None and self.ledger.is_new and not self._was_told:
             log.info("The ledger is new: it knows of no delivery, so whatever comes is sent.")
+        self._was_told = True
         unjudged, self._ways_unjudged = self._ways_unjudged, []
         self.judge_ways(unjudged)
         return True
@@ -249,6 +260,26 @@ class Records:
     def _is_limit_reached(self) -> bool:
         limit = self.settings.pace.max_events
         return limit is not None and self._delivery.statistics.first_requests >= limit
+
+    # A part of a job, whose whole is accounted for elsewhere.
+
+    def account(self) -> bytes:
+        """What became of all that was put, once delivery has ended; another run can `absorb` it."""
+        self._delivery.end()
+        self.tally.settle((part, Open(reason="never sent")) for part in self.batch.take())
+        self.tally.settle(self._delivery.take_outcomes())
+        told = {
+            "tally": self.tally.as_json(),
+            "statistics": self._delivery.statistics.as_json(),
+            "token_requests": self._delivery.token_requests,
+        }
+        return msgspec.json.encode(told)
+
+    def absorb(self, account: bytes) -> None:
+        """Account for what another process has delivered."""
+        told = msgspec.json.decode(account)
+        self.tally.absorb(told["tally"])
+        self._delivery.absorb(told["statistics"], token_requests=told["token_requests"])
 
     # When no more records come.
 
@@ -347,13 +378,14 @@ class Records:
 
     def _receipt(self, read: int) -> Receipt:
         statistics, recorded = self._delivery.statistics, self._recorded()
+        cut_off = Counts() if recorded is None or self.ledger is None else self.ledger.cut_off
         return Receipt(
             records=self.tally.records(read),
             records_read=read,
             events=self.tally.events,
             events_submitted=self.tally.submitted,
             events_recorded=recorded and recorded[0],
-            unknown_recorded=recorded and recorded[1],
+            unknown_recorded=recorded and recorded[1] + cut_off.unknown,
             records_by_stream=self.tally.records_by_stream,
             events_by_line=self.tally.events_by_line,
             latencies={f"p{percent}": statistics.percentile(percent) * 1000 for percent in PERCENTILES}
@@ -366,7 +398,8 @@ class Records:
             without_identity=self.tally.without_identity,
             unread=self.tally.unread,
             retries=statistics.retries,
-            unknown=statistics.unknown,
+            unknown=statistics.unknown + cut_off.unknown,
+            delivered_before=cut_off.delivered,
             token_requests=self._delivery.token_requests,
             seconds=statistics.seconds,
             is_ledger_new=self.ledger is not None and self.ledger.is_new,
@@ -409,6 +442,11 @@ class OpenStream:
         self._stream = stream
         self._line = line
 
+    @property
+    def compiled(self) -> CompiledStream:
+        """The mappings of this stream, under its SCHEMA."""
+        return self._stream.mapper
+
     def put(self, record: Mapping[str, Any]) -> None:
         """Take a record, and wait while too much is open. What becomes of it is told by the receipt.
 
@@ -420,10 +458,20 @@ class OpenStream:
             RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
             RunStopped: Delivery has stopped, and takes nothing more.
         """
+        self._demand_open()
+        self._take(*record_line(self._stream.name, record, position=self._records.next_position))
+
+    def put_line(self, line: bytes) -> None:
+        """As `put`, of a record that another process has written by `record_line`."""
+        self._demand_open()
+        self._take(line, read_line(line))
+
+    def _demand_open(self) -> None:
+        self._records.demand_open()
+        self._records.raise_failure()
+
+    def _take(self, raw: bytes, read: dict[str, Any]) -> None:
         records, name = self._records, self._stream.name
-        records.demand_open()
-        records.raise_failure()
-        raw, read = record_line(name, record, position=records.next_position)
         origin = Origin(
             position=records.next_position,
             stream=name,
@@ -443,7 +491,8 @@ class OpenStream:
 _OF_THE_PIPE = {
     "stream_maps": "they are for a tap's records: change yours before you put them, and take it away",
     "flattening_enabled": "flattening is for a tap's records: name what is nested by its path, and take it away",
-    "max_events": "it ends the reading of an input: put as many records as are to be sent, and take it away",
+    "max_events": "it ends the reading of an input: put as many records as are to be sent (of a DataFrame, "
+    "`df.limit(n)`), and take it away",
 }
 _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "

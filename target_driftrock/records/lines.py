@@ -42,7 +42,13 @@ def record_line(stream: str, record: Mapping[str, Any], *, position: int) -> tup
             f"Record {position}, of stream {BARE.stream(stream)}, holds what JSON cannot say, such as NaN: mend it. "
             "What was put before it is delivered."
         )
-    return line, _DECODER.decode(line)["record"]
+    return line, read_line(line)
+
+
+def read_line(line: bytes) -> dict[str, Any]:
+    """The record of a line that `record_line` made."""
+    record: dict[str, Any] = _DECODER.decode(line)["record"]
+    return record
 
 
 def _is_json(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, assert_never
 
 from target_driftrock.errors import RejectsAboveLimit
 from target_driftrock.events.event import Event, InvalidPart
@@ -23,7 +23,7 @@ from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.receipt import EventCounts, Line, RecordCounts, record_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from target_driftrock.events.event import Part
     from target_driftrock.events.outcome import Outcome, Settled
@@ -121,6 +121,34 @@ class Tally:
         """Kept rows that were read again, and of which every part is delivered; or, if true, said to be a change."""
         self.rows_filtered = 0
         """Kept rows that were read again, and of which nothing came."""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """What it has counted, of records that are all resolved or left open, for another tally to `absorb`."""
+        return {
+            "opened": self._opened,
+            "submitted": self.submitted,
+            "delivered": self.delivered,
+            "records": [[*key, count] for key, count in self._records.items()],
+            "events": [[*line, name, count] for (line, name), count in self._events.items()],
+            **{name: [[key, count] for key, count in getattr(self, name).items()] for name in _BY_MAPPING},
+            **{name: [[*key, count] for key, count in getattr(self, name).items()] for name in _BY_REASON},
+            "to_decide": [[mapping, kind.value, count] for (mapping, kind), count in self.to_decide.items()],
+        }
+
+    def absorb(self, told: Mapping[str, Any]) -> None:
+        """Add what another tally has counted, in another process."""
+        self._opened += told["opened"]
+        self.submitted += told["submitted"]
+        self.delivered += told["delivered"]
+        for stream, kind, count in told["records"]:
+            self._records[stream, kind] += count
+        for *line, name, count in told["events"]:
+            self._events[Line(*line), name] += count
+        for name in (*_BY_MAPPING, *_BY_REASON):
+            for *key, count in told[name]:
+                getattr(self, name)[key[0] if name in _BY_MAPPING else tuple(key)] += count
+        for mapping, kind, count in told["to_decide"]:
+            self.to_decide[mapping, HeldAs(kind)] += count
 
     @property
     def next_position(self) -> int:
@@ -317,5 +345,7 @@ def _name(outcome: Outcome) -> str:
     return ACCOUNTS[type(outcome)].name
 
 
+_BY_MAPPING = ("changes_unsaid", "changes_sent", "without_identity")
+_BY_REASON = ("refusals", "held", "changes", "unread")
 _HELD_UNKNOWN = "held_unknown"
 _REFUSED = tuple(account.name for account in ACCOUNTS.values() if account.is_refused)

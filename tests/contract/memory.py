@@ -74,6 +74,10 @@ class MemoryLedger:
         """See `Ledger.proven`."""
         return [capture in self._proven for capture in captures]
 
+    def trials(self, captures: Sequence[Capture]) -> list[int | None]:
+        """See `Ledger.trials`. Nobody else tries one."""
+        return [0] * len(captures)
+
     def commit(self, changes: Sequence[Change]) -> None:
         """See `Ledger.commit`."""
         for change in changes:
@@ -87,6 +91,7 @@ class MemoryLedger:
         return Counts(**self._counts)
 
     is_new = False
+    cut_off = Counts()
     ways: Mapping[Way, KnownWay] = MappingProxyType({})
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

@@ -28,7 +28,7 @@ def page(summaries: Sequence[Summary], *, folder: Path, seconds: float) -> str:
         "What is promised, and what is not, stands in [promises](promises.md).",
         "",
         f"- commit `{commit(folder)}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.0f} minutes",
-        f"- {_machine()}",
+        f"- {machine()}",
         _input(summaries),
         f"- {len(summaries) - broken} of {len(summaries)} rows kept every promise",
         "",
@@ -97,7 +97,8 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Where it was played."""
     return (
         f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} processors, "
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"

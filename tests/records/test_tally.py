@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -22,6 +24,7 @@ from target_driftrock.events.outcome import (
     Outcome,
     Rejected,
 )
+from target_driftrock.mapping.filters.reading import Unread
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
 from target_driftrock.records.tally import Tally
 from target_driftrock.singer.checkpoint import Checkpoint
@@ -534,3 +537,26 @@ def test_a_stream_is_told_when_all_of_it_were_deletions(
         accounts.tally.enter(stream, [], is_deletion=is_deletion)
 
     assert list(accounts.tally.only_deletions()) == expected
+
+
+def test_a_tally_tells_all_that_it_has_counted_when_another_absorbs_it(accounts: Tallied) -> None:
+    """Twice of one is twice as much: whatever is counted, a job's tasks tell to its process."""
+    accounts.play([*SETTLED.values(), Delivered(is_change=True), COLLISION, UNDECIDED, POISON, SAID, Open(reason="x")])
+    nobody = event(accounts.tally.next_position, event_id=None)
+    accounts.enter(nobody)
+    accounts.settle(nobody, Delivered())
+    accounts.tally.enter("leads", [], is_deletion=True)
+    accounts.tally.unread[Unread(MAPPING, "phone", "phone")] += 3
+
+    told = msgspec.json.decode(msgspec.json.encode(accounts.tally.as_json()))
+    whole = Tally(Checkpoint())
+    whole.absorb(told)
+    whole.absorb(told)
+
+    counters = {name: each for name, each in vars(accounts.tally).items() if isinstance(each, Counter)}
+    assert all(counters.values()), [name for name, each in counters.items() if not each]
+    for name, each in counters.items():
+        assert getattr(whole, name) == Counter({key: 2 * count for key, count in each.items()}), name
+    for name in ("submitted", "delivered"):
+        assert getattr(whole, name) == 2 * getattr(accounts.tally, name)
+    assert whole.next_position - 1 == 2 * (accounts.tally.next_position - 1)

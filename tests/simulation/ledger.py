@@ -140,6 +140,10 @@ class SimulatedLedger:
         """As it is in memory."""
         return self._disk.memory.proven(captures)
 
+    def trials(self, captures: Sequence[Capture]) -> list[int | None]:
+        """See `Ledger.trials`."""
+        return self._disk.memory.trials(captures)
+
     def counts(self) -> Counts:
         """Of all runs."""
         return self._disk.memory.counts()
@@ -297,7 +301,12 @@ class LedgerOfRun:
         """As it is in the ledger."""
         return self._durable.proven(captures)
 
+    def trials(self, captures: Sequence[Capture]) -> list[int | None]:
+        """See `Ledger.trials`."""
+        return self._durable.trials(captures)
+
     is_new = False
+    cut_off = Counts()
     ways: Mapping[Way, KnownWay] = MappingProxyType({})
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

@@ -1,0 +1,189 @@
+"""What a job on Spark takes: one executor and two, and a backfill in which nothing may be missing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Self
+
+from benchmarks import page, results
+from benchmarks.results import Figure, Unit
+from benchmarks.track import Job, say
+from tests.contract.places import new_schema
+from tests.faults.witness import Arrival, Witness, out_of_order
+from tests.program import serving
+from tests.spark.session import Program, demand, program, workers
+
+LATENCY, CONNECTIONS = 0.1, 64
+BAR = 1.9
+RATED, MANY_PERSONS, ROUNDS = 20_000, 5_000, 3
+BACKFILL, PERSONS = 1_000_000, 50_000
+LEAD: Mapping[str, Any] = {
+    "stream": "leads",
+    "event_type": "lead",
+    "source_id": "capture-1",
+    "person_id": "{person}",
+    "created_at": "{at}",
+    "fields": {"serial": "{id}", "email": "{person}@example.com"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What came of one job."""
+
+    arrivals: list[Arrival]
+    receipt: Mapping[str, Any]
+    seconds: float
+    processor_seconds: float
+    """Of all Python workers."""
+    peak_mib: float
+    """Of the largest of them."""
+
+    @property
+    def rate(self) -> float:
+        """Events a second in the middle three fifths: tasks begin and end at different moments."""
+        times = sorted(arrival.time for arrival in self.arrivals)
+        first, last = len(times) // 5, len(times) * 4 // 5
+        return (last - first) / (times[last] - times[first])
+
+    @property
+    def most_in_a_second(self) -> int:
+        """The most that arrived within any one second."""
+        times = sorted(arrival.time for arrival in self.arrivals)
+        low, most = 0, 0
+        for high, moment in enumerate(times):
+            while moment - times[low] >= 1:
+                low += 1
+            most = max(most, high - low + 1)
+        return most
+
+
+def measured(job: Job) -> Iterator[str]:
+    """The rate of one executor and of two, then the backfill."""
+    demand()
+    yield from _rates(job)
+    yield from _backfill(job)
+
+
+def _rates(job: Job) -> Iterator[str]:
+    rows = round(RATED * job.scale)
+    by_executors: dict[int, list[Run]] = {1: [], 2: []}
+    for number in range(ROUNDS):
+        for executors, runs in by_executors.items():
+            one = _delivered(
+                job, f"rate-{number}-{executors}", rows * executors, MANY_PERSONS, executors, latency=LATENCY
+            )
+            say(f"  {executors} executors: {one.rate:.0f} events a second")
+            runs.append(one)
+    pairs = zip(by_executors[1], by_executors[2], strict=True)
+    table = [
+        Figure("two executors against one", [two.rate / one.rate for one, two in pairs], at_least=BAR),
+        Figure("one executor", [one.rate for one in by_executors[1]], Unit.RATE),
+        Figure("two executors", [one.rate for one in by_executors[2]], Unit.RATE),
+    ]
+    yield f"Answers after {LATENCY * 1000:.0f} ms, {CONNECTIONS} connections in each executor."
+    yield results.table(table)
+    limit = round(by_executors[2][0].rate / 2)
+    capped = _delivered(job, "capped", rows, MANY_PERSONS, 2, latency=LATENCY, max_events_per_second=limit)
+    yield (
+        f"With `max_events_per_second: {limit}` shared by two tasks, at the most {capped.most_in_a_second} arrived "
+        "within any second."
+    )
+
+
+def _backfill(job: Job) -> Iterator[str]:
+    rows, persons = round(BACKFILL * job.scale), round(PERSONS * job.scale)
+    one = _delivered(job, "backfill", rows, persons, 2, latency=0.0)
+    serials = Counter(arrival.serial for arrival in one.arrivals)
+    yield page.section(
+        f"{rows:,} rows of {persons:,} persons, two executors",
+        "The sandbox works on the same machine, so its share of the processor is not Spark's.",
+        "lost | twice | persons out of order | seconds in all | events a second | processor, ms an event | worker, MiB",
+        [
+            (
+                rows - len(serials),
+                sum(serials.values()) - len(serials),
+                len(out_of_order(one.arrivals)),
+                one.seconds,
+                one.rate,
+                one.processor_seconds / rows * 1000,
+                one.peak_mib,
+            )
+        ],
+    )
+
+
+def _delivered(job: Job, name: str, rows: int, persons: int, executors: int, *, latency: float, **settings: Any) -> Run:
+    folder = job.folder / name
+    folder.mkdir()
+    record = folder / "arrivals.jsonl"
+    with new_schema() as location, serving("--latency", str(latency), "--record", str(record)) as (_, wire):
+        case = {
+            "sql": _query(rows, persons),
+            "settings": {
+                "environment": "sandbox",
+                "api_url": wire.url,
+                "ledger": location,
+                "max_concurrency": CONNECTIONS * executors,
+                "streams": [LEAD],
+                **settings,
+            },
+            "stream": "leads",
+            "key": ["id"],
+            "tasks": executors,
+        }
+        with program(folder, [case], master=f"local-cluster[{executors},1,1024]") as running, _Watched(running) as seen:
+            running.ready()
+            began = time.monotonic()
+            receipt = running.receipt()
+            seconds = time.monotonic() - began
+    return Run(
+        arrivals=Witness(record).accepted(),
+        receipt=receipt,
+        seconds=seconds,
+        processor_seconds=sum(seen.processor.values()),
+        peak_mib=max(seen.peak.values(), default=0) / 1024,
+    )
+
+
+def _query(rows: int, persons: int) -> str:
+    person = f"concat('p', id % {persons})"
+    return f"SELECT id, {person} AS person, timestamp_seconds(1700000000 + id) AS at FROM range({rows})"  # noqa: S608
+
+
+class _Watched:
+    """What the workers of a program take, looked at twice a second as long as they live."""
+
+    def __init__(self, running: Program) -> None:
+        self._running = running
+        self._is_over = Event()
+        self._thread = Thread(target=self._watch)
+        self.processor: dict[int, float] = {}
+        self.peak: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(0.5):
+            for pid in workers(self._running):
+                with suppress(OSError):
+                    self._note(pid)
+
+    def _note(self, pid: int) -> None:
+        user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        self.processor[pid] = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        status = Path(f"/proc/{pid}/status").read_text()
+        self.peak[pid] = int(status.partition("VmHWM:")[2].split()[0])

@@ -1,0 +1,235 @@
+"""In the user's own process: a DataFrame is judged, dealt out to tasks, and accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F  # noqa: N812 - as Spark's own pages have it
+from pyspark.sql import types
+
+from target_driftrock.delivery.door import Delivery, resources_of
+from target_driftrock.errors import ApiOutage, SettingsInvalid, TasksFailed
+from target_driftrock.ledger.job import JobLedger, open_job
+from target_driftrock.records.door import Records
+from target_driftrock.records.ending import causes_of, gravest
+from target_driftrock.settings import NewLedger
+from target_driftrock.spark.columns import json_schema
+from target_driftrock.spark.rows import LANE, LINE, MAPPED, MOMENT, ROW, Stream
+from target_driftrock.spark.task import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pyspark.sql import DataFrame
+
+    from target_driftrock.delivery.door import Resources
+    from target_driftrock.errors import RunStopped
+    from target_driftrock.mapping.stream import CompiledStream
+    from target_driftrock.receipt import Receipt
+
+log = logging.getLogger(__name__)
+
+TASKS = 8
+"""At a time, where nobody says another number, and the pace allows so many."""
+WIND_DOWN_SECONDS = 120.0
+"""How long tasks may take to end: the grace of their requests, and for a dead executor until TCP says so."""
+
+
+def deliver(
+    df: DataFrame,
+    *,
+    settings: Mapping[str, Any],
+    stream: str,
+    key: Sequence[str] = (),
+    tasks: int | None = None,
+    partition_by: Sequence[str] = (),
+    order_by: Sequence[str] = (),
+) -> Receipt:
+    """Deliver the rows of a DataFrame as events, as a run delivers the records of a tap; what became of them.
+
+    Args:
+        df: A batch. Its schema is the stream's SCHEMA.
+        settings: As in a settings file. The ledger is in PostgreSQL: all tasks share it.
+        stream: What mappings know the rows by.
+        key: The columns that tell a row from any other: key properties.
+        tasks: How many deliver at a time, each with its share of `max_concurrency` and `max_events_per_second`.
+        partition_by: Rows that agree in these columns go to one task. Without it: those of one person, else of one
+            `event_id`, as the mapping says.
+        order_by: In the order of these columns a task sends its rows. Without it: by `created_at`, as the mapping says.
+
+    It returns when all is settled, and holds the ledger until then: this process must outlive its tasks. There is no
+    transaction over an API: what was delivered stays delivered, whatever becomes of the job.
+
+    Raises:
+        SettingsInvalid: The settings, the schema or the arguments are wrong. Nothing was sent.
+        RunStopped: What ended the job; its receipt is in the ledger. Deliver the same rows again: what was delivered is
+            known.
+    """
+    return _Delivery(df, settings, stream=stream, key=key, tasks=tasks, by=partition_by, order=order_by).run()
+
+
+class _Delivery:
+    """One job, from the judgement of its settings to its receipt."""
+
+    def __init__(
+        self,
+        df: DataFrame,
+        settings: Mapping[str, Any],
+        *,
+        stream: str,
+        key: Sequence[str],
+        tasks: int | None,
+        by: Sequence[str],
+        order: Sequence[str],
+    ) -> None:
+        self._df = df
+        self._order = tuple(order)
+        self._records = Records(settings, delivery=Delivery(self._resources))
+        pace = self._records.settings.pace
+        self._tasks = min(TASKS, pace.max_concurrency) if tasks is None else tasks
+        schema, faults = json_schema(df.schema)
+        faults += _faults(df, key=key, by=by, order=order, tasks=self._tasks, most=pace.max_concurrency)
+        if faults:
+            raise SettingsInvalid(faults)
+        self._stream = Stream(
+            settings=settings,
+            name=stream,
+            schema=schema,
+            key=tuple(key),
+            row=df.schema,
+            partition_by=tuple(by),
+        )
+        self._compiled: CompiledStream = self._records.stream(stream, schema=schema, key=key).compiled
+        self._ledger: JobLedger | None = None
+
+    def run(self) -> Receipt:
+        """See `deliver`."""
+        try:
+            causes = causes_of(self._deliver)
+        except BaseException as ended:
+            received = signal.SIGINT if isinstance(ended, KeyboardInterrupt) else None
+            self._account([TasksFailed(_ENDED)], received=received)
+            raise
+        self._account(causes)
+        if self._records.causes:
+            raise gravest(self._records.causes)
+        assert self._records.receipt is not None  # noqa: S101 - it is made where the accounts are
+        return self._records.receipt
+
+    def _resources(self) -> Resources:
+        settings = self._records.settings
+        hold = partial(
+            open_job,
+            settings.keeping.ledger,
+            api=settings.api.name,
+            tasks=self._tasks,
+            may_make=settings.keeping.new_ledger is NewLedger.ALLOW,
+            wait=settings.patience.max_outage,
+        )
+        return replace(resources_of(settings), hold=lambda is_stopped: hold(is_stopped=is_stopped))
+
+    def _deliver(self) -> None:
+        self._records.hold()
+        ledger = self._records.ledger
+        assert isinstance(ledger, JobLedger)  # noqa: S101 - as `_resources` says
+        self._ledger = ledger
+        ledger.meet_ways(
+            (mapping.way, mapping.former_ways) for mapping in self._compiled.mappings if mapping.way is not None
+        )
+        self._say_order()
+        self._demand_token()
+        has_failed = self._run_tasks(Job(stream=self._stream, run=ledger.run, tasks=self._tasks))
+        stopped = ledger.stopped
+        if stopped is not None:
+            raise stopped
+        if has_failed:
+            raise TasksFailed(_FAILED)
+
+    def _say_order(self) -> None:
+        """Whether rows go in an order, where the arguments do not name one."""
+        mapped = {name for mapping in self._compiled.mappings for name, _ in mapping.attributes}
+        lacking = [
+            name for name, given in (("person_id", self._stream.partition_by), ("created_at", self._order)) if not given
+        ]
+        if missing := [name for name in lacking if name not in mapped]:
+            log.info(_NO_ORDER, " and ".join(missing))
+
+    def _demand_token(self) -> None:
+        """Whether the credentials are right, before any task begins."""
+        resources = resources_of(self._records.settings)
+
+        async def ask() -> None:
+            await asyncio.wait_for(resources.tokens.token(), self._records.settings.patience.max_outage)
+
+        try:
+            asyncio.run(ask())
+        except TimeoutError:
+            reason = f"no token: {resources.tokens.fault or 'no answer yet'}"
+            raise ApiOutage(seconds=self._records.settings.patience.max_outage, reason=reason) from None
+
+    def _run_tasks(self, job: Job) -> bool:
+        """Have Spark deliver all rows; whether it failed, for a reason that it tells itself."""
+        order = [f"order_{number}" for number in range(len(self._order))]
+        beside = [F.col(f"`{name}`").alias(alias) for name, alias in zip(self._order, order, strict=True)]
+        rows = self._df.select(F.struct(*(F.col(f"`{name}`") for name in self._df.columns)).alias(ROW), *beside)
+        kinds = [rows.schema[alias] for alias in order]
+        lines = rows.mapInArrow(self._stream.lines, types.StructType([*MAPPED.fields, *kinds]))
+        partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(*(order or [MOMENT]), LINE).select(LINE)
+        try:
+            partitions.mapInArrow(job.deliver, MAPPED).collect()
+        except Exception:  # noqa: BLE001 - Spark's own, which may hold rows; it has told it in its own logs
+            return True
+        return False
+
+    def _account(self, causes: Sequence[RunStopped], *, received: signal.Signals | None = None) -> None:
+        """The receipt, once the last task is gone."""
+        records, ledger = self._records, self._ledger
+        if ledger is not None:
+            causes = [*causes, *causes_of(partial(self._absorb, ledger, causes), records.raise_failure)]
+        try:
+            records.conclude(causes, read=records.tally.next_position - 1, was_read=not causes, received=received)
+        finally:
+            records.delivery.give_up()
+
+    def _absorb(self, ledger: JobLedger, causes: Sequence[RunStopped]) -> None:
+        if causes:
+            ledger.stop(gravest(causes))
+        try:
+            ledger.await_tasks(wait=WIND_DOWN_SECONDS)
+        finally:
+            for account in ledger.accounts():
+                self._records.absorb(account)
+
+
+def _faults(
+    df: DataFrame, *, key: Sequence[str], by: Sequence[str], order: Sequence[str], tasks: int, most: int
+) -> list[str]:
+    """What is wrong with the arguments, a sentence each."""
+    found = [
+        f"{argument}: the DataFrame has no column {name}: see df.columns."
+        for argument, names in (("key", key), ("partition_by", by), ("order_by", order))
+        for name in names
+        if name not in df.columns
+    ]
+    if df.isStreaming:
+        found.append("df is a stream: deliver each of its batches by writeStream.foreachBatch.")
+    if not 1 <= tasks <= most:
+        found.append(
+            f"tasks must be 1 to {most}, since each gets its share of max_concurrency: raise that, or lower tasks."
+        )
+    return found
+
+
+_FAILED = (
+    "A task failed as often as Spark tries it, or the DataFrame's own query did: Spark's log says which. Nothing is "
+    "lost: mend that, and deliver the same rows again."
+)
+_NO_ORDER = (
+    "No order of a person's events is promised, since no mapping says %s: see partition_by and order_by if it matters."
+)
+_ENDED = "This process was asked to end."

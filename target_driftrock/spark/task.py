@@ -1,0 +1,166 @@
+"""On the executors, after the shuffle: one partition of a job, delivered as a run delivers its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark import TaskContext
+
+from target_driftrock.delivery.door import Delivery, resources_of
+from target_driftrock.errors import LedgerUnavailable, NoFile, NoThread, RejectsAboveLimit, RowsLost, Unwritable
+from target_driftrock.ledger.joined import JoinedLedger, join
+from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.records.door import Records
+from target_driftrock.records.ending import causes_of, gravest
+from target_driftrock.redaction import installed
+from target_driftrock.settings import parse, secret_values
+from target_driftrock.spark.rows import LINE, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from target_driftrock.delivery.door import Resources
+    from target_driftrock.errors import RunStopped
+    from target_driftrock.ledger.interface import RunLedger
+    from target_driftrock.records.door import OpenStream
+    from target_driftrock.settings import Settings
+
+
+class TaskFailed(Exception):
+    """One attempt ends without its partition. Spark begins another one, and shows this text wherever it can."""
+
+
+MENDABLE = (LedgerUnavailable, NoFile, NoThread, RowsLost, Unwritable)
+"""What another attempt may not meet, maybe on another machine. All else ends the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What each task knows of its job. Its stream's settings hold secrets."""
+
+    stream: Stream = field(repr=False)
+    run: int
+    tasks: int
+    """As many work at a time, each with its share of the pace."""
+
+    def deliver(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Deliver one partition. Nothing comes out of it but its account in the ledger.
+
+        Raises:
+            TaskFailed: Another attempt may do better.
+        """
+        failure = _Attempt(self).run(batches)
+        if failure is not None:  # raised here, where nothing stands behind it that could hold a value
+            raise failure
+        yield from ()
+
+    def open_ledger(self, settings: Settings, is_stopped: Callable[[], bool]) -> JoinedLedger | None:
+        """This attempt's hold on the ledger."""
+        context = TaskContext.get()
+        if context is None:
+            raise RowsLost(_NO_TASK)
+        return join(
+            settings.keeping.ledger,
+            api=settings.api.name,
+            run=self.run,
+            partition=context.partitionId(),
+            attempt=context.taskAttemptId(),
+            slots=self.tasks,
+            is_stopped=is_stopped,
+        )
+
+
+class _Attempt:
+    """One attempt at one partition."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._settings = parse(job.stream.settings, template_faults=template_faults)
+        self._ledger: JoinedLedger | None = None
+        self._has_read_all = False
+        self._records = Records(
+            self._settings, delivery=Delivery(self._resources), is_stopped=lambda: self._stop is not None
+        )
+
+    @property
+    def _stop(self) -> RunStopped | None:
+        """What ended the job, in this task or in another one."""
+        return None if self._ledger is None else self._ledger.stop
+
+    def run(self, batches: Iterator[pa.RecordBatch]) -> TaskFailed | None:
+        """Deliver all rows; what another attempt may mend."""
+        with installed(secret_values(self._job.stream.settings)):
+            try:
+                causes = causes_of(partial(self._deliver, batches), self._end)
+                causes += causes_of(partial(self._leave, causes))
+            finally:
+                self._records.delivery.give_up()
+        mendable = [cause for cause in causes if isinstance(cause, MENDABLE)]
+        if mendable:
+            return TaskFailed(str(mendable[0]))
+        for _ in batches:  # what is left of a partition that is done, or of a job that is over
+            pass
+        return None
+
+    def _resources(self) -> Resources:
+        """As a run has them, with its share of the pace, and a hold on the ledger that others have too."""
+        whole = resources_of(self._settings)
+        pace, tasks = self._settings.pace, self._job.tasks
+        rate = None if pace.max_events_per_second is None else pace.max_events_per_second / tasks
+        config = replace(whole.config, max_concurrency=max(1, pace.max_concurrency // tasks), most_per_second=rate)
+        return replace(whole, config=config, hold=self._hold)
+
+    def _hold(self, is_stopped: Callable[[], bool]) -> RunLedger | None:
+        self._ledger = self._job.open_ledger(self._settings, is_stopped)
+        return self._ledger
+
+    def _deliver(self, batches: Iterator[pa.RecordBatch]) -> None:
+        of = self._job.stream
+        if not self._records.hold() or self._ledger is None or self._ledger.is_done:
+            return
+        stream = self._records.stream(of.name, schema=of.schema, key=of.key)
+        while (batch := _next(batches)) is not None:
+            if not self._put(stream, batch):
+                return
+        self._has_read_all = True
+
+    def _put(self, stream: OpenStream, batch: pa.RecordBatch) -> bool:
+        """Row by row, so that delivery can hold up Spark; False where nothing more is to be put."""
+        for line in batch.column(LINE):
+            if self._records.is_over():
+                self._records.raise_failure()
+                return False
+            stream.put_line(line.as_py())
+        return True
+
+    def _end(self) -> None:
+        self._records.deliver_rest(is_cut_short=not self._has_read_all)
+        self._records.raise_failure()
+
+    def _leave(self, causes: Sequence[RunStopped]) -> None:
+        """The account of this partition; for all other tasks, what ends the job. An attempt that fails leaves none."""
+        account = self._records.account()
+        ledger = self._ledger
+        if ledger is None or ledger.is_done or any(isinstance(cause, MENDABLE) for cause in causes):
+            return
+        is_judged_late = self._records.delivery.statistics.was_judged_late
+        stops = [cause for cause in causes if not (is_judged_late and isinstance(cause, RejectsAboveLimit))]
+        if stops:
+            ledger.stop_job(gravest(stops))
+        ledger.leave(account, is_whole=self._has_read_all and not stops and not self._records.tally.events.open)
+
+
+def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    try:
+        return next(batches, None)
+    except Exception:  # noqa: BLE001 - Spark's own, which may hold rows
+        raise RowsLost(_ROWS_LOST) from None
+
+
+_ROWS_LOST = (
+    "Spark gave no more rows of a partition before its end. What was delivered is known: another attempt goes on."
+)
+_NO_TASK = "This is no task of Spark's: only `deliver` starts one."

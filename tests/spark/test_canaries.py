@@ -1,0 +1,124 @@
+"""What Spark itself writes down of a job: no value of a row and no secret, however much it is asked to tell."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+
+import pytest
+
+from tests.canaries.values import PERSONAL, SECRETS, found
+from tests.contract.places import server
+from tests.spark.session import Program, program, workers
+from tests.stage import Stage
+from tests.waiting import until
+
+pytestmark = [pytest.mark.postgres, pytest.mark.spark]
+
+TALKATIVE = {
+    "spark.sql.ui.explainMode": "extended",
+    "spark.sql.planChangeLog.level": "WARN",
+    "spark.sql.debug.maxToStringFields": "100",
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.rolling.enabled": "false",
+    "spark.eventLog.compress": "false",
+    "spark.eventLog.logStageExecutorMetrics": "true",
+    "spark.ui.enabled": "true",
+    "spark.ui.port": "0",
+    "spark.python.worker.faulthandler.enabled": "true",
+}
+PAGES = (
+    "jobs/",
+    "stages/",
+    "storage/",
+    "environment/",
+    "executors/",
+    "SQL/",
+    "SQL/execution/?id=0",
+    "SQL/execution/?id=1",
+)
+CANARIES = {**PERSONAL, **SECRETS}
+
+
+def case(stage: Stage, location: str, folder: Path, **others: Any) -> dict[str, Any]:
+    """A job over rows of canaries, which lie in a file: what a query says, Spark shows."""
+    rows = folder / "rows.json"
+    rows.write_text(
+        "".join(
+            json.dumps({**PERSONAL, "id": number, "email": f"{number}.{PERSONAL['email']}"}, ensure_ascii=False) + "\n"
+            for number in range(200)
+        ),
+        encoding="utf-8",
+    )
+    url = location.replace("postgres@", f"postgres:{quote(SECRETS['password'], safe='')}@")
+    mapping = {
+        "stream": "leads",
+        "event_type": "lead",
+        "source_id": "capture-1",
+        "event_name": "{name}",
+        "person_id": "{person}-{id}",
+        "fields": "*",
+    }
+    settings = stage.settings(
+        ledger=url,
+        streams=[mapping],
+        client_id=SECRETS["client_id"],
+        client_secret=SECRETS["client_secret"],
+    )
+    return {"json": str(rows), "settings": settings, "stream": "leads", "key": ["id"], "tasks": 2, **others}
+
+
+def end_sessions(running: Program) -> int:
+    """The tasks' own at the ledger's server: each of them fails with an exception, which Spark shows."""
+    names = [f"target-driftrock {pid}@{os.uname().nodename}" for pid in workers(running)]
+    with server() as connection:
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)"
+        return len(connection.execute(ended, [names]).fetchall())
+
+
+def pages(url: str) -> Iterator[bytes]:
+    """What Spark's own server shows while a job lasts."""
+    for page in PAGES:
+        with suppress(HTTPError), urllib.request.urlopen(f"{url}/{page}", timeout=30) as answer:  # noqa: S310 - our own
+            yield answer.read()
+
+
+def test_no_value_and_no_secret_is_seen(stage: Stage, location: str, tmp_path: Path) -> None:
+    """In event log, pages, and the logs of driver and workers, through a job that ends well, and one that does not."""
+    events = tmp_path / "events"
+    events.mkdir()
+    stage.wire.post("/_sandbox/faults", {"latency": 0.3})
+    cases = [case(stage, location, tmp_path), case(stage, location, tmp_path, key=[])]
+    conf = {**TALKATIVE, "spark.eventLog.dir": f"file://{events}"}
+    with program(tmp_path, cases, log_level="INFO", **conf) as running:
+        url = running.ready()
+        until(lambda: len(stage.accepted()) > 20, seconds=120)
+        assert end_sessions(running)
+        shown = list(pages(url))
+        stage.wire.post("/_sandbox/faults", {"latency": 0.0})
+        running.receipt()
+        running.hear()
+    written = [each.read_bytes() for each in (running.log, *events.rglob("*")) if each.is_file()]
+    told = b"".join(written)
+
+    assert len(stage.accepted()) >= 200
+    assert b"TaskFailed" in told, "no task has failed"
+    assert b"mapInArrow" in told or b"MapInArrow" in told, "no plan was shown"
+    assert any(b"mapInArrow" in each or b"MapInArrow" in each for each in shown), "no page shows the job"
+    assert [sorted(found(each, CANARIES)) for each in (*written, *shown, json.dumps(running.heard).encode())] == [
+        [] for _ in range(len(written) + len(shown) + 1)
+    ]
+
+
+def test_a_leak_would_be_seen(tmp_path: Path) -> None:
+    """What the search finds in the forms that Spark writes."""
+    planted = tmp_path / "events"
+    planted.write_text(json.dumps({"Description": f"java.lang.Error: {PERSONAL['email']}"}), encoding="utf-8")
+    assert found(planted.read_bytes(), CANARIES) == {"email"}

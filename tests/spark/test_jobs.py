@@ -1,0 +1,148 @@
+"""A DataFrame's rows are delivered once, in order for each person, and accounted for, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.program import ROOT
+from tests.spark.session import LEAD, PYTHON, leads, program, workers
+from tests.stage import Stage
+from tests.waiting import until
+
+pytestmark = [pytest.mark.postgres, pytest.mark.spark]
+
+
+def numbers(events: Iterable[Any]) -> list[int]:
+    """Which rows these events are of, in the order of their arrival."""
+    return [int(event["event_id"].partition(":")[2]) for event in events]
+
+
+def in_order(events: Iterable[Any]) -> bool:
+    """Whether each person's events arrived in the order of their times, whatever was repeated."""
+    met: dict[str, list[int]] = defaultdict(list)
+    for event in events:
+        number = int(event["event_id"].partition(":")[2])
+        if number not in met[event["person_id"]]:
+            met[event["person_id"]].append(number)
+    return all(each == sorted(each) for each in met.values())
+
+
+def case(stage: Stage, location: str, **others: Any) -> dict[str, Any]:
+    """What a program delivers, unless something else is said."""
+    settings = stage.settings(ledger=location, streams=[LEAD])
+    return {"sql": leads(400), "settings": settings, "stream": "leads", "key": ["id"], "tasks": 2, **others}
+
+
+def test_a_dataframe_is_delivered_once(stage: Stage, location: str, tmp_path: Path) -> None:
+    """A second time all is known, and a settings error comes before any task begins."""
+    wrong = {
+        "directory": {"settings": case(stage, str(tmp_path / "ledger"))["settings"]},
+        "stream_maps": {"settings": case(stage, location)["settings"] | {"stream_maps": {"leads": {}}}},
+        "tasks": {"tasks": 100},
+        "key": {"key": ["no_such"]},
+        "column": {"sql": "SELECT 1 AS id, TIMESTAMP_NTZ '2026-01-01 00:00:00' AS at, INTERVAL 1 DAY AS wait"},
+        "mapping": {"sql": "SELECT 1 AS id"},
+    }
+    cases = [case(stage, location), case(stage, location), *(case(stage, location, **each) for each in wrong.values())]
+    with program(tmp_path, cases) as running:
+        running.ready()
+        first, second = running.receipt(), running.receipt()
+        refused = {name: running.hear() for name in wrong}
+
+    assert sorted(numbers(stage.accepted())) == list(range(400))
+    assert in_order(stage.accepted())
+    assert (first["records"]["read"], first["events"]["delivered"]) == (400, 400)
+    assert (second["events"]["made"], second["events"]["already_delivered"]) == (400, 400)
+    assert {(name, each["code"]) for name, each in refused.items()} == {(name, 2) for name in wrong}
+    told = {name: " ".join(each["told"]) for name, each in refused.items()}
+    assert "must be in PostgreSQL" in told["directory"]
+    assert "stream_maps: they are for a tap's records" in told["stream_maps"]
+    assert "tasks must be 1 to 16" in told["tasks"]
+    assert "no column no_such" in told["key"]
+    assert "Column at: a time without a zone" in told["column"]
+    assert "Column wait: interval day" in told["column"]
+    assert "person" in told["mapping"]
+
+
+def test_nothing_is_lost_when_a_worker_is_killed(stage: Stage, location: str, tmp_path: Path) -> None:
+    """Its partition begins anew: what it had delivered is told apart, and what it had in flight is counted."""
+    stage.wire.post("/_sandbox/faults", {"latency": 0.02})
+    with program(tmp_path, [case(stage, location, sql=leads(600))]) as running:
+        running.ready()
+        until(lambda: len(stage.accepted()) > 150, seconds=120)
+        os.kill(workers(running)[0], signal.SIGKILL)
+        receipt = running.receipt()
+
+    arrived = numbers(stage.accepted())
+    assert set(arrived) == set(range(600))
+    repeats = len(arrived) - 600
+    assert repeats <= 8  # what one of two tasks has in flight
+    assert repeats <= receipt["answers_lost"] <= 16  # and as many had an intent, ahead of their slots
+    assert in_order(stage.accepted())
+    events = receipt["events"]
+    assert receipt["records"]["read"] == events["made"] == 600
+    assert (
+        events["delivered"] + receipt["delivered_before"]
+        == events["made"]
+        == events["delivered"] + events["already_delivered"]
+    )
+    assert receipt["delivered_before"] > 0
+
+
+def test_a_wrong_mapping_costs_ten_events_in_all(stage: Stage, location: str, tmp_path: Path) -> None:
+    """And the job ends with what one task found."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
+    with program(tmp_path, [case(stage, location)]) as running:
+        running.ready()
+        heard = running.hear()
+    assert (heard["stop"], heard["code"]) == ("RejectsAboveLimit", 6)
+    assert "p1@example.com" not in json.dumps(heard) + running.log.read_text(encoding="utf-8")
+
+
+def test_what_was_refused_is_listed_and_sent_again(stage: Stage, location: str, tmp_path: Path) -> None:
+    """Kept rows of a job are those of a run: the pipe reads them."""
+    stage.wire.post("/_sandbox/faults", {"refuse_share": 0.2})
+    settings = case(stage, location)["settings"] | {"max_reject_percent": 100}
+    with program(tmp_path, [case(stage, location, settings=settings)]) as running:
+        running.ready()
+        receipt = running.receipt()
+    rejected = receipt["events"]["rejected"]
+    assert receipt["refusals"] == [{"mapping": "streams[0] (leads)", "reason": "status 422", "count": rejected}]
+
+    stage.wire.post("/_sandbox/faults", {"refuse_share": 0.0})
+    config = stage.config(ledger=location, streams=[LEAD])
+    kept = stage.finished("rejects", config)
+    assert kept.out.count('"RECORD"') == rejected > 10
+    again = stage.finished(config, given=kept.out.encode())
+    assert again.code == 0, again.err
+    assert sorted(numbers(stage.accepted())) == list(range(400))
+    assert stage.finished("rejects", config).out == ""
+
+
+def test_the_page_s_example_runs(stage: Stage, location: str, tmp_path: Path) -> None:
+    """As it stands, but for where the sandbox and the ledger are."""
+    page = (ROOT / "docs/spark.md").read_text(encoding="utf-8")
+    code, settings = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("python", "json"))
+    told = json.loads(settings) | {"api_url": stage.wire.url, "ledger": location}
+    (tmp_path / "settings.json").write_text(json.dumps(told), encoding="utf-8")
+    ran = subprocess.run(
+        [PYTHON, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYSPARK_PYTHON": str(PYTHON), "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert "1000 delivered" in ran.stdout, ran.stderr
+    assert len(stage.accepted()) == 1000
