@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from target_driftrock.events.event import Capture
 
@@ -174,6 +174,19 @@ class Captures(Generic[T]):
         for trial in self._trials.values():
             trial.unjudged = []
         return judged
+
+    def idle_trials(self) -> list[Capture]:
+        """Those on trial of which no event is under way, waits, or is to be judged."""
+        return [
+            capture
+            for capture, trial in self._trials.items()
+            if not (trial.queue or trial.backing_off or trial.unjudged or trial.turn is not None)
+        ]
+
+    def forget_trials(self, captures: Iterable[Capture]) -> None:
+        """They are unknown again."""
+        for capture in captures:
+            del self._trials[capture]
 
     def _put_aside(self, item: T, trial: _Trial[T]) -> Ruling:
         trial.unjudged.append(item)

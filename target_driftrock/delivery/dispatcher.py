@@ -259,7 +259,7 @@ class Dispatcher:
         return max(now, next_start, now if wake is None else wake) - now
 
     def _keep_patience(self, now: float) -> None:
-        if len(self._unsettled) > self._unjudged:
+        if len(self._unsettled) > self._unjudged + self._intake.aside:
             self._patience.wait(now)
         else:
             self._patience.rest(now)
@@ -550,11 +550,14 @@ class Dispatcher:
     def _only_refusals_wait(self) -> bool:
         """Nothing else keeps the input from ending, or the reader from reading."""
         is_asked, self._is_reader_waiting = self._is_reader_waiting or self._is_input_over, False
-        return is_asked and 0 < self._unjudged == len(self._unsettled)
+        return is_asked and 0 < self._unjudged == len(self._unsettled) - self._intake.aside
 
     async def _judge_unproven(self) -> None:
         self.statistics.was_judged_late = True
         await self._settle([(pending, _rejected(pending)) for pending in self._captures.judge()])
+        idle = self._captures.idle_trials()
+        if await self._ledger.leave_trials(idle):
+            self._captures.forget_trials(idle)
 
     # The end of a run that stops.
 

@@ -62,6 +62,8 @@ class Intake:
         self._unrecalled: deque[PendingEvent] = deque()
         self._cleared: deque[PendingEvent] = deque()
         self._mute: dict[Capture, _Mute] = {}
+        self.aside = 0
+        """How many wait for what another task of a job has in hand: that is no outage."""
         self.sendable: deque[PendingEvent] = deque()
         """Those that wait for a slot."""
 
@@ -226,8 +228,10 @@ class Intake:
 
     def _later(self, queue: deque[PendingEvent], group: Sequence[PendingEvent]) -> None:
         """In front, after a short time."""
+        self.aside += len(group)
 
         def put_back() -> None:
+            self.aside -= len(group)
             queue.extendleft(reversed(group))
             self._wake()
 

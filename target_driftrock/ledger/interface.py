@@ -151,6 +151,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+        """These are not tried for now. Whether another task may try them meanwhile, so that this is asked anew."""
+        ...
+
     def commit(self, changes: Sequence[Change]) -> None:
         """Make all changes durable together, in their order, or none."""
         ...

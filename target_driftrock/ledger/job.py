@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
@@ -15,11 +15,12 @@ from target_driftrock.ledger.exclusive import HeldByAnother, waited_out
 from target_driftrock.ledger.interface import Counts
 from target_driftrock.ledger.killed import forget_job, of_tasks
 from target_driftrock.ledger.location import parse_shared
+from target_driftrock.ledger.postgres import TASKS, Postgres
 from target_driftrock.ledger.rows import rows_of
 from target_driftrock.ledger.tables import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_driftrock.errors import RunStopped
     from target_driftrock.events.identity import Way
@@ -47,52 +48,73 @@ class JobLedger(DurableLedger):
             return read_stop(self._connection.execute(sa.select(tables.runs.c.stopped).where(self._is_ours)).scalar())
 
     def await_tasks(self, *, wait: float) -> None:
-        """Return when no task is at work any more.
+        """Return when no task is at work any more; from then on none can begin.
 
         Raises:
             LedgerUnavailable: One still is after `wait` seconds.
         """
+        database = self._postgres
 
         def attempt() -> None:
-            if not self._database.are_tasks_gone(self._connection):
-                raise HeldByAnother(self._database, "a task of this job that is still at work", advice=_AT_WORK)
+            if not database.take(self._connection, TASKS):
+                raise HeldByAnother(database, "a task of this job that is still at work", advice=_AT_WORK)
 
         waited_out(HeldByAnother, attempt, wait=wait)
 
-    def accounts(self) -> list[bytes]:
-        """What each partition's latest attempt left."""
-        table = tables.tasks
-        left = sa.select(table.c.account).where(table.c.run == self.run, table.c.account.is_not(None))
-        with self._transaction():
-            return [bytes(account) for account in self._connection.execute(left).scalars()]
+    def accounts(self) -> dict[int, bytes]:
+        """What each partition's attempts have left, of each the one that counts."""
+        return {partition: account for (partition, _), account in self._counting().items()}
 
     def counts(self) -> Counts:
-        """What the transactions of those attempts added up that left an account."""
-        table = tables.tasks
-        return self._sums({name: table.c[name] for name in COUNTERS}, table.c.account.is_not(None))
+        """What the transactions of those attempts added up."""
+        return self._sums(is_counting=True)
 
     @property
     def cut_off(self) -> Counts:
         """What all other attempts did: no account tells of it."""
-        table = tables.tasks
-        unaccounted = {
-            name: table.c[f"earlier_{name}"] + sa.case((table.c.account.is_(None), table.c[name]), else_=0)
-            for name in COUNTERS
-        }
-        return self._sums(unaccounted)
+        return self._sums(is_counting=False)
+
+    def withdraw(self) -> None:
+        """There was no run after all."""
+        with self._transaction():
+            self._connection.execute(tables.runs.delete().where(self._is_ours))
 
     def finish(self, *, exit_code: int, receipt: str) -> None:
         with self._transaction():
+            self._connection.execute(sa.select(tables.runs.c.id).where(self._is_ours).with_for_update())
             summed = of_tasks(self._connection, self.run)
             self._connection.execute(tables.runs.update().where(self._is_ours).values(summed))
             forget_job(self._connection, self.run)
         super().finish(exit_code=exit_code, receipt=receipt)
 
-    def _sums(self, of: Mapping[str, sa.ColumnElement[int]], *where: sa.ColumnElement[bool]) -> Counts:
-        sums: list[Any] = [sa.func.coalesce(sa.func.sum(column), 0).label(name) for name, column in of.items()]
+    @property
+    def _postgres(self) -> Postgres:
+        assert isinstance(self._database, Postgres)  # noqa: S101 - as `open_job` says
+        return self._database
+
+    def _counting(self) -> dict[tuple[int, int], bytes]:
+        """By partition and attempt: of several that left an account the one that has read most, and then the latest.
+
+        An attempt that Spark breaks off may take it for the end of its rows; one that it lets end has read them all.
+        """
+        table = tables.tasks
+        columns = [table.c[name] for name in ("partition", "attempt", "rows", "account")]
+        left = sa.select(*columns).where(table.c.run == self.run, table.c.account.is_not(None))
         with self._transaction():
-            (row,) = rows_of(self._connection, sa.select(*sums).where(tables.tasks.c.run == self.run, *where))
-        return Counts(**{name: int(value) for name, value in row.items()})
+            found = rows_of(self._connection, left.order_by(table.c.rows, table.c.attempt))
+        latest = {row["partition"]: row for row in found}
+        return {(row["partition"], row["attempt"]): bytes(row["account"]) for row in latest.values()}
+
+    def _sums(self, *, is_counting: bool) -> Counts:
+        counting = self._counting().keys()
+        table = tables.tasks
+        names = ("partition", "attempt", *COUNTERS)
+        with self._transaction():
+            all_ = rows_of(
+                self._connection, sa.select(*(table.c[name] for name in names)).where(table.c.run == self.run)
+            )
+        chosen = [row for row in all_ if ((row["partition"], row["attempt"]) in counting) is is_counting]
+        return Counts(**{name: sum(row[name] for row in chosen) for name in COUNTERS})
 
     @property
     def _is_ours(self) -> sa.ColumnElement[bool]:
@@ -115,7 +137,7 @@ def open_job(
     ledger = waited_out(LedgerUnavailable, attempt, wait=wait)
     if ledger is not None and (room := database.room(ledger.connection)) < tasks:
         with suppress(LedgerUnavailable):
-            ledger.finish(exit_code=SettingsInvalid.exit_code, receipt="")
+            ledger.withdraw()
         ledger.close()
         raise SettingsInvalid([_NO_ROOM.format(tasks=tasks, room=room)])
     return ledger

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 10.0
 """How often it is asked whether the job's own process lives."""
-IN_HAND_SECONDS = 30.0
-"""How long an event is left to the task that has an intent of it, whose executor may be dead."""
 _CONTENDED = frozenset({"40001", "40P01"})
 """The server's codes for a transaction that may be tried again: a failed serialisation, a deadlock."""
 _TRIES = 5
@@ -71,17 +69,16 @@ class JoinedLedger(DurableLedger):
         """As each event stood when it was recalled, and what was written of it since by this task."""
         self._latest: dict[bytes, list[Found]] = {}
         """What was found last."""
-        self._met_in_hand: dict[int, float] = {}
+        self._at_work: frozenset[int] = frozenset()
+        """Partitions of those that have an intent of what was found last: those of them with a task at work."""
         self._looked_at = time.monotonic()
         self.stop: RunStopped | None = None
         """What ended the job, as the latest transaction found it."""
         table = tables.tasks
-        self._is_ours = sa.and_(table.c.run == run, table.c.partition == partition)
+        self._is_ours = sa.and_(table.c.run == run, table.c.partition == partition, table.c.attempt == attempt)
         with self._transaction():
-            self.is_done = bool(self._connection.execute(sa.select(table.c.is_whole).where(self._is_ours)).scalar())
-            """Whether an earlier attempt has delivered all of this partition, and its word for it was lost."""
-            if not self.is_done:
-                self._begin_attempt()
+            new = {"run": self.run, "partition": partition, "attempt": attempt}
+            self._connection.execute(table.insert().values(new))
 
     # What delivery asks.
 
@@ -96,6 +93,12 @@ class JoinedLedger(DurableLedger):
 
     def trials(self, captures: Sequence[Capture]) -> list[int | None]:
         return [self._trial(self._digests.capture(self._api, capture)) for capture in captures]
+
+    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+        """See `Ledger.leave_trials`."""
+        for capture in captures:
+            self._postgres.free(self._connection, _trial_lock(self._digests.capture(self._api, capture)))
+        return True
 
     def commit(self, changes: Sequence[Change]) -> None:
         for _ in range(_TRIES):
@@ -112,7 +115,7 @@ class JoinedLedger(DurableLedger):
 
     def secure(self) -> None:
         with self._transaction(self._database.to_disk(self._connection)):
-            self._connection.execute(self._own.values(attempt=self._attempt))
+            self._connection.execute(self._own.values(rows=None))
 
     # The task itself.
 
@@ -121,23 +124,14 @@ class JoinedLedger(DurableLedger):
         with self._transaction():
             say_stop(self._connection, self.run, cause)
 
-    def leave(self, account: bytes, *, is_whole: bool) -> None:
-        """What became of this partition, as its latest attempt says; whether that is all of it."""
+    def leave(self, account: bytes, *, rows: int) -> None:
+        """What became of the rows of this partition that this attempt has read."""
         with self._transaction():
-            self._connection.execute(self._own.values(account=account, is_whole=is_whole))
+            self._connection.execute(self._own.values(account=account, rows=rows))
 
     @property
     def _own(self) -> sa.Update:
-        return tables.tasks.update().where(self._is_ours, tables.tasks.c.attempt == self._attempt)
-
-    def _begin_attempt(self) -> None:
-        """What earlier attempts have added up stays; what they accounted for, this one accounts for anew."""
-        table = tables.tasks
-        values: dict[str, Any] = {f"earlier_{name}": table.c[f"earlier_{name}"] + table.c[name] for name in COUNTERS}
-        values |= {**dict.fromkeys(COUNTERS, 0), "attempt": self._attempt, "account": None}
-        if self._connection.execute(table.update().where(self._is_ours).values(values)).rowcount == 0:
-            new = {"run": self.run, "partition": self._partition, "attempt": self._attempt}
-            self._connection.execute(table.insert().values(new))
+        return tables.tasks.update().where(self._is_ours)
 
     @contextmanager
     def _transaction(self, begun: AbstractContextManager[object] | None = None) -> Iterator[None]:
@@ -152,23 +146,38 @@ class JoinedLedger(DurableLedger):
 
     def _found(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
         self._latest = super()._found(identities)
+        if any(map(self._is_intended_elsewhere, self._standings())):
+            with self._transaction():
+                self._look_who_works()
         return self._latest
+
+    def _standings(self) -> Iterator[_Standing]:
+        return (_standing(each) for found in self._latest.values() for each in found)
+
+    def _is_intended_elsewhere(self, of: _Standing) -> bool:
+        """Whether the latest that was written is an intent, of another partition of this job.
+
+        Of an intent of this very partition it is known that an earlier attempt left it, which is dead.
+        """
+        _, standing, run, partition = of
+        is_intended = standing == CODES[Standing.INTENDED] and run == self.run
+        return is_intended and partition not in {None, self._partition}
+
+    def _look_who_works(self) -> None:
+        """Within a transaction."""
+        others = {each[3] for each in self._standings() if self._is_intended_elsewhere(each)}
+        names = {_lock(each, self.run): each for each in others if each is not None}
+        held = self._postgres.held(self._connection, list(names))
+        self._at_work = frozenset(names[name] for name in held)
 
     def _known(self, found: Sequence[Found], event: Event, row: Row, *, is_former: bool = False) -> Iterator[Known]:
         known = super()._known(found, event, row, is_former=is_former)
         for of, each in zip(found, known, strict=True):
-            yield replace(each, is_in_hand=True) if self._is_in_hand(_standing(of), event) else each
+            yield replace(each, is_in_hand=True) if self._is_in_hand(_standing(of)) else each
 
-    def _is_in_hand(self, of: _Standing, event: Event) -> bool:
-        """Whether another task has an intent of it, and time to say what became of it.
-
-        Of an intent of this very partition that is known: an earlier attempt left it, which is dead.
-        """
-        _, standing, run, partition = of
-        if standing != CODES[Standing.INTENDED] or run != self.run or partition in {None, self._partition}:
-            return False
-        now = time.monotonic()
-        return now - self._met_in_hand.setdefault(id(event), now) < IN_HAND_SECONDS
+    def _is_in_hand(self, of: _Standing) -> bool:
+        """Whether a task that is at work has an intent of it, or will find the one that its dead attempt left."""
+        return self._is_intended_elsewhere(of) and of[3] in self._at_work
 
     def _claim(self, changes: Sequence[Change]) -> WriteBatch:
         """Say which intents are refused; what the rest comes to. The rows of an identity are ours until the commit."""
@@ -186,19 +195,22 @@ class JoinedLedger(DurableLedger):
         for part in chunks(identities):
             for identity, *row in self._connection.exec_driver_sql(*self._statements.look_up(part)):
                 found.setdefault(bytes(identity), []).append(row)
+        self._latest = found
+        self._look_who_works()
         for intent, identity in claims:
             now = _snapshot(found.get(identity, ()))
             _, recalled = self._recalled[id(intent.event)]
-            intent.is_refused = now != recalled or any(self._is_in_hand(each, intent.event) for each in now)
+            intent.is_refused = now != recalled or any(map(self._is_in_hand, now))
 
     def _note(self, changes: Sequence[Change], batch: WriteBatch) -> None:
         """What this task has written itself is no reason to recall an event again."""
+        concluded = {id(change.part) for change in changes if isinstance(change, Concluded)}
         for change in changes:
-            if isinstance(change, Concluded):
-                self._recalled.pop(id(change.part), None)
-                self._met_in_hand.pop(id(change.part), None)
-            elif (event := getattr(change, "event", None)) is not None and id(event) in self._recalled:
+            event = getattr(change, "event", None)
+            if event is not None and id(event) in self._recalled and id(event) not in concluded:
                 self._note_own(event, batch)
+        for number in concluded:
+            self._recalled.pop(number, None)
 
     def _note_own(self, event: Event, batch: WriteBatch) -> None:
         row = self._keys.row(event)
@@ -216,7 +228,7 @@ class JoinedLedger(DurableLedger):
         """How much it has refused so far, once its trial is this task's; None as long as it is another's."""
         with self._transaction():
             pass  # whether the job still lasts
-        if not self._postgres.take(self._connection, f"trial {capture.hex()}"):
+        if not self._postgres.take(self._connection, _trial_lock(capture)):
             return None
         table = tables.trials
         refused = sa.select(table.c.refusals).where(table.c.run == self.run, table.c.capture == capture)
@@ -247,16 +259,16 @@ class JoinedLedger(DurableLedger):
         return sorted(rows, key=lambda row: tuple(islice(row.values(), 2)))
 
     def _counted(self, batch: WriteBatch) -> dict[str, int]:
-        own = {"of_run": self.run, "of_partition": self._partition}
+        own = {"of_run": self.run, "of_partition": self._partition, "of_attempt": self._attempt}
         return own | {f"{name}_more": batch.counted[name] for name in COUNTERS}
 
 
 def join(
-    location: str, *, api: str, run: int, partition: int, attempt: int, slots: int, is_stopped: Callable[[], bool]
+    location: str, *, api: str, run: int, partition: int, attempt: int, is_stopped: Callable[[], bool]
 ) -> JoinedLedger | None:
     """The ledger of a job, for one attempt at one of its partitions; None if it `is_stopped()` while waiting.
 
-    It waits for an earlier attempt's session to end, whose process may be dead, and for one of so many slots.
+    It waits for an earlier attempt's session to end, whose process may be dead.
 
     Raises:
         LedgerUnavailable: It cannot be reached, or the job is over.
@@ -266,12 +278,7 @@ def join(
         connection = database.connect()
         unless_joined.callback(_close, connection)
         waiting = _Waiting(database, connection, run=run, is_stopped=is_stopped)
-        names = [f"slot {number} of {run}" for number in range(slots)]
-        if not (
-            waiting.take([TASKS], is_shared=True)
-            and waiting.take([f"partition {partition} of {run}"])
-            and waiting.take(names[partition % slots :] + names[: partition % slots])
-        ):
+        if not (waiting.take(TASKS, is_shared=True) and waiting.take(_lock(partition, run))):
             return None
         hold = Hold(database=database, connection=connection, is_new=False, ends=ExitStack())
         ledger = JoinedLedger(hold, database=database, api=api, run=run, partition=partition, attempt=attempt)
@@ -291,13 +298,12 @@ class _Waiting:
         self._is_stopped = is_stopped
         self._looked_at = time.monotonic()
 
-    def take(self, locks: Sequence[str], *, is_shared: bool = False) -> bool:
-        """Wait for one of these; False if the task is to stop meanwhile."""
+    def take(self, lock: str, *, is_shared: bool = False) -> bool:
+        """Wait for one; False if the task is to stop meanwhile."""
         while not self._is_stopped():
             self._judge()
-            for lock in locks:
-                if self._database.take(self._connection, lock, is_shared=is_shared):
-                    return True
+            if self._database.take(self._connection, lock, is_shared=is_shared):
+                return True
             time.sleep(POLL_SECONDS)
         return False
 
@@ -342,6 +348,15 @@ def _undone_when_contended() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) in _CONTENDED:
             raise _Contended from None
         raise
+
+
+def _trial_lock(capture: bytes) -> str:
+    return f"trial {capture.hex()}"
+
+
+def _lock(partition: int, run: int) -> str:
+    """What the attempt at a partition holds that is at work."""
+    return f"partition {partition} of {run}"
 
 
 def _snapshot(found: Sequence[Found]) -> Snapshot:

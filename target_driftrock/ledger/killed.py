@@ -44,9 +44,7 @@ def close_killed_runs(database: Database, connection: sa.Connection) -> None:
 def of_tasks(connection: sa.Connection, run: int) -> dict[str, int]:
     """What the tasks of a job have added up, all attempts together; nothing of a run that is none."""
     table = tables.tasks
-    sums = [
-        sa.func.coalesce(sa.func.sum(table.c[name] + table.c[f"earlier_{name}"]), 0).label(name) for name in COUNTERS
-    ]
+    sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0).label(name) for name in COUNTERS]
     return {
         name: int(value) for name, value in rows_of(connection, sa.select(*sums).where(table.c.run == run))[0].items()
     }

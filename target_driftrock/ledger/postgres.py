@@ -119,6 +119,12 @@ class Postgres:
         with guarded(self), connection.begin():
             return bool(connection.execute(call, {"key": self.lock_key(lock)}).scalar())
 
+    def held(self, connection: sa.Connection, locks: Sequence[str]) -> list[str]:
+        """Within a transaction: which of these locks somebody holds."""
+        by_key = {self.lock_key(lock): lock for lock in locks}
+        found = connection.execute(_HELD, {"keys": list(by_key)}).scalars()
+        return [by_key[key] for key in found]
+
     def lock_rows(self, connection: sa.Connection, digests: Sequence[bytes]) -> None:
         """Within a transaction, and for as long as it lasts: nobody else has what these digests stand for."""
         keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
@@ -241,6 +247,11 @@ def _patient(connection: sa.Connection) -> Iterator[None]:
         session.patience = before
 
 
+_HELD = sa.text(
+    "SELECT DISTINCT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = ANY(CAST(:keys AS bigint[])) "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 _LOCK_ROWS = sa.text(
     "SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key ORDER BY key"
     " OFFSET 0) AS in_order"

@@ -68,7 +68,7 @@ class Statements:
         counting = tables.tasks if is_of_job else tables.runs
         counted = [tables.runs.c.id == sa.bindparam("run")]
         if is_of_job:
-            counted = [tables.tasks.c[name] == sa.bindparam(f"of_{name}") for name in ("run", "partition")]
+            counted = [tables.tasks.c[name] == sa.bindparam(f"of_{name}") for name in ("run", "partition", "attempt")]
         self.counted = text(
             counting.update()
             .where(*counted)

@@ -51,14 +51,13 @@ tasks = sa.Table(
     metadata,
     sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("attempt", sa.BigInteger, nullable=False),
+    sa.Column("attempt", sa.BigInteger, primary_key=True, autoincrement=False),
     *(sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
-    *(sa.Column(f"earlier_{name}", sa.Integer, nullable=False, server_default="0") for name in COUNTERS),
+    sa.Column("rows", sa.BigInteger),
     sa.Column("account", sa.LargeBinary),
-    sa.Column("is_whole", sa.Boolean, nullable=False, server_default=sa.false()),
 )
-"""One row for each partition of a job: what the transactions of its latest attempt added up, and those before; its
-account, once it has ended, and whether all of the partition is in it. The rows of a job go when its run ends."""
+"""One row for each attempt at a partition of a job: what its transactions added up; how many rows it has read and its
+account, once it has ended. They go when the job's run ends."""
 
 trials = sa.Table(
     "trials",

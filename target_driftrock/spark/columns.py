@@ -39,12 +39,8 @@ class _Columns:
         self.faults: list[str] = []
 
     def object(self, row: types.StructType, *, path: str) -> dict[str, Any]:
-        names = [each.name for each in row.fields]
-        self.faults += [
-            f"{_at(path, name)}: two columns have this name: rename one."
-            for name in dict.fromkeys(names)
-            if names.count(name) > 1
-        ]
+        names = [each.name for each in row.fields] if path else []  # of columns Spark itself may take two for one
+        self.faults += [f"{path}: two of its fields are called {name}." for name in {*names} if names.count(name) > 1]
         return {
             "type": "object",
             "properties": {
@@ -184,5 +180,4 @@ def _date(value: dt.date | None) -> str | None:
 
 
 def _moment(value: dt.datetime | None) -> str | None:
-    """Arrow's has the session's zone."""
-    return None if value is None else value.astimezone(dt.UTC).isoformat()
+    return None if value is None else value.isoformat()

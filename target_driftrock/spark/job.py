@@ -15,17 +15,18 @@ from pyspark.sql import types
 from target_driftrock.delivery.door import Delivery, resources_of
 from target_driftrock.errors import ApiOutage, SettingsInvalid, TasksFailed
 from target_driftrock.ledger.job import JobLedger, open_job
+from target_driftrock.network import begun
 from target_driftrock.records.door import Records
 from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.settings import NewLedger
 from target_driftrock.spark.columns import json_schema
-from target_driftrock.spark.rows import LANE, LINE, MAPPED, MOMENT, ROW, Stream
+from target_driftrock.spark.rows import DONE, LANE, LINE, MAPPED, MOMENT, ROW, Stream
 from target_driftrock.spark.task import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from target_driftrock.delivery.door import Resources
     from target_driftrock.errors import RunStopped
@@ -143,7 +144,7 @@ class _Delivery:
         )
         self._say_order()
         self._demand_token()
-        has_failed = self._run_tasks(Job(stream=self._stream, run=ledger.run, tasks=self._tasks))
+        has_failed = self._run_tasks(ledger, Job(stream=self._stream, run=ledger.run, tasks=self._tasks))
         stopped = ledger.stopped
         if stopped is not None:
             raise stopped
@@ -167,31 +168,35 @@ class _Delivery:
             await asyncio.wait_for(resources.tokens.token(), self._records.settings.patience.max_outage)
 
         try:
-            asyncio.run(ask())
+            begun(lambda: asyncio.run(ask())).result()  # in a thread of its own: a notebook has a loop in this one
         except TimeoutError:
             reason = f"no token: {resources.tokens.fault or 'no answer yet'}"
             raise ApiOutage(seconds=self._records.settings.patience.max_outage, reason=reason) from None
 
-    def _run_tasks(self, job: Job) -> bool:
+    def _run_tasks(self, ledger: JobLedger, job: Job) -> bool:
         """Have Spark deliver all rows; whether it failed, for a reason that it tells itself."""
-        order = [f"order_{number}" for number in range(len(self._order))]
-        beside = [F.col(f"`{name}`").alias(alias) for name, alias in zip(self._order, order, strict=True)]
-        rows = self._df.select(F.struct(*(F.col(f"`{name}`") for name in self._df.columns)).alias(ROW), *beside)
-        kinds = [rows.schema[alias] for alias in order]
-        lines = rows.mapInArrow(self._stream.lines, types.StructType([*MAPPED.fields, *kinds]))
-        partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(*(order or [MOMENT]), LINE).select(LINE)
         try:
-            partitions.mapInArrow(job.deliver, MAPPED).collect()
+            done = self._planned(job).collect()
         except Exception:  # noqa: BLE001 - Spark's own, which may hold rows; it has told it in its own logs
             return True
-        return False
+        return not {row[0] for row in done} <= ledger.accounts().keys()
+
+    def _planned(self, job: Job) -> DataFrame:
+        order = [f"order_{number}" for number in range(len(self._order))]
+        beside = [_column(name).alias(alias) for name, alias in zip(self._order, order, strict=True)]
+        rows = self._df.select(F.struct(*map(_column, self._df.columns)).alias(ROW), *beside)
+        kinds = [rows.schema[alias] for alias in order]
+        lines = rows.mapInArrow(self._stream.lines, types.StructType([*MAPPED.fields, *kinds]))
+        by = order or [F.col(MOMENT).asc_nulls_last()]  # what is invalid has none
+        partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(*by, LINE)
+        return partitions.select(LINE).mapInArrow(job.deliver, DONE)
 
     def _account(self, causes: Sequence[RunStopped], *, received: signal.Signals | None = None) -> None:
         """The receipt, once the last task is gone."""
         records, ledger = self._records, self._ledger
-        if ledger is not None:
-            causes = [*causes, *causes_of(partial(self._absorb, ledger, causes), records.raise_failure)]
         try:
+            if ledger is not None:
+                causes = [*causes, *causes_of(partial(self._absorb, ledger, causes), records.raise_failure)]
             records.conclude(causes, read=records.tally.next_position - 1, was_read=not causes, received=received)
         finally:
             records.delivery.give_up()
@@ -202,7 +207,7 @@ class _Delivery:
         try:
             ledger.await_tasks(wait=WIND_DOWN_SECONDS)
         finally:
-            for account in ledger.accounts():
+            for account in ledger.accounts().values():
                 self._records.absorb(account)
 
 
@@ -216,6 +221,10 @@ def _faults(
         for name in names
         if name not in df.columns
     ]
+    names = [name if _has_case(df) else name.casefold() for name in df.columns]
+    found += [
+        f"Column {name}: two columns have this name: rename one." for name in sorted({*names}) if names.count(name) > 1
+    ]
     if df.isStreaming:
         found.append("df is a stream: deliver each of its batches by writeStream.foreachBatch.")
     if not 1 <= tasks <= most:
@@ -223,6 +232,16 @@ def _faults(
             f"tasks must be 1 to {most}, since each gets its share of max_concurrency: raise that, or lower tasks."
         )
     return found
+
+
+def _has_case(df: DataFrame) -> bool:
+    return str(df.sparkSession.conf.get("spark.sql.caseSensitive")) == "true"
+
+
+def _column(name: str) -> Column:
+    """Whatever its name is made of."""
+    quoted = name.replace("`", "``")
+    return F.col(f"`{quoted}`")
 
 
 _FAILED = (

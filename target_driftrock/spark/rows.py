@@ -12,6 +12,7 @@ from pyspark.sql import types
 
 from target_driftrock.events.event import Event, Origin
 from target_driftrock.mapping.compiler import template_faults
+from target_driftrock.mapping.masking import BARE
 from target_driftrock.records.lines import record_line
 from target_driftrock.records.stream import RecordStream
 from target_driftrock.settings import parse
@@ -20,6 +21,8 @@ from target_driftrock.spark.columns import converter
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+DONE = types.StructType([types.StructField("partition", types.IntegerType())])
+"""What is left of a partition that is delivered: its number."""
 ROW, LINE, LANE, MOMENT = "row", "line", "lane", "moment"
 MAPPED = types.StructType(
     [
@@ -52,7 +55,10 @@ class Stream:
         of_row = converter(self.row)
         stream = self.open()
         for batch in batches:
-            mapped = [self._mapped(stream, of_row(row)) for row in batch.column(ROW).to_pylist()]
+            failure, rows = _read(batch.column(ROW))
+            if failure is not None:  # raised here, where nothing stands behind it that could hold a value
+                raise failure
+            mapped = [self._mapped(stream, of_row(row)) for row in rows]
             columns = zip(*mapped, strict=True) if mapped else ([], [], [])
             made = [pa.array(list(each), kind) for each, kind in zip(columns, _ARROW, strict=True)]
             beside = [name for name in batch.schema.names if name != ROW]
@@ -73,6 +79,45 @@ class Stream:
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _ARROW = (pa.binary(), pa.binary(), pa.string())
+
+
+class TaskFailed(Exception):
+    """One attempt ends without its partition. Spark begins another one, and shows this text wherever it can."""
+
+
+def _read(rows: pa.StructArray) -> tuple[TaskFailed | None, list[dict[str, Any]]]:
+    """Rows as Python has them, with times in UTC; or which column has something that Python cannot have."""
+    try:
+        return None, rows.cast(_in_utc(rows.type)).to_pylist()
+    except Exception:  # noqa: BLE001 - Arrow's own, which may quote a value
+        return TaskFailed(_UNREADABLE.format(names=", ".join(_unreadable(rows)) or "one of them")), []
+
+
+def _unreadable(rows: pa.StructArray) -> Iterator[str]:
+    for number, column in enumerate(rows.type):
+        try:
+            rows.field(number).cast(_in_utc(column.type)).to_pylist()
+        except Exception:  # noqa: BLE001 - the same
+            yield BARE.column(column.name)
+
+
+def _in_utc(kind: pa.DataType) -> pa.DataType:
+    """The same with times in UTC: of the session's zone Python may not have heard."""
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.timestamp(kind.unit, "UTC")
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_in_utc(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_type, _in_utc(kind.item_type))
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_in_utc(kind.value_type)))
+    return kind
+
+
+_UNREADABLE = (
+    "A row has a value that cannot be delivered in these columns: {names}. It is a day beyond the year 9999, or a text "
+    "that is not UTF-8: mend it in the query, and deliver the same rows again."
+)
 
 
 class _Body(msgspec.Struct):

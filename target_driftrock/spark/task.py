@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark import TaskContext
 
+from target_driftrock.delivery.dispatcher import UNPROVEN_AT_END
 from target_driftrock.delivery.door import Delivery, resources_of
-from target_driftrock.errors import LedgerUnavailable, NoFile, NoThread, RejectsAboveLimit, RowsLost, Unwritable
+from target_driftrock.errors import LedgerUnavailable, NoFile, NoThread, RowsLost, Unwritable
 from target_driftrock.ledger.joined import JoinedLedger, join
 from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.records.door import Records
 from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.redaction import installed
 from target_driftrock.settings import parse, secret_values
-from target_driftrock.spark.rows import LINE, Stream
+from target_driftrock.spark.rows import DONE, LINE, Stream, TaskFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from target_driftrock.ledger.interface import RunLedger
     from target_driftrock.records.door import OpenStream
     from target_driftrock.settings import Settings
-
-
-class TaskFailed(Exception):
-    """One attempt ends without its partition. Spark begins another one, and shows this text wherever it can."""
 
 
 MENDABLE = (LedgerUnavailable, NoFile, NoThread, RowsLost, Unwritable)
@@ -44,10 +41,10 @@ class Job:
     stream: Stream = field(repr=False)
     run: int
     tasks: int
-    """As many work at a time, each with its share of the pace."""
+    """So many partitions there are, each with its share of the pace."""
 
     def deliver(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Deliver one partition. Nothing comes out of it but its account in the ledger.
+        """Deliver one partition. What came of it lies in the ledger; a row with its number says so.
 
         Raises:
             TaskFailed: Another attempt may do better.
@@ -55,20 +52,17 @@ class Job:
         failure = _Attempt(self).run(batches)
         if failure is not None:  # raised here, where nothing stands behind it that could hold a value
             raise failure
-        yield from ()
+        yield pa.RecordBatch.from_arrays([pa.array([_context().partitionId()], pa.int32())], names=DONE.names)
 
     def open_ledger(self, settings: Settings, is_stopped: Callable[[], bool]) -> JoinedLedger | None:
         """This attempt's hold on the ledger."""
-        context = TaskContext.get()
-        if context is None:
-            raise RowsLost(_NO_TASK)
+        context = _context()
         return join(
             settings.keeping.ledger,
             api=settings.api.name,
             run=self.run,
             partition=context.partitionId(),
             attempt=context.taskAttemptId(),
-            slots=self.tasks,
             is_stopped=is_stopped,
         )
 
@@ -81,6 +75,7 @@ class _Attempt:
         self._settings = parse(job.stream.settings, template_faults=template_faults)
         self._ledger: JoinedLedger | None = None
         self._has_read_all = False
+        self._has_left = False
         self._records = Records(
             self._settings, delivery=Delivery(self._resources), is_stopped=lambda: self._stop is not None
         )
@@ -98,11 +93,9 @@ class _Attempt:
                 causes += causes_of(partial(self._leave, causes))
             finally:
                 self._records.delivery.give_up()
-        mendable = [cause for cause in causes if isinstance(cause, MENDABLE)]
-        if mendable:
-            return TaskFailed(str(mendable[0]))
-        for _ in batches:  # what is left of a partition that is done, or of a job that is over
-            pass
+        if not self._has_left:
+            return TaskFailed(str(causes[0]) if causes else _NO_ACCOUNT)
+        causes_of(partial(_drain, batches))  # of a job that is over
         return None
 
     def _resources(self) -> Resources:
@@ -119,7 +112,7 @@ class _Attempt:
 
     def _deliver(self, batches: Iterator[pa.RecordBatch]) -> None:
         of = self._job.stream
-        if not self._records.hold() or self._ledger is None or self._ledger.is_done:
+        if not self._records.hold():
             return
         stream = self._records.stream(of.name, schema=of.schema, key=of.key)
         while (batch := _next(batches)) is not None:
@@ -144,13 +137,13 @@ class _Attempt:
         """The account of this partition; for all other tasks, what ends the job. An attempt that fails leaves none."""
         account = self._records.account()
         ledger = self._ledger
-        if ledger is None or ledger.is_done or any(isinstance(cause, MENDABLE) for cause in causes):
+        if ledger is None or any(isinstance(cause, MENDABLE) for cause in causes):
             return
-        is_judged_late = self._records.delivery.statistics.was_judged_late
-        stops = [cause for cause in causes if not (is_judged_late and isinstance(cause, RejectsAboveLimit))]
+        stops = [cause for cause in causes if str(cause) != UNPROVEN_AT_END]  # which is judged of the whole job
         if stops:
             ledger.stop_job(gravest(stops))
-        ledger.leave(account, is_whole=self._has_read_all and not stops and not self._records.tally.events.open)
+        ledger.leave(account, rows=self._records.next_position - 1)
+        self._has_left = True
 
 
 def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
@@ -160,6 +153,19 @@ def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         raise RowsLost(_ROWS_LOST) from None
 
 
+def _drain(batches: Iterator[pa.RecordBatch]) -> None:
+    for _ in batches:
+        pass
+
+
+def _context() -> TaskContext:
+    context = TaskContext.get()
+    if context is None:
+        raise RowsLost(_NO_TASK)
+    return context
+
+
+_NO_ACCOUNT = "This attempt could not say what became of its rows."
 _ROWS_LOST = (
     "Spark gave no more rows of a partition before its end. What was delivered is known: another attempt goes on."
 )

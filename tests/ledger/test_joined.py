@@ -33,6 +33,7 @@ from tests.contract.places import SERVER, new_schema, opened
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, capture, event
 from tests.ledger.rows import rows
+from tests.waiting import until
 
 pytestmark = pytest.mark.postgres
 
@@ -45,15 +46,15 @@ class Played:
     job: JobLedger
     ends: ExitStack = field(repr=False)
 
-    def task(self, partition: int = 0, *, attempt: int = 1, slots: int = 8) -> JoinedLedger:
+    def task(self, partition: int = 0, *, attempt: int = 1) -> JoinedLedger:
         """One that may begin at once."""
-        found = self.join(partition, attempt=attempt, slots=slots)
+        found = self.join(partition, attempt=attempt)
         assert found is not None
         self.ends.callback(found.close)
         return found
 
     def join(
-        self, partition: int, *, attempt: int = 1, slots: int = 8, is_stopped: Callable[[], bool] = lambda: False
+        self, partition: int, *, attempt: int = 1, is_stopped: Callable[[], bool] = lambda: False
     ) -> JoinedLedger | None:
         """As a task does."""
         return join(
@@ -62,7 +63,6 @@ class Played:
             run=self.job.run,
             partition=partition,
             attempt=attempt,
-            slots=slots,
             is_stopped=is_stopped,
         )
 
@@ -123,16 +123,13 @@ def test_an_event_is_in_hand_when_another_task_has_an_intent_of_it(played: Playe
     assert (known.standing, known.is_in_hand) == (Standing.DELIVERED, False)
 
 
-def test_an_event_is_left_to_no_task_for_ever_when_that_one_may_be_dead(
-    played: Played, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After the time it is perhaps accepted, as an intent of a run that died."""
+def test_an_event_is_in_nobody_s_hand_when_the_task_that_has_an_intent_of_it_is_dead(played: Played) -> None:
+    """It is perhaps accepted, as an intent of a run that died."""
     one, other = played.task(0), played.task(1)
     sent, repeat = event(1), event(1)
     claimed(one, sent)
-    monkeypatch.setattr(joined, "IN_HAND_SECONDS", 0.0)
-    ((known,),) = other.recall([repeat])
-    assert (known.standing, known.is_in_hand) == (Standing.INTENDED, False)
+    one.close()
+    until(lambda: not other.recall([repeat])[0][0].is_in_hand)
     assert intended(other, repeat) == [True]
 
 
@@ -202,49 +199,49 @@ def test_a_task_waits_when_an_earlier_attempt_at_its_part_is_at_work(played: Pla
     assert played.task(0, attempt=2)
 
 
-def test_a_task_waits_when_all_slots_are_taken(played: Played) -> None:
-    """Parts are more than may work at a time."""
-    first = played.task(0, slots=1)
-    looks = iter([False, False, False, False, True])
-    assert played.join(1, slots=1, is_stopped=lambda: next(looks)) is None
-    first.close()
-    assert played.task(1, slots=1)
-
-
-def test_a_part_is_done_when_an_attempt_has_left_its_whole_account(played: Played) -> None:
-    """The next attempt, which Spark begins since the word of the first one was lost, has nothing to do."""
-    task = played.task(0)
-    task.leave(b"{}", is_whole=True)
-    task.close()
-    again = played.task(0, attempt=2)
-    assert again.is_done
-    assert played.job.accounts() == [b"{}"]
-
-
-def test_a_part_is_not_done_when_its_account_is_cut_short(played: Played) -> None:
-    """The next attempt delivers the rest, and accounts for all."""
-    task = played.task(0)
-    task.leave(b"{}", is_whole=False)
-    task.close()
-    assert not played.task(0, attempt=2).is_done
-    assert played.job.accounts() == []
+def test_the_attempt_counts_that_has_read_most(played: Played) -> None:
+    """Spark may break one off in the middle of its rows, and it takes that for their end."""
+    for attempt, rows_read in ((1, 5), (2, 9), (3, 2)):
+        task = played.task(0, attempt=attempt)
+        task.commit([Concluded(part=event(attempt), outcome=Delivered())])
+        task.leave(b"%d" % rows_read, rows=rows_read)
+        task.close()
+    assert played.job.accounts() == {0: b"9"}
+    assert (played.job.counts(), played.job.cut_off) == (Counts(delivered=1), Counts(delivered=2))
 
 
 def test_what_attempts_added_up_is_told_apart_when_one_was_cut_off(played: Played) -> None:
-    """The account of the latest tells of its own; of the earlier ones the ledger alone does."""
+    """The account of one tells of its own; of the others the ledger alone does."""
     killed = played.task(0)
     killed.commit([Concluded(part=event(1), outcome=Delivered()), Lost(event(2))])
     killed.close()
     task = played.task(0, attempt=2)
     task.commit([Concluded(part=event(3), outcome=Delivered())])
     assert (played.job.counts(), played.job.cut_off) == (Counts(), Counts(delivered=2, unknown=1))
-    task.leave(b"{}", is_whole=True)
+    task.leave(b"{}", rows=3)
     assert (played.job.counts(), played.job.cut_off) == (Counts(delivered=1), Counts(delivered=1, unknown=1))
     task.close()
     played.job.finish(exit_code=0, receipt="{}")
     (run,) = rows(played.location, tables.runs)
     assert (run["delivered"], run["unknown"]) == (2, 1)
     assert rows(played.location, tables.tasks) == []
+
+
+def test_nothing_is_remembered_of_events_that_are_concluded(played: Played) -> None:
+    """However long a task is: also where an answer was lost in the same transaction."""
+    task = played.task(0)
+    events = [event(number) for number in range(20)]
+    claimed(task, *events)
+    task.commit([change for each in events for change in (Lost(each), Concluded(part=each, outcome=Delivered()))])
+    keys = task._keys  # noqa: SLF001 - memory is what this is about
+    assert [len(each) for each in (task._recalled, keys._rows, keys._columns)] == [0, 0, 0]  # noqa: SLF001
+
+
+def test_no_task_begins_once_the_job_has_waited_for_them(played: Played) -> None:
+    """What it accounts for then does not change."""
+    played.job.await_tasks(wait=0)
+    looks = iter([False, False, True])
+    assert played.join(0, is_stopped=lambda: next(looks)) is None
 
 
 # The end of a job.
@@ -341,7 +338,9 @@ def test_one_task_tries_a_capture_that_has_accepted_nothing(played: Played) -> N
     refused = [event(number, source="a") for number in (1, 2)]
     one.commit([Answered(each, is_trial=True) for each in refused])
     one.close()
-    assert other.trials([capture("a")]) == [2]
+    until(lambda: other.trials([capture("a")]) == [2])
+    assert other.leave_trials([capture("a")])
+    assert played.task(2).trials([capture("a")]) == [2]
 
 
 # Beside it.
@@ -387,8 +386,7 @@ def test_more_tasks_are_refused_than_the_server_lets_in() -> None:
     with new_schema() as location:
         with pytest.raises(SettingsInvalid, match="100000 tasks need a session each"):
             open_job(location, api=API, tasks=100_000, wait=0, is_stopped=lambda: False, may_make=True)
-        with job_of(location):
-            pass  # the lock was let go of
+        assert rows(location, tables.runs) == []
 
 
 def test_a_transaction_is_tried_again_when_a_deadlock_undid_it(played: Played) -> None:

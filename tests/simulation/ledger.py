@@ -144,6 +144,10 @@ class SimulatedLedger:
         """See `Ledger.trials`."""
         return self._disk.memory.trials(captures)
 
+    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+        """See `Ledger.leave_trials`. Nobody else tries one."""
+        return False
+
     def counts(self) -> Counts:
         """Of all runs."""
         return self._disk.memory.counts()
@@ -304,6 +308,10 @@ class LedgerOfRun:
     def trials(self, captures: Sequence[Capture]) -> list[int | None]:
         """See `Ledger.trials`."""
         return self._durable.trials(captures)
+
+    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+        """See `Ledger.leave_trials`. Nobody else tries one."""
+        return False
 
     is_new = False
     cut_off = Counts()
