@@ -5,9 +5,14 @@ For each DataFrame that it is told of it prints a line of JSON: what was deliver
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 import sys
+import time
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -52,6 +57,32 @@ def follow(spark: SparkSession, case: dict[str, Any]) -> None:
 def outcome(spark: SparkSession, case: dict[str, Any]) -> dict[str, Any]:
     """What came of a DataFrame, which is that of a query."""
     df = spark.read.json(case.pop("json")) if "json" in case else spark.sql(case.pop("sql"))
+    if case.pop("breaks_off", False):
+        Thread(target=break_off, args=(spark,), daemon=True).start()
+    if case.pop("has_a_loop", False):
+        return asyncio.run(in_a_loop(df, case))
+    return delivered(df, case)
+
+
+async def in_a_loop(df: DataFrame, case: dict[str, Any]) -> dict[str, Any]:
+    """As in a notebook."""
+    return delivered(df, case)
+
+
+def break_off(spark: SparkSession) -> None:
+    """Once a file is there, have Spark kill the tasks that run, and begin others."""
+    tracker, store = spark.sparkContext.statusTracker(), spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001
+    tty = Path(os.environ["BREAK_OFF"])
+    while not tty.exists():
+        time.sleep(0.05)
+    tasks = store.taskList(max(tracker.getActiveStageIds()), 0, 100)
+    for task in (tasks.apply(number) for number in range(tasks.size())):
+        if task.status() == "RUNNING":
+            spark.sparkContext._jsc.sc().killTaskAttempt(task.taskId(), True, "by a test")  # noqa: SLF001, FBT003
+
+
+def delivered(df: DataFrame, case: dict[str, Any]) -> dict[str, Any]:
+    """What came of it."""
     try:
         receipt = deliver(df, **case)
     except RunStopped as stop:

@@ -112,6 +112,7 @@ def program(
                 "SPARK_LOCAL_IP": "127.0.0.1",
                 "SPARK_LOCAL_DIRS": str(folder / "spark"),
                 "SPARK_WORKER_DIR": str(folder / "work"),
+                "BREAK_OFF": str(folder / "break-off"),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -146,3 +146,54 @@ def test_the_page_s_example_runs(stage: Stage, location: str, tmp_path: Path) ->
     )
     assert "1000 delivered" in ran.stdout, ran.stderr
     assert len(stage.accepted()) == 1000
+
+
+def test_all_rows_are_delivered_when_spark_breaks_off_a_task(stage: Stage, location: str, tmp_path: Path) -> None:
+    """Its rows seem to have come to their end; the next attempt reads them all."""
+    stage.wire.post("/_sandbox/faults", {"latency": 0.02})
+    rows = leads(1500).replace("SELECT id", "SELECT repeat('x', 20000) AS pad, id")
+    mapping = {**LEAD, "fields": {"email": "{email}"}}
+    settings = case(stage, location)["settings"] | {"streams": [mapping]}
+    with program(tmp_path, [case(stage, location, sql=rows, settings=settings, tasks=1, breaks_off=True)]) as running:
+        running.ready()
+        until(lambda: len(stage.accepted()) > 200, seconds=120)
+        (tmp_path / "break-off").touch()
+        receipt = running.receipt()
+    assert set(numbers(stage.accepted())) == set(range(1500))
+    assert receipt["records"]["read"] == 1500
+    assert receipt["delivered_before"] > 0, "it was not broken off"
+
+
+def test_a_job_fails_when_its_tasks_get_no_ledger(stage: Stage, location: str, tmp_path: Path) -> None:
+    """An executor may lack what the user's process has: here a server's name."""
+    with program(tmp_path, [case(stage, location)], **{"spark.executorEnv.PGSSLMODE": "require"}) as running:
+        running.ready()
+        heard = running.hear()
+    assert (heard.get("stop"), heard.get("code")) == ("TasksFailed", 4)
+
+
+def test_what_is_odd_is_delivered_or_told(stage: Stage, location: str, tmp_path: Path) -> None:
+    """Names with signs, a notebook's loop, many invalid rows, no rows; a value that Python does not have is named."""
+    text = {**LEAD, "person_id": None, "created_at": "{at}", "fields": {"id": "{id}"}}
+    mapping = {name: value for name, value in text.items() if value is not None}
+    settings = case(stage, location)["settings"] | {"streams": [mapping], "max_reject_percent": 100}
+    odd = {
+        "signs": "SELECT id, 1 AS `a``b.c d`, timestamp_seconds(1700000000) AS at FROM range(5)",
+        "invalid": "SELECT 100 + id AS id, if(id % 20 = 0, 'no time', '2026-01-31') AS at FROM range(400)",
+        "none": "SELECT id, timestamp_seconds(1700000000) AS at FROM range(5) WHERE id > 9",
+        "cased": "SELECT 1 AS id, 2 AS ID, timestamp_seconds(1700000000) AS at",
+        "far": "SELECT 900 AS id, timestamp'9999-12-31 23:59:59Z' + INTERVAL 1 DAY AS at",
+    }
+    cases = [case(stage, location, sql=sql, settings=settings, has_a_loop=True) for sql in odd.values()]
+    with program(tmp_path, cases, **{"spark.sql.session.timeZone": "GMT+2"}) as running:
+        running.ready()
+        heard = dict(zip(odd, (running.hear() for _ in odd), strict=True))
+    assert heard["signs"]["receipt"]["events"]["delivered"] == 5
+    assert (heard["invalid"]["receipt"]["events"]["delivered"], heard["invalid"]["receipt"]["events"]["invalid"]) == (
+        380,
+        20,
+    )
+    assert heard["none"]["receipt"]["records"]["read"] == 0
+    assert "two columns have this name" in " ".join(heard["cased"]["told"])
+    assert heard["far"]["stop"] == "TasksFailed"
+    assert "in these columns: at." in running.log.read_text(encoding="utf-8")
