@@ -11,6 +11,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def stopped(sentence: str) -> str:
+    """With its full stop, unless it ends as a question does, or has one."""
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
+
+
 def either(words: Sequence[str]) -> str:
     """The words as a choice: `lead, conversion or action`."""
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -199,6 +199,7 @@ class _Input:
         self._found: dict[Finding, None] = {}  # a tap may repeat a SCHEMA as often as it likes
         self._unmapped: set[str] = set()
         self._is_whole = False
+        self._records = self._invalid = 0
 
     def findings(self, source: IO[bytes] | None) -> Iterator[Finding]:
         """What is found, once all is read."""
@@ -216,6 +217,8 @@ class _Input:
                 self._note(map(_warning, self._streams.unmet_stream_maps()))
                 self._note(map(_warning, self._streams.idle_mappings()))
         yield from self._found
+        if self._invalid:
+            yield _warning(_INVALID.format(records=counted(self._records, "record"), invalid=self._invalid))
         yield from self._identities()
 
     def _take_schema(self, schema: Schema) -> None:
@@ -238,7 +241,10 @@ class _Input:
         if record.stream in self._unmapped:
             return
         self._streams.map(record, position=1)  # what is only compared needs no number
-        for part in self._batch.take():
+        parts = self._batch.take()
+        self._records += 1
+        self._invalid += not all(isinstance(part, Event) for part in parts)
+        for part in parts:
             if isinstance(part, Event):
                 self._search.take(None, part)
 
@@ -286,4 +292,8 @@ def _errors(stop: RunStopped) -> Iterator[Finding]:
 _UNREACHABLE = (
     "The host of the API cannot be reached ({fault}): check environment, api_url, and this machine's network, "
     "HTTPS_PROXY and SSL_CERT_FILE."
+)
+_INVALID = (
+    "Of {records} in the input, {invalid} would be refused as invalid: `target-driftrock preview --input` says which "
+    "rules they break."
 )

@@ -37,6 +37,7 @@ from target_driftrock.mapping.templates import (
 from target_driftrock.mapping.who import names_somebody
 from target_driftrock.naming import escaped, hint, shown
 from target_driftrock.settings import Comparison, StreamMapping
+from target_driftrock.wording import stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def template_faults(mapping: StreamMapping) -> list[str]:
 
     Only what templates say is judged; that nothing required is missing is for the settings to see to.
     """
-    found = [f"{mapping.label}: {shown(where)}: {fault}." for where, fault in faults(mapping)]
+    found = [stopped(f"{mapping.label}: {shown(where)}: {fault}") for where, fault in faults(mapping)]
     if not mapping.skip and mapping.affiliate_id is not None and mapping.metadata is not None:
         found.append(f"{mapping.label}: metadata: affiliate events have none; leave out metadata or affiliate_id.")
     return found
@@ -202,7 +203,7 @@ class _Source:
         for where, name in self._names(mapping):
             fault = None if is_added(name) or self._is_habit(name) else unlisted(name, self.schema, self.mask)
             if fault is not None:
-                yield f"{mapping.label}: {shown(where)}, stream {self.told}: {fault}."
+                yield stopped(f"{mapping.label}: {shown(where)}, stream {self.told}: {fault}")
 
     def _sends_a_row(self, mapping: StreamMapping) -> bool:
         """Whether columns would be sent by names that may be values. One that the settings name proves a header row."""
@@ -236,7 +237,7 @@ class _Source:
             found = self._unchanged_nodes(name)
             fault = None if is_only_null(found) else never_met(wanted, found)
             if fault is not None:
-                yield f"{mapping.label}: when.{shown(name)}, stream {self.told}: {fault}."
+                yield stopped(f"{mapping.label}: when.{shown(name)}, stream {self.told}: {fault}")
 
     def _unchanged_nodes(self, name: str) -> list[Mapping[str, Any]]:
         """What the SCHEMA says of a property that the tap itself wrote; nothing of one that a stream map made."""

@@ -191,4 +191,4 @@ _OPEN_QUOTE = (
     "within a name or an argument has the whole of it in quotes of the other kind"
 )
 _NAMELESS = "{} names no property: write its name between the braces"
-_ODD_NAME = "{fault}; for a property that is called so, write {{'its name'}}; filters stand behind a |"
+_ODD_NAME = "{fault}; for a property that is called so, put its name in quotes ('its name'); filters stand behind a |"

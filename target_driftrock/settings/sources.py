@@ -222,7 +222,7 @@ def _json_fault(text: str) -> str:
     try:
         json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        return f"is not JSON (line {error.lineno}, column {error.colno}): mend it there"
+        return f"is not JSON (line {error.lineno}, column {error.colno}): mend it there; YAML is for meltano.yml alone"
     except FloatingPointError:
         return "is not JSON (it has NaN or Infinity in it): mend it there"
     except ValueError:  # a whole number longer than sys.get_int_max_str_digits()

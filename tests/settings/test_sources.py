@@ -293,9 +293,15 @@ def test_numbers_are_exact_when_a_file_holds_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b'{"client_secret":\n "CANARY" "CANARY"}', "is not JSON (line 2, column 11): mend it there."),
-        (b'{"client_secret": "CANARY"', "is not JSON (line 1, column 27): mend it there."),
-        (b"", "is not JSON (line 1, column 1): mend it there."),
+        (
+            b'{"client_secret":\n "CANARY" "CANARY"}',
+            "is not JSON (line 2, column 11): mend it there; YAML is for meltano.yml alone.",
+        ),
+        (
+            b'{"client_secret": "CANARY"',
+            "is not JSON (line 1, column 27): mend it there; YAML is for meltano.yml alone.",
+        ),
+        (b"", "is not JSON (line 1, column 1): mend it there; YAML is for meltano.yml alone."),
         (b'{"a": "CANARY", "b": NaN}', "is not JSON (it has NaN or Infinity in it): mend it there."),
         (b'{"a": "CANARY\\ud800"}', "is not JSON (a text in it has half of a surrogate pair): mend it there."),
         ('{"a": "CANARY"}'.encode("utf-16"), "is not UTF-8: save it in that encoding."),

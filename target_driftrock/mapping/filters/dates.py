@@ -134,7 +134,7 @@ def _part(piece: tuple[str, str, str], *, is_tight: bool) -> str:
 def _demand_whole(codes: Sequence[str]) -> None:
     """See that a form makes one day, and one time or none."""
     if not codes:
-        raise ArgumentInvalid("needs a form of strptime's codes, such as %d.%m.%Y")
+        raise ArgumentInvalid("needs a form such as %d.%m.%Y (%Y-%m-%d %H:%M has a time), excel or epoch")
     if len(set(codes)) < len(codes):
         raise ArgumentInvalid("has a code twice: take one away")
     if any(len(set(group).intersection(codes)) != 1 for group in _TOGETHER):
