@@ -162,6 +162,7 @@ def test_a_settled_content_is_known_as_a_tried_one_when_it_was_never_sent(place:
         "tries": 0,
         "way": way["id"],
         "run": 1,
+        "partition": None,
     }
     assert email is not None
     assert time.time() - at < 60

@@ -313,7 +313,9 @@ def test_the_events_are_held_against_each_other_when_an_input_is_given(
 
 def test_it_is_a_warning_when_records_of_the_input_would_be_refused(wire: Wire) -> None:
     """How many, and where it is said why; what is invalid stands under no event_id, so the rest is still said of."""
-    lines, code = looked_at(wire.url, LEADS, source=singer(schema(), record(1), record(2, email=7), record(3, email=8)))
+    lines, code = looked_at(
+        wire.url, dict(LEADS), source=singer(schema(), record(1), record(2, email=7), record(3, email=8))
+    )
 
     told = "warning: Of 3 records in the input, 2 would be refused as invalid: `target-driftrock preview --input` says"
     assert [line for line in lines if line.startswith("warning: Of")] == [f"{told} which rules they break."]

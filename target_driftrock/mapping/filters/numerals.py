@@ -56,7 +56,8 @@ def _number(forms: re.Pattern[str], value: Any) -> Any:
         return _read(forms, value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return UNREADABLE
-    return value if isinstance(value, int) or math.isfinite(value) else UNREADABLE
+    is_finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    return value if is_finite else UNREADABLE
 
 
 def _read(forms: re.Pattern[str], text: str) -> Any:
