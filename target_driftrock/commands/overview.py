@@ -21,8 +21,10 @@ from target_driftrock.events.columns import is_added
 from target_driftrock.events.event import Event, Misfit
 from target_driftrock.events.outcome import Changed, Held
 from target_driftrock.mapping import shapes
+from target_driftrock.mapping.path import reader
 from target_driftrock.mapping.sentences import Row, Sentence, is_constant, rows, sentences
 from target_driftrock.mapping.values import is_nothing
+from target_driftrock.naming import shown
 from target_driftrock.settings import StreamMapping
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from target_driftrock.commands.search import Verdict
     from target_driftrock.events.event import Part
+    from target_driftrock.mapping.filters.reading import Unread
     from target_driftrock.mapping.masking import Mask
     from target_driftrock.singer.messages import Record, Schema
 
@@ -168,6 +171,12 @@ class Overview:
         self._watch_fields(part)
         if self._cards.wants(part):
             self._cards.take(record, part, mark=why)
+
+    def take_passed(self, record: Record, passed: Iterable[Unread]) -> None:
+        """What of a record filters could not read, and `else` let pass."""
+        for each in passed:
+            rule = f"cannot be read by the filter {each.filter}, as else allows"
+            self._take_misfit(Misfit(of=shown(each.property), rule=rule, value=reader(each.property)(record.record)))
 
     def _count(self, event: Event) -> None:
         self.sent += 1

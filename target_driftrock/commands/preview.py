@@ -209,12 +209,14 @@ class Preview:
         if record.stream in self._unmapped:
             self._records["unmapped"] += 1
             return
+        passed = self._unread.copy()
         self._streams.map(record, position=self._reader.counts["RECORD"])
         parts = self._batch.take()
         self._records[record_kind(parts)] += 1
         self._records["deletions"] += not parts and self._streams.filters_deletion(record)
         if self._overview is not None:
             self._overview.take_record(record)
+            self._overview.take_passed(record, self._unread - passed)
         for part in parts:
             self._take_part(record, part)
 

@@ -104,3 +104,16 @@ def test_no_more_is_kept_when_a_record_is_large() -> None:
     assert len(card.record) < 70
     assert len(card.event) < 70
     assert sum(len(cell.text) + len(cell.name) for cell in card.cells) < 20_000
+
+
+def test_what_else_lets_pass_is_told_by_its_shape_when_a_filter_cannot_read_it() -> None:
+    """Those of a mapping are mended by it; what could be read, and what is refused, has a place of its own."""
+    mapping = {**LEADS, "fields": {"phone": "{phone | phone: GB | else}", "value": "{value | number}"}}
+    records = [record(1, phone="0044 20 7946 0018"), record(2, phone="none"), record(3, phone="none", value="1,5")]
+    found = looked_at(singer(schema(phone={}, value={}), *records), mapping)
+
+    told = [(each.name, each.rule, each.count, [shape.item for shape in each.shapes]) for each in found.misfits()]
+    assert told == [
+        ("phone", "cannot be read by the filter phone, as else allows", 2, [("text", "xxxx")]),
+        ("value", "cannot be read by the filter number (property value)", 1, [("text", "9,9")]),
+    ]
