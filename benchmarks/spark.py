@@ -18,18 +18,14 @@ from benchmarks.track import Job, say
 from tests.contract.places import new_schema
 from tests.faults.witness import Arrival, Witness, out_of_order
 from tests.program import serving
-from tests.spark.session import Program, demand, program, workers
+from tests.spark.session import LEAD, Program, demand, program, workers
 
 LATENCY, CONNECTIONS = 0.1, 64
 BAR = 1.9
 RATED, MANY_PERSONS, ROUNDS = 20_000, 5_000, 3
 BACKFILL, PERSONS = 1_000_000, 50_000
-LEAD: Mapping[str, Any] = {
-    "stream": "leads",
-    "event_type": "lead",
-    "source_id": "capture-1",
-    "person_id": "{person}",
-    "created_at": "{at}",
+COUNTED: Mapping[str, Any] = {
+    **LEAD,
     "fields": {"serial": "{id}", "email": "{person}@example.com"},
 }
 
@@ -132,7 +128,7 @@ def _delivered(job: Job, name: str, rows: int, persons: int, executors: int, *, 
                 "api_url": wire.url,
                 "ledger": location,
                 "max_concurrency": CONNECTIONS * executors,
-                "streams": [LEAD],
+                "streams": [COUNTED],
                 **settings,
             },
             "stream": "leads",

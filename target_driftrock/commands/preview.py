@@ -209,7 +209,7 @@ class Preview:
         if record.stream in self._unmapped:
             self._records["unmapped"] += 1
             return
-        passed = self._unread.copy()
+        passed = self._unread.copy() if self._overview is not None else self._unread
         self._streams.map(record, position=self._reader.counts["RECORD"])
         parts = self._batch.take()
         self._records[record_kind(parts)] += 1

@@ -102,7 +102,7 @@ class DurableLedger:
         table = tables.captures
         known: set[bytes] = set()
         with self._transaction():
-            for part in chunks(digests):
+            for part in _chunks(digests):
                 statement = sa.select(table.c.capture).where(table.c.capture.in_(part))
                 known.update(self._connection.execute(statement).scalars())
         return [digest in known for digest in digests]
@@ -254,11 +254,15 @@ class DurableLedger:
     # Look-ups.
 
     def _found(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
-        found: dict[bytes, list[Found]] = {}
         with self._transaction():
-            for part in chunks(identities):
-                for identity, *row in self._connection.exec_driver_sql(*self._statements.look_up(part)):
-                    found.setdefault(identity, []).append(row)
+            return self._look_up(identities)
+
+    def _look_up(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
+        """Within a transaction."""
+        found: dict[bytes, list[Found]] = {}
+        for part in _chunks(identities):
+            for identity, *row in self._connection.exec_driver_sql(*self._statements.look_up(part)):
+                found.setdefault(identity, []).append(row)
         return found
 
     def _known(self, found: Sequence[Found], event: Event, row: Row, *, is_former: bool = False) -> Iterator[Known]:
@@ -318,7 +322,7 @@ class DurableLedger:
     def _forget(self, batch: WriteBatch) -> None:
         """Kept rows that were sent again go."""
         gone = [row["key"] for row in self._kept(list(batch.forgotten)) if batch.forgets(row)]
-        for part in chunks(gone):
+        for part in _chunks(gone):
             self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
 
     def _move(self, batch: WriteBatch) -> None:
@@ -329,14 +333,14 @@ class DurableLedger:
 
     def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
         table = tables.kept
-        for part in chunks(keys):
+        for part in _chunks(keys):
             found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
             yield from rows_of(self._connection, found)
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""
         table = tables.kept
-        for part in chunks(releases):
+        for part in _chunks(releases):
             keys = [release.record for release in part if release.record is not None]
             identities = [identity for release in part for identity, _ in release.contents]
             sources = [release.source for release in part if release.source is not None]
@@ -357,8 +361,7 @@ _LAST = b"\xff" * 17
 """After every key."""
 
 
-def chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
-    """So many as one statement takes."""
+def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
     return (keys[start : start + _LOOK_UP] for start in range(0, len(keys), _LOOK_UP))
 
 

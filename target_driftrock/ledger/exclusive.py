@@ -65,7 +65,7 @@ def exclusive(database: Database, *, advice: str) -> Hold:
     with ExitStack() as unless_held:
         lock_last = unless_held.enter_context(ExitStack())  # the next holder finds no connection of ours
         connection = database.connect()
-        unless_held.callback(_close, connection)
+        unless_held.callback(close, connection)
         lock = database.try_lock(connection)
         if lock is None:
             raise HeldByAnother(database, database.holder(connection), advice=advice)
@@ -101,6 +101,7 @@ def _tell(obstacle: LedgerUnavailable, wait: float) -> None:
         log.warning("Waiting up to %d seconds for the ledger. %s", wait, obstacle)
 
 
-def _close(connection: sa.Connection) -> None:
+def close(connection: sa.Connection) -> None:
+    """Let go of a connection, whatever became of it."""
     with suppress(SQLAlchemyError):  # it was lost before
         connection.close()

@@ -7,21 +7,21 @@ accepted nothing is tried by one task; every transaction shares the row of the j
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.events.event import Event
 from target_driftrock.ledger import tables
 from target_driftrock.ledger.database import guarded, unavailable
-from target_driftrock.ledger.durable import DurableLedger, chunks
-from target_driftrock.ledger.exclusive import POLL_SECONDS, Hold
+from target_driftrock.ledger.durable import DurableLedger
+from target_driftrock.ledger.exclusive import POLL_SECONDS, Hold, close
 from target_driftrock.ledger.interface import Answered, Concluded, Intent, Standing
 from target_driftrock.ledger.job import read_stop, say_stop
 from target_driftrock.ledger.location import parse_shared
@@ -85,9 +85,8 @@ class JoinedLedger(DurableLedger):
     def recall(self, events: Sequence[Event]) -> list[Sequence[Known]]:
         known = super().recall(events)
         for event in events:
-            if (
-                row := self._keys.row(event)
-            ) is not None:  # with the event, whose number is its own as long as it lives
+            if (row := self._keys.row(event)) is not None:
+                # With the event, whose number is its own as long as it lives.
                 self._recalled[id(event)] = event, _snapshot(self._latest.get(row[0], ()))
         return known
 
@@ -191,11 +190,7 @@ class JoinedLedger(DurableLedger):
         """Refused is what has changed since it was recalled, and what another task has in hand."""
         identities = sorted({identity for _, identity in claims})
         self._postgres.lock_rows(self._connection, identities)
-        found: dict[bytes, list[Found]] = {}
-        for part in chunks(identities):
-            for identity, *row in self._connection.exec_driver_sql(*self._statements.look_up(part)):
-                found.setdefault(bytes(identity), []).append(row)
-        self._latest = found
+        self._latest = found = self._look_up(identities)
         self._look_who_works()
         for intent, identity in claims:
             now = _snapshot(found.get(identity, ()))
@@ -276,7 +271,7 @@ def join(
     database = parse_shared(location)
     with ExitStack() as unless_joined:
         connection = database.connect()
-        unless_joined.callback(_close, connection)
+        unless_joined.callback(close, connection)
         waiting = _Waiting(database, connection, run=run, is_stopped=is_stopped)
         if not (waiting.take(TASKS, is_shared=True) and waiting.take(_lock(partition, run))):
             return None
@@ -366,11 +361,6 @@ def _snapshot(found: Sequence[Found]) -> Snapshot:
 def _standing(found: Found) -> _Standing:
     content, code, _, _, _, _, run, partition = found
     return bytes(content), code, run, partition
-
-
-def _close(connection: sa.Connection) -> None:
-    with suppress(SQLAlchemyError):  # it was lost before
-        connection.close()
 
 
 _RUN = sa.text("SELECT ended_at, stopped FROM runs WHERE id = :run FOR KEY SHARE")

@@ -100,7 +100,6 @@ class Records:
         self.batch = Batch(clock)
         self.tally = Tally(self._follower, mask=Mask(said=named(settings.mappings)))
         self._has_ended = False
-        self._was_told = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""
         self.causes: list[RunStopped] = []
@@ -172,11 +171,11 @@ class Records:
 
         See `Delivery.start` for what is raised; and a SettingsInvalid where deliveries are known by other identities.
         """
+        is_held = self.ledger is not None
         if not self._delivery.hold(is_stopped=self._is_stopped):
             return False
-        if self.ledger is not None and self.ledger.is_new and not self._was_told:
+        if self.ledger is not None and self.ledger.is_new and not is_held:
             log.info("The ledger is new: it knows of no delivery, so whatever comes is sent.")
-        self._was_told = True
         unjudged, self._ways_unjudged = self._ways_unjudged, []
         self.judge_ways(unjudged)
         return True

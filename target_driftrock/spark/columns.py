@@ -28,8 +28,25 @@ def json_schema(row: types.StructType) -> tuple[dict[str, Any], list[str]]:
 
 def converter(kind: types.DataType) -> Convert:
     """What makes of a value as Arrow gives it one that JSON has. The type is one that `json_schema` takes."""
-    convert = _converter(kind)
-    return _same if convert is None else convert
+    match kind:
+        case types.StructType():
+            return _object({each.name: converter(each.dataType) for each in kind.fields})
+        case types.ArrayType():
+            return _array(converter(kind.elementType))
+        case types.MapType():
+            return _map(converter(kind.valueType))
+        case types.FloatType():
+            return _single
+        case types.DoubleType():
+            return _double
+        case types.BinaryType():
+            return _base64
+        case types.DateType():
+            return _date
+        case types.TimestampType():
+            return _moment
+        case _:
+            return _same
 
 
 class _Columns:
@@ -106,29 +123,6 @@ def _nullable(schema: dict[str, Any], *, is_nullable: bool) -> dict[str, Any]:
 
 
 # Values.
-
-
-def _converter(kind: types.DataType) -> Convert | None:
-    """None where a value is as JSON has it."""
-    match kind:
-        case types.StructType():
-            return _object({each.name: converter(each.dataType) for each in kind.fields})
-        case types.ArrayType():
-            return _array(converter(kind.elementType))
-        case types.MapType():
-            return _map(converter(kind.valueType))
-        case types.FloatType():
-            return _single
-        case types.DoubleType():
-            return _double
-        case types.BinaryType():
-            return _base64
-        case types.DateType():
-            return _date
-        case types.TimestampType():
-            return _moment
-        case _:
-            return None
 
 
 def _same(value: Any) -> Any:

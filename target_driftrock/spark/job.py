@@ -124,15 +124,17 @@ class _Delivery:
 
     def _resources(self) -> Resources:
         settings = self._records.settings
-        hold = partial(
-            open_job,
-            settings.keeping.ledger,
-            api=settings.api.name,
-            tasks=self._tasks,
-            may_make=settings.keeping.new_ledger is NewLedger.ALLOW,
-            wait=settings.patience.max_outage,
+        return replace(
+            resources_of(settings),
+            hold=lambda is_stopped: open_job(
+                settings.keeping.ledger,
+                api=settings.api.name,
+                tasks=self._tasks,
+                may_make=settings.keeping.new_ledger is NewLedger.ALLOW,
+                wait=settings.patience.max_outage,
+                is_stopped=is_stopped,
+            ),
         )
-        return replace(resources_of(settings), hold=lambda is_stopped: hold(is_stopped=is_stopped))
 
     def _deliver(self) -> None:
         self._records.hold()

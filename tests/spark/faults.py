@@ -28,7 +28,7 @@ from tests.contract.places import new_schema, server
 from tests.faults.page import machine
 from tests.faults.witness import Witness, out_of_order, twice
 from tests.program import ROOT, serving
-from tests.spark.session import PYTHON, Program, command_line, demand, end_group, group, program, workers
+from tests.spark.session import LEAD, PYTHON, Program, command_line, demand, end_group, group, program, workers
 from tests.waiting import until
 
 CLUSTER = "local-cluster[2,1,1024]"
@@ -36,13 +36,9 @@ TASKS, CONCURRENCY = 2, 16
 SHARE = CONCURRENCY // TASKS
 PAGE = ROOT / "docs/spark-faults.md"
 PATIENCE = 600.0
-LEAD: Mapping[str, Any] = {
-    "stream": "leads",
-    "event_type": "lead",
-    "source_id": "capture-1",
+COUNTED: Mapping[str, Any] = {
+    **LEAD,
     "event_id": "{event}",
-    "person_id": "{person}",
-    "created_at": "{at}",
     "fields": {"serial": "{id}", "email": "{person}@example.com"},
 }
 
@@ -90,7 +86,7 @@ class Trial:
                 "ledger": self.location,
                 "max_concurrency": CONCURRENCY,
                 "max_reject_percent": 100,
-                "streams": [LEAD],
+                "streams": [COUNTED],
             },
             "stream": "leads",
             "key": ["id"],
