@@ -159,3 +159,24 @@ def test_a_run_stops_when_the_database_is_made_read_only() -> None:
                 ledger.commit([Intent(event(1))])
 
         assert "(25006: the server is read-only" in str(failed.value)
+
+
+def test_no_look_up_reads_the_whole_table_when_the_server_knows_nothing_of_it() -> None:
+    """A new ledger has no statistics before the server analyses it, and statements are planned once."""
+    few, many = ([event(number) for number in range(*each)] for each in ((0, 500), (500, 3_000)))
+    read = "SELECT n_tup_ins, idx_scan, seq_scan FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'deliveries'"
+    with server() as another, new_schema() as location:
+        with opened(location) as ledger:
+            for events in (few, many):
+                ledger.commit([Concluded(part=each, outcome=Delivered()) for each in events])
+                for start in range(0, 384, 32):  # after the fifth time it is planned for good
+                    ledger.recall(events[start : start + 128])
+
+        def counted() -> tuple[int, int, int]:
+            found = another.execute(read, [location.partition("schema=")[2]]).fetchone()
+            assert found is not None
+            return found
+
+        until(lambda: counted()[0] == len(few) + len(many), seconds=10.0)
+        assert counted()[1] > 0
+        assert counted()[2] <= 2  # while the schema was made

@@ -99,6 +99,85 @@ def test_nothing_is_lost_when_a_worker_is_killed(stage: Stage, location: str, tm
     assert receipt["delivered_before"] > 0
 
 
+def test_each_task_has_its_share_of_the_pace_and_a_token_of_its_own(
+    stage: Stage, location: str, tmp_path: Path
+) -> None:
+    """All of them together are no more to the API than one run."""
+    stage.wire.post("/_sandbox/faults", {"latency": 0.05})
+    settings = case(stage, location)["settings"] | {"max_concurrency": 6}
+    with program(tmp_path, [case(stage, location, settings=settings)]) as running:
+        running.ready()
+        running.receipt()
+
+    counts = stage.wire.counts()
+    assert 3 < counts["max_concurrent_requests"] <= 6
+    assert counts["token_requests"] == 1 + 2  # before any task begins, whether the credentials are right
+
+
+def test_columns_say_the_order_when_the_mapping_does_not(stage: Stage, location: str, tmp_path: Path) -> None:
+    """One event in two partitions is delivered once all the same; without columns the log says that there is no order."""
+    mapping = {name: value for name, value in LEAD.items() if name not in {"person_id", "created_at"}}
+    settings = case(stage, location)["settings"] | {"streams": [mapping]}
+    backwards = {"sql": f"SELECT *, -id AS turn FROM ({leads(300)})", "partition_by": ["person"], "order_by": ["turn"]}
+    again = {"sql": f"SELECT *, -id AS turn FROM ({leads(300)})", "partition_by": ["turn"], "order_by": ["id"]}
+    cases = [case(stage, location, settings=settings, **each) for each in (backwards, again, {"sql": leads(300)})]
+    with program(tmp_path, cases) as running:
+        running.ready()
+        first, second = running.receipt(), running.receipt()
+        before = running.log.read_text(encoding="utf-8")
+        running.receipt()
+        after = running.log.read_text(encoding="utf-8")
+
+    met: dict[str, list[int]] = defaultdict(list)
+    for event in stage.accepted():
+        met[event["fields"]["person"]].append(event["fields"]["id"])
+    assert all(each == sorted(each, reverse=True) for each in met.values())
+    assert (len(met), first["events"]["delivered"], second["events"]["already_delivered"]) == (50, 300, 300)
+    no_order = "No order of a person's events is promised, since no mapping says person_id and created_at"
+    assert (before.count(no_order), after.count(no_order)) == (0, 1)
+
+
+def test_a_repeated_batch_of_a_stream_is_known(stage: Stage, location: str, tmp_path: Path) -> None:
+    """The stream is begun again from the start, as if its checkpoint were lost."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(3):
+        lines = [json.dumps({"id": row, "person": f"p{row}", "at": "2026-01-31"}) for row in (number * 2, number * 2 + 1)]
+        (folder / f"{number}.json").write_text("\n".join(lines), encoding="utf-8")
+    streams = [
+        {**case(stage, location), "folder": str(folder), "columns": "id BIGINT, person STRING, at STRING", "checkpoint": each}
+        for each in (str(tmp_path / "first"), str(tmp_path / "second"))
+    ]
+    for stream in streams:
+        del stream["sql"]
+    with program(tmp_path, streams) as running:
+        running.ready()
+        heard = [running.hear() for _ in range(8)]
+
+    assert [each.get("ended", False) for each in heard] == [False, False, False, True] * 2
+    assert sorted(numbers(stage.accepted())) == list(range(6))
+    known = [each["receipt"]["events"]["already_delivered"] for each in heard if "receipt" in each]
+    assert known == [0, 0, 0, 2, 2, 2]
+
+
+def test_what_has_no_identity_is_sent_again_and_counted_when_a_worker_is_killed(
+    stage: Stage, location: str, tmp_path: Path
+) -> None:
+    """Nothing tells such an event from its repeat, but how many were sent is told."""
+    stage.wire.post("/_sandbox/faults", {"latency": 0.02})
+    settings = case(stage, location)["settings"] | {"streams": [{**LEAD, "event_id": None}]}
+    with program(tmp_path, [case(stage, location, sql=leads(600), settings=settings)]) as running:
+        running.ready()
+        until(lambda: len(stage.accepted()) > 150, seconds=120)
+        os.kill(workers(running)[0], signal.SIGKILL)
+        receipt = running.receipt()
+
+    arrived = stage.accepted()
+    assert {event["fields"]["id"] for event in arrived} == set(range(600))
+    told = receipt["events"]["delivered"] + receipt["delivered_before"]
+    assert 600 < told <= len(arrived) <= told + receipt["answers_lost"]
+
+
 def test_a_wrong_mapping_costs_ten_events_in_all(stage: Stage, location: str, tmp_path: Path) -> None:
     """And the job ends with what one task found."""
     stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
@@ -123,6 +202,9 @@ def test_what_was_refused_is_listed_and_sent_again(stage: Stage, location: str, 
     config = stage.config(ledger=location, streams=[LEAD])
     kept = stage.finished("rejects", config)
     assert kept.out.count('"RECORD"') == rejected > 10
+    assert f"{rejected} rejected" in stage.finished("report", config).out
+    delivered = stage.accepted()[0]["event_id"]
+    assert "delivered" in stage.finished("trace", config, delivered).out
     again = stage.finished(config, given=kept.out.encode())
     assert again.code == 0, again.err
     assert sorted(numbers(stage.accepted())) == list(range(400))
