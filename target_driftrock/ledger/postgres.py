@@ -121,6 +121,8 @@ class Postgres:
 
     def held(self, connection: sa.Connection, locks: Sequence[str]) -> list[str]:
         """Within a transaction: which of these locks somebody holds."""
+        if not locks:
+            return []
         by_key = {self.lock_key(lock): lock for lock in locks}
         found = connection.execute(_HELD, {"keys": list(by_key)}).scalars()
         return [by_key[key] for key in found]

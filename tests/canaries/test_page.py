@@ -10,7 +10,9 @@ import pytest
 
 from tests.program import ROOT
 
-PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("SECURITY.md", "docs/privacy.md", "docs/spark.md")}
+PAGES = {
+    name: (ROOT / name).read_text(encoding="utf-8") for name in ("SECURITY.md", "docs/privacy.md", "docs/spark.md")
+}
 NAMED = sorted({found for page in PAGES.values() for found in re.findall(r"(tests/\S+\.py)::(\w+)", page)})
 UNTESTED = re.compile(r"<!-- untested: [^>]{10,} -->")
 """With the reason, for whoever reads the page's source."""

@@ -29,6 +29,9 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.postgres
 
+SCANS = """
+SELECT n_tup_ins, idx_scan, seq_scan FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'deliveries'
+"""
 CANARY = "canary.person@example.com"
 LOCKS = """
 SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -164,7 +167,6 @@ def test_a_run_stops_when_the_database_is_made_read_only() -> None:
 def test_no_look_up_reads_the_whole_table_when_the_server_knows_nothing_of_it() -> None:
     """A new ledger has no statistics before the server analyses it, and statements are planned once."""
     few, many = ([event(number) for number in range(*each)] for each in ((0, 500), (500, 3_000)))
-    read = "SELECT n_tup_ins, idx_scan, seq_scan FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'deliveries'"
     with server() as another, new_schema() as location:
         with opened(location) as ledger:
             for events in (few, many):
@@ -173,7 +175,7 @@ def test_no_look_up_reads_the_whole_table_when_the_server_knows_nothing_of_it() 
                     ledger.recall(events[start : start + 128])
 
         def counted() -> tuple[int, int, int]:
-            found = another.execute(read, [location.partition("schema=")[2]]).fetchone()
+            found = another.execute(SCANS, [location.partition("schema=")[2]]).fetchone()
             assert found is not None
             return found
 

@@ -115,12 +115,16 @@ def test_each_task_has_its_share_of_the_pace_and_a_token_of_its_own(
 
 
 def test_columns_say_the_order_when_the_mapping_does_not(stage: Stage, location: str, tmp_path: Path) -> None:
-    """One event in two partitions is delivered once all the same; without columns the log says that there is no order."""
+    """One event in two partitions is delivered once all the same; without columns the log says there is no order."""
     mapping = {name: value for name, value in LEAD.items() if name not in {"person_id", "created_at"}}
     settings = case(stage, location)["settings"] | {"streams": [mapping]}
-    backwards = {"sql": f"SELECT *, -id AS turn FROM ({leads(300)})", "partition_by": ["person"], "order_by": ["turn"]}
-    again = {"sql": f"SELECT *, -id AS turn FROM ({leads(300)})", "partition_by": ["turn"], "order_by": ["id"]}
-    cases = [case(stage, location, settings=settings, **each) for each in (backwards, again, {"sql": leads(300)})]
+    rows = leads(300).replace("SELECT id", "SELECT -id AS turn, id")
+    said: tuple[dict[str, list[str]], ...] = (
+        {"partition_by": ["person"], "order_by": ["turn"]},
+        {"partition_by": ["turn"], "order_by": ["id"]},
+        {},
+    )
+    cases = [case(stage, location, sql=rows, settings=settings, **each) for each in said]
     with program(tmp_path, cases) as running:
         running.ready()
         first, second = running.receipt(), running.receipt()
@@ -142,14 +146,11 @@ def test_a_repeated_batch_of_a_stream_is_known(stage: Stage, location: str, tmp_
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(3):
-        lines = [json.dumps({"id": row, "person": f"p{row}", "at": "2026-01-31"}) for row in (number * 2, number * 2 + 1)]
+        lines = [json.dumps({"id": number * 2 + row, "person": "p", "at": "2026-01-31"}) for row in (0, 1)]
         (folder / f"{number}.json").write_text("\n".join(lines), encoding="utf-8")
-    streams = [
-        {**case(stage, location), "folder": str(folder), "columns": "id BIGINT, person STRING, at STRING", "checkpoint": each}
-        for each in (str(tmp_path / "first"), str(tmp_path / "second"))
-    ]
-    for stream in streams:
-        del stream["sql"]
+    told = {**case(stage, location), "folder": str(folder), "columns": "id BIGINT, person STRING, at STRING"}
+    del told["sql"]
+    streams = [{**told, "checkpoint": str(tmp_path / name)} for name in ("first", "second")]
     with program(tmp_path, streams) as running:
         running.ready()
         heard = [running.hear() for _ in range(8)]
@@ -160,10 +161,10 @@ def test_a_repeated_batch_of_a_stream_is_known(stage: Stage, location: str, tmp_
     assert known == [0, 0, 0, 2, 2, 2]
 
 
-def test_what_has_no_identity_is_sent_again_and_counted_when_a_worker_is_killed(
+def test_what_has_no_identity_is_sent_again_when_a_worker_is_killed(
     stage: Stage, location: str, tmp_path: Path
 ) -> None:
-    """Nothing tells such an event from its repeat, but how many were sent is told."""
+    """Nothing tells such an event from its repeat; the receipt says how many were delivered in all."""
     stage.wire.post("/_sandbox/faults", {"latency": 0.02})
     settings = case(stage, location)["settings"] | {"streams": [{**LEAD, "event_id": None}]}
     with program(tmp_path, [case(stage, location, sql=leads(600), settings=settings)]) as running:
@@ -175,7 +176,7 @@ def test_what_has_no_identity_is_sent_again_and_counted_when_a_worker_is_killed(
     arrived = stage.accepted()
     assert {event["fields"]["id"] for event in arrived} == set(range(600))
     told = receipt["events"]["delivered"] + receipt["delivered_before"]
-    assert 600 < told <= len(arrived) <= told + receipt["answers_lost"]
+    assert 600 < told <= len(arrived) <= told + 8  # what was in flight is not counted, as after the kill of a run
 
 
 def test_a_wrong_mapping_costs_ten_events_in_all(stage: Stage, location: str, tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_what_was_refused_is_listed_and_sent_again(stage: Stage, location: str, 
     config = stage.config(ledger=location, streams=[LEAD])
     kept = stage.finished("rejects", config)
     assert kept.out.count('"RECORD"') == rejected > 10
-    assert f"{rejected} rejected" in stage.finished("report", config).out
+    assert json.loads(stage.finished("report", config, "--json").out)["receipt"] == receipt
     delivered = stage.accepted()[0]["event_id"]
     assert "delivered" in stage.finished("trace", config, delivered).out
     again = stage.finished(config, given=kept.out.encode())
