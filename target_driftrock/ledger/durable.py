@@ -292,12 +292,13 @@ class DurableLedger:
             (self._statements.other, [self._other(batch, row, standing) for row, standing in batch.others.items()]),
             (self._statements.way, self._ways.take_new()),
             (self._statements.followed, self._ways.take_followed()),
-            (self._statements.delivered, [{"way": way, "more": more} for way, more in batch.delivered.items()]),
             (self._statements.capture, [{"capture": each, "at": batch.now} for each in batch.proven]),
             (self._statements.unknown, batch.lost),
             (self._statements.schema, [{"digest": digest, "line": line} for digest, line in batch.schemas.items()]),
             (self._statements.kept, list(batch.kept.values())),
             (self._statements.counted, [self._counted(batch)] if batch.counted else []),
+            # Last: all tasks of a job add to the same row, and wait for each other from here to the commit.
+            (self._statements.delivered, [{"way": way, "more": more} for way, more in batch.delivered.items()]),
         )
         for statement, parameters in rows:
             if parameters:

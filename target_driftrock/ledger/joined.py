@@ -71,7 +71,7 @@ class JoinedLedger(DurableLedger):
         """What was found last."""
         self._at_work: frozenset[int] = frozenset()
         """Partitions of those that have an intent of what was found last: those of them with a task at work."""
-        self._looked_at = time.monotonic()
+        self._driver = _Driver(database, self._connection)
         self.stop: RunStopped | None = None
         """What ended the job, as the latest transaction found it."""
         table = tables.tasks
@@ -134,9 +134,7 @@ class JoinedLedger(DurableLedger):
 
     @contextmanager
     def _transaction(self, begun: AbstractContextManager[object] | None = None) -> Iterator[None]:
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = time.monotonic()
-            judge_driver(self._postgres, self._connection)
+        self._driver.judge_now_and_then()
         with super()._transaction(begun):
             self.stop = judge_run(self._connection, self.run) or self.stop
             yield
@@ -291,7 +289,7 @@ class _Waiting:
         self._connection = connection
         self._run = run
         self._is_stopped = is_stopped
-        self._looked_at = time.monotonic()
+        self._driver = _Driver(database, connection)
 
     def take(self, lock: str, *, is_shared: bool = False) -> bool:
         """Wait for one; False if the task is to stop meanwhile."""
@@ -303,9 +301,7 @@ class _Waiting:
         return False
 
     def _judge(self) -> None:
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = time.monotonic()
-            judge_driver(self._database, self._connection)
+        self._driver.judge_now_and_then()
         with guarded(self._database), self._connection.begin():
             judge_run(self._connection, self._run)
 
@@ -318,21 +314,32 @@ def judge_run(connection: sa.Connection, run: int) -> RunStopped | None:
     Raises:
         LedgerUnavailable: The run has its end, so nothing more must be written.
     """
-    found = connection.execute(_RUN, {"run": run}).one_or_none()
+    found = connection.exec_driver_sql(_RUN, {"run": run}).one_or_none()
     if found is None or found.ended_at is not None:
         raise LedgerUnavailable(_OVER)
     return read_stop(found.stopped)
 
 
-def judge_driver(database: Postgres, connection: sa.Connection) -> None:
-    """Whether the job's own process lives: else its lock is to be had.
+class _Driver:
+    """The job's own process. As long as it lives, nobody else has its lock."""
 
-    Raises:
-        LedgerUnavailable: It is dead.
-    """
-    if database.take(connection, JOB, is_shared=True):
-        database.free(connection, JOB, is_shared=True)
-        raise LedgerUnavailable(_DEAD)
+    def __init__(self, database: Postgres, connection: sa.Connection) -> None:
+        self._database = database
+        self._connection = connection
+        self._looked_at = time.monotonic()
+
+    def judge_now_and_then(self) -> None:
+        """Look for it every `LOOK_SECONDS`.
+
+        Raises:
+            LedgerUnavailable: It is dead.
+        """
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        if self._database.take(self._connection, JOB, is_shared=True):
+            self._database.free(self._connection, JOB, is_shared=True)
+            raise LedgerUnavailable(_DEAD)
 
 
 @contextmanager
@@ -363,6 +370,6 @@ def _standing(found: Found) -> _Standing:
     return bytes(content), code, run, partition
 
 
-_RUN = sa.text("SELECT ended_at, stopped FROM runs WHERE id = :run FOR KEY SHARE")
+_RUN = "SELECT ended_at, stopped FROM runs WHERE id = %(run)s FOR KEY SHARE"
 _OVER = "The job of this task is over: nothing more is sent. The next run goes on from what the ledger has."
 _DEAD = "The process that started this job is gone: nothing more is sent. Start the job again."

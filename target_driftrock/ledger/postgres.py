@@ -130,7 +130,7 @@ class Postgres:
     def lock_rows(self, connection: sa.Connection, digests: Sequence[bytes]) -> None:
         """Within a transaction, and for as long as it lasts: nobody else has what these digests stand for."""
         keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
-        connection.execute(_LOCK_ROWS, {"keys": keys})
+        connection.exec_driver_sql(_LOCK_ROWS, {"keys": keys})
 
     def room(self, connection: sa.Connection) -> int:
         """How many more sessions the server lets in, for whoever is no superuser."""
@@ -254,8 +254,8 @@ _HELD = sa.text(
     "AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = ANY(CAST(:keys AS bigint[])) "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_LOCK_ROWS = sa.text(
-    "SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key ORDER BY key"
+_LOCK_ROWS = (
+    "SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM unnest(%(keys)s::bigint[]) AS key ORDER BY key"
     " OFFSET 0) AS in_order"
 )
 _ROOM = sa.text(

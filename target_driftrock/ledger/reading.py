@@ -223,7 +223,8 @@ class LedgerReader:
     def runs(self, *, last: int | None = None, between: tuple[float, float] | None = None) -> list[Run]:
         """The latest `last` runs, of those that began in the time `between` (Unix times, the second one excluded)."""
         table = tables.runs
-        statement = sa.select(*(table.c[name] for name in _RUN)).order_by(table.c.id.desc()).limit(last)
+        columns = [*(table.c[name] for name in _RUN), *map(_counted, tables.COUNTERS)]
+        statement = sa.select(*columns).order_by(table.c.id.desc()).limit(last)
         if between is not None:
             statement = statement.where(table.c.started_at >= between[0], table.c.started_at < between[1])
         return [self._run(row) for row in reversed(self._all(statement))]
@@ -321,6 +322,12 @@ class LedgerReader:
         return Run(**row, is_running=is_running)
 
 
+def _counted(name: str) -> sa.ColumnElement[int]:
+    """What a run has counted so far; of a job that lasts, its tasks have."""
+    of_tasks = sa.select(sa.func.coalesce(sa.func.sum(tables.tasks.c[name]), 0))
+    return (tables.runs.c[name] + of_tasks.where(tables.tasks.c.run == tables.runs.c.id).scalar_subquery()).label(name)
+
+
 def fitting_rows(selection: Selection, digests: Digests) -> list[sa.ColumnElement[bool]]:
     """What a kept row must fulfil to be selected."""
     table = tables.kept
@@ -368,7 +375,7 @@ _DEFENDS = sa.and_(
     tables.deliveries.c.standing.in_([int(CODES[standing]) for standing in DEFENDING]),
 )
 """Of a content and a kept row: it stands against that row's event."""
-_RUN = ("id", "holder", "started_at", "ended_at", "exit_code", *tables.COUNTERS, "receipt")
+_RUN = ("id", "holder", "started_at", "ended_at", "exit_code", "receipt")
 _OTHER_VERSION = (
     "ledger was made by another version of target-driftrock: run the newer one of the two once, or name another ledger."
 )

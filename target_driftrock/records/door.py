@@ -260,7 +260,7 @@ class Records:
         limit = self.settings.pace.max_events
         return limit is not None and self._delivery.statistics.first_requests >= limit
 
-    # A part of a job, whose whole is accounted for elsewhere.
+    # A partition of a job, which is accounted for elsewhere.
 
     def account(self) -> bytes:
         """What became of all that was put, once delivery has ended; another run can `absorb` it."""

@@ -29,6 +29,7 @@ from target_driftrock.ledger.interface import Answered, Concluded, Counts, Inten
 from target_driftrock.ledger.job import JobLedger, open_job
 from target_driftrock.ledger.joined import JoinedLedger, join
 from target_driftrock.ledger.postgres import JOB, Postgres
+from target_driftrock.ledger.reading import reading
 from tests.contract.places import SERVER, new_schema, opened
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, capture, event
@@ -133,7 +134,7 @@ def test_an_event_is_in_nobody_s_hand_when_the_task_that_has_an_intent_of_it_is_
     assert intended(other, repeat) == [True]
 
 
-def test_an_intent_is_dead_when_an_earlier_attempt_at_the_part_left_it(played: Played) -> None:
+def test_an_intent_is_dead_when_an_earlier_attempt_at_the_partition_left_it(played: Played) -> None:
     """It is in nobody's hand: that attempt's session has ended, else this one could not have begun."""
     claimed(killed := played.task(0), event(1))
     killed.close()
@@ -190,7 +191,7 @@ def test_an_event_without_identity_is_never_refused(played: Played) -> None:
 # Who works.
 
 
-def test_a_task_waits_when_an_earlier_attempt_at_its_part_is_at_work(played: Played) -> None:
+def test_a_task_waits_when_an_earlier_attempt_at_its_partition_is_at_work(played: Played) -> None:
     """Two attempts at once are the normal case once an executor has died."""
     first = played.task(0)
     looks = iter([False, False, True])
@@ -225,6 +226,16 @@ def test_what_attempts_added_up_is_told_apart_when_one_was_cut_off(played: Playe
     (run,) = rows(played.location, tables.runs)
     assert (run["delivered"], run["unknown"]) == (2, 1)
     assert rows(played.location, tables.tasks) == []
+
+
+def test_what_tasks_have_done_is_seen_while_their_job_lasts(played: Played) -> None:
+    """A backfill takes hours, and `report` says how far it is."""
+    for partition in range(2):
+        task = played.task(partition)
+        task.commit([Concluded(part=event(partition), outcome=Delivered()), Lost(event(9 + partition))])
+    with reading(played.location) as ledger:
+        (running,) = ledger.runs(last=1)
+    assert (running.is_running, running.delivered, running.unknown) == (True, 2, 2)
 
 
 def test_nothing_is_remembered_of_events_that_are_concluded(played: Played) -> None:
