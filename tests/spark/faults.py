@@ -28,7 +28,18 @@ from tests.contract.places import new_schema, server
 from tests.faults.page import machine
 from tests.faults.witness import Witness, out_of_order, twice
 from tests.program import ROOT, serving
-from tests.spark.session import LEAD, PYTHON, Program, command_line, demand, end_group, group, program, workers
+from tests.spark.session import (
+    LEAD,
+    PYTHON,
+    Program,
+    command_line,
+    demand,
+    end_group,
+    end_sessions,
+    group,
+    program,
+    workers,
+)
 from tests.waiting import until
 
 CLUSTER = "local-cluster[2,1,1024]"
@@ -234,12 +245,7 @@ def session(trial: Trial, share: float) -> Finding:
     """A task's session at the ledger's server."""
     with trial.job() as running:
         trial.wait_for(share)
-        names = [f"target-driftrock {pid}@{os.uname().nodename}" for pid in workers(running)[:1]]
-        with server() as connection:
-            ended = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)", [names]
-            ).fetchall()
-        trial.happened += len(ended) * trial.is_at_work
+        trial.happened += end_sessions(workers(running)[:1]) * trial.is_at_work
         trial.finish(running)
     return trial.finding()
 

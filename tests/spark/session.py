@@ -154,8 +154,19 @@ def workers(program: Program) -> list[int]:
     """The processes that deliver at present: those with a session of the ledger's server, but for the job's own."""
     with server() as connection:
         names = connection.execute("SELECT application_name FROM pg_stat_activity").fetchall()
-    ours = {f"target-driftrock {pid}@{os.uname().nodename}": pid for pid in group(program.process.pid)}
+    ours = {_application_name(pid): pid for pid in group(program.process.pid)}
     return sorted({ours[name] for (name,) in names if name in ours} - {program.process.pid})
+
+
+def end_sessions(pids: Sequence[int]) -> int:
+    """Those of these processes at the ledger's server; how many there were."""
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)"
+    with server() as connection:
+        return len(connection.execute(ended, [list(map(_application_name, pids))]).fetchall())
+
+
+def _application_name(pid: int) -> str:
+    return f"target-driftrock {pid}@{os.uname().nodename}"
 
 
 def command_line(pid: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,8 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.canaries.values import PERSONAL, SECRETS, found
-from tests.contract.places import server
-from tests.spark.session import Program, program, workers
+from tests.spark.session import end_sessions, program, workers
 from tests.stage import Stage
 from tests.waiting import until
 
@@ -75,14 +73,6 @@ def case(stage: Stage, location: str, folder: Path, **others: Any) -> dict[str, 
     return {"json": str(rows), "settings": settings, "stream": "leads", "key": ["id"], "tasks": 2, **others}
 
 
-def end_sessions(running: Program) -> int:
-    """The tasks' own at the ledger's server: each of them fails with an exception, which Spark shows."""
-    names = [f"target-driftrock {pid}@{os.uname().nodename}" for pid in workers(running)]
-    with server() as connection:
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)"
-        return len(connection.execute(ended, [names]).fetchall())
-
-
 def pages(url: str) -> Iterator[bytes]:
     """What Spark's own server shows while a job lasts."""
     for page in PAGES:
@@ -100,7 +90,7 @@ def test_no_value_and_no_secret_is_seen(stage: Stage, location: str, tmp_path: P
     with program(tmp_path, cases, log_level="INFO", **conf) as running:
         url = running.ready()
         until(lambda: len(stage.accepted()) > 20, seconds=120)
-        assert end_sessions(running)
+        assert end_sessions(workers(running))
         shown = list(pages(url))
         stage.wire.post("/_sandbox/faults", {"latency": 0.0})
         running.receipt()
