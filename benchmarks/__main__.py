@@ -20,7 +20,8 @@ PAGES: Mapping[str, tuple[str, Callable[[Job], Iterator[str]]]] = {
     "postgres-job": ("PostgreSQL through Meltano", postgres_job.measured),
     "preview": ("A preview", preview.measured),
     "profile": ("Where the time goes", profile.measured),
-    "spark": ("A job on Spark", spark.measured),
+    "spark": ("A job on Spark", spark.rates),
+    "spark-backfill": ("A backfill on Spark", spark.backfill),
     "refresh": ("A full refresh, and short-lived tokens", refresh.measured),
 }
 """By name: the title, and what measures its parts."""

@@ -1,4 +1,4 @@
-"""What a job on Spark takes: one executor and two, and a backfill in which nothing may be missing."""
+"""What a job on Spark takes: one executor and two; and a backfill."""
 
 from __future__ import annotations
 
@@ -76,14 +76,9 @@ class Run:
         return most
 
 
-def measured(job: Job) -> Iterator[str]:
-    """The rate of one executor and of two, then the backfill."""
+def rates(job: Job) -> Iterator[str]:
+    """One executor and two, and the ceiling that they share."""
     demand()
-    yield from _rates(job)
-    yield from _backfill(job)
-
-
-def _rates(job: Job) -> Iterator[str]:
     yield (
         f"Answers after {LATENCY * 1000:.0f} ms, as many connections in each executor as are named. The machine has to "
         "do the work of executors, ledger and sandbox: where it is busy, one executor more cannot double the rate."
@@ -120,7 +115,9 @@ def _rounds(job: Job, connections: int) -> Mapping[int, list[Run]]:
     return by_executors
 
 
-def _backfill(job: Job) -> Iterator[str]:
+def backfill(job: Job) -> Iterator[str]:
+    """A history in which nothing may be missing."""
+    demand()
     rows, persons = round(BACKFILL * job.scale), round(PERSONS * job.scale)
     one = _delivered(job, "backfill", rows, 2, persons=persons, latency=0.0)
     serials = Counter(arrival.serial for arrival in one.arrivals)
