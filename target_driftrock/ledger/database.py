@@ -111,6 +111,13 @@ class Database(Protocol):
 
     # Within `guarded`: what these raise is SQLAlchemy's.
 
+    def prefer_indexes(self, connection: sa.Connection, /) -> None:
+        """Have what is asked from here on go by an index where there is one, whatever is known of the tables.
+
+        For whoever asks for rows by their keys; what looks through a table is slower by it.
+        """
+        ...
+
     def to_disk(self, connection: sa.Connection) -> AbstractContextManager[object]:
         """A transaction whose commit waits until the disk has it, and with it all before."""
         ...

@@ -69,6 +69,7 @@ class DurableLedger:
         with guarded(database):
             self._inode = database.inode()
         with opening(database), connection.begin():
+            database.prefer_indexes(connection)
             self._digests = Digests(tables.fact(connection, "salt"))
             self._keys = Keys(self._digests, api=api)
             self._ways = self._known_ways()
@@ -101,7 +102,7 @@ class DurableLedger:
         digests = [self._digests.capture(self._api, capture) for capture in captures]
         table = tables.captures
         known: set[bytes] = set()
-        with self._transaction():
+        with self._reading():
             for part in _chunks(digests):
                 statement = sa.select(table.c.capture).where(table.c.capture.in_(part))
                 known.update(self._connection.execute(statement).scalars())
@@ -141,14 +142,14 @@ class DurableLedger:
 
     def secure(self) -> None:
         """See `Ledger.secure`. A commit reaches the disk with all before it: one that waits for that is enough."""
-        written = tables.runs.update().where(tables.runs.c.id == self.run).values(secured_at=time.time())
+        written = tables.runs.update().where(self._own_run).values(secured_at=time.time())
         with self._transaction(self._database.to_disk(self._connection)):
             self._connection.execute(written)
 
     def counts(self) -> Counts:
         columns = [tables.runs.c[name] for name in COUNTERS]
         with self._transaction():
-            row = self._connection.execute(sa.select(*columns).where(tables.runs.c.id == self.run)).one()
+            row = self._connection.execute(sa.select(*columns).where(self._own_run)).one()
         return Counts(**dict(zip(COUNTERS, row, strict=True)))
 
     # The run itself.
@@ -178,7 +179,15 @@ class DurableLedger:
         """Keep the receipt: the run has ended."""
         values = {"ended_at": time.time(), "exit_code": exit_code, "receipt": receipt}
         with self._transaction():
-            self._connection.execute(tables.runs.update().where(tables.runs.c.id == self.run).values(values))
+            self._connection.execute(tables.runs.update().where(self._own_run).values(**values, **self._summed_up()))
+
+    def _summed_up(self) -> Mapping[str, int]:
+        """Within the transaction that ends the run: what its own transactions did not count there."""
+        return {}
+
+    @property
+    def _own_run(self) -> sa.ColumnElement[bool]:
+        return tables.runs.c.id == self.run
 
     def rejects_waiting(self) -> tuple[int, float | None]:
         """How many kept rows there are, and since when the oldest (Unix time)."""
@@ -224,6 +233,10 @@ class DurableLedger:
             self._failure = failure
             raise
 
+    def _reading(self) -> AbstractContextManager[None]:
+        """A transaction that writes nothing."""
+        return self._transaction()
+
     def _next_step(self, table: sa.Table, step: int) -> tuple[list[sa.ColumnElement[bool]], bool]:
         """The next rows of a table, by identity; whether there are more behind them."""
         key, begin = table.c.identity, self._pruned_to.get(table.name, b"")
@@ -254,7 +267,7 @@ class DurableLedger:
     # Look-ups.
 
     def _found(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
-        with self._transaction():
+        with self._reading():
             return self._look_up(identities)
 
     def _look_up(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:

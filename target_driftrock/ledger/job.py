@@ -20,7 +20,7 @@ from target_driftrock.ledger.rows import rows_of
 from target_driftrock.ledger.tables import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_driftrock.errors import RunStopped
     from target_driftrock.events.identity import Way
@@ -45,7 +45,7 @@ class JobLedger(DurableLedger):
     def stopped(self) -> RunStopped | None:
         """What ended the job, if anything did."""
         with self._transaction():
-            return read_stop(self._connection.execute(sa.select(tables.runs.c.stopped).where(self._is_ours)).scalar())
+            return read_stop(self._connection.execute(sa.select(tables.runs.c.stopped).where(self._own_run)).scalar())
 
     def await_tasks(self, *, wait: float) -> None:
         """Return when no task is at work any more; from then on none can begin.
@@ -77,15 +77,13 @@ class JobLedger(DurableLedger):
     def withdraw(self) -> None:
         """There was no run after all."""
         with self._transaction():
-            self._connection.execute(tables.runs.delete().where(self._is_ours))
+            self._connection.execute(tables.runs.delete().where(self._own_run))
 
-    def finish(self, *, exit_code: int, receipt: str) -> None:
-        with self._transaction():
-            self._connection.execute(sa.select(tables.runs.c.id).where(self._is_ours).with_for_update())
-            summed = of_tasks(self._connection, self.run)
-            self._connection.execute(tables.runs.update().where(self._is_ours).values(summed))
-            forget_job(self._connection, self.run)
-        super().finish(exit_code=exit_code, receipt=receipt)
+    def _summed_up(self) -> Mapping[str, int]:
+        self._connection.execute(sa.select(tables.runs.c.id).where(self._own_run).with_for_update())
+        summed = of_tasks(self._connection, self.run)
+        forget_job(self._connection, self.run)
+        return summed
 
     @property
     def _postgres(self) -> Postgres:
@@ -115,10 +113,6 @@ class JobLedger(DurableLedger):
             )
         chosen = [row for row in all_ if ((row["partition"], row["attempt"]) in counting) is is_counting]
         return Counts(**{name: sum(row[name] for row in chosen) for name in COUNTERS})
-
-    @property
-    def _is_ours(self) -> sa.ColumnElement[bool]:
-        return tables.runs.c.id == self.run
 
 
 def open_job(

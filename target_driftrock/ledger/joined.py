@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from target_driftrock.events.event import Capture
     from target_driftrock.ledger.durable import Found
     from target_driftrock.ledger.interface import Change, Known, Row
+    from target_driftrock.ledger.likeness import Release
     from target_driftrock.ledger.postgres import Postgres
     from target_driftrock.ledger.write_batch import WriteBatch
 
@@ -139,13 +140,23 @@ class JoinedLedger(DurableLedger):
             self.stop = judge_run(self._connection, self.run) or self.stop
             yield
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What it finds may be of a job that has just ended: nothing is sent of it without an intent."""
+        self._driver.judge_now_and_then()
+        with super()._transaction():
+            self.stop = judge_run(self._connection, self.run, is_to_write=False) or self.stop
+            yield
+
     # Claims.
 
     def _found(self, identities: Sequence[bytes]) -> dict[bytes, list[Found]]:
         self._latest = super()._found(identities)
-        if any(map(self._is_intended_elsewhere, self._standings())):
-            with self._transaction():
+        if before := self._intending():
+            with self._reading():
                 self._look_who_works()
+                self._latest = self._look_up(identities)  # what is not at work any more has written its last
+            self._at_work |= self._intending() - before  # just now
         return self._latest
 
     def _standings(self) -> Iterator[_Standing]:
@@ -160,10 +171,14 @@ class JoinedLedger(DurableLedger):
         is_intended = standing == CODES[Standing.INTENDED] and run == self.run
         return is_intended and partition not in {None, self._partition}
 
+    def _intending(self) -> frozenset[int]:
+        """Other partitions of this job that have an intent of what was found last."""
+        found = {each[3] for each in self._standings() if self._is_intended_elsewhere(each)}
+        return frozenset(partition for partition in found if partition is not None)
+
     def _look_who_works(self) -> None:
         """Within a transaction."""
-        others = {each[3] for each in self._standings() if self._is_intended_elsewhere(each)}
-        names = {_lock(each, self.run): each for each in others if each is not None}
+        names = {_lock(each, self.run): each for each in self._intending()}
         held = self._postgres.held(self._connection, list(names))
         self._at_work = frozenset(names[name] for name in held)
 
@@ -219,13 +234,13 @@ class JoinedLedger(DurableLedger):
 
     def _trial(self, capture: bytes) -> int | None:
         """How much it has refused so far, once its trial is this task's; None as long as it is another's."""
-        with self._transaction():
+        with self._reading():
             pass  # whether the job still lasts
         if not self._postgres.take(self._connection, _trial_lock(capture)):
             return None
         table = tables.trials
         refused = sa.select(table.c.refusals).where(table.c.run == self.run, table.c.capture == capture)
-        with self._transaction():
+        with self._reading():
             return self._connection.execute(refused).scalar() or 0
 
     def _count_trials(self, changes: Sequence[Change]) -> None:
@@ -247,6 +262,10 @@ class JoinedLedger(DurableLedger):
             row["partition"] = self._partition
         super()._write(batch)
 
+    def _release(self, releases: Sequence[Release]) -> None:
+        """What this job has kept goes with its own content alone: which of two tasks' rows came later nobody can say."""
+        super()._release([replace(release, position=0) for release in releases])
+
     def _in_order(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """By their keys, which stand first: two tasks that write the same ones wait, and do not block each other."""
         return sorted(rows, key=lambda row: tuple(islice(row.values(), 2)))
@@ -259,7 +278,7 @@ class JoinedLedger(DurableLedger):
 def join(
     location: str, *, api: str, run: int, partition: int, attempt: int, is_stopped: Callable[[], bool]
 ) -> JoinedLedger | None:
-    """The ledger of a job, for one attempt at one of its partitions; None if it `is_stopped()` while waiting.
+    """The ledger of a job, for one attempt at one of its partitions; None if it, or the job, is stopped meanwhile.
 
     It waits for an earlier attempt's session to end, whose process may be dead.
 
@@ -292,29 +311,28 @@ class _Waiting:
         self._driver = _Driver(database, connection)
 
     def take(self, lock: str, *, is_shared: bool = False) -> bool:
-        """Wait for one; False if the task is to stop meanwhile."""
-        while not self._is_stopped():
-            self._judge()
+        """Wait for one; False if the task is to stop meanwhile, or the job is."""
+        while not (self._is_stopped() or self._judge()):
             if self._database.take(self._connection, lock, is_shared=is_shared):
                 return True
             time.sleep(POLL_SECONDS)
         return False
 
-    def _judge(self) -> None:
+    def _judge(self) -> RunStopped | None:
         self._driver.judge_now_and_then()
         with guarded(self._database), self._connection.begin():
-            judge_run(self._connection, self._run)
+            return judge_run(self._connection, self._run, is_to_write=False)
 
 
-def judge_run(connection: sa.Connection, run: int) -> RunStopped | None:
+def judge_run(connection: sa.Connection, run: int, *, is_to_write: bool = True) -> RunStopped | None:
     """Within a transaction, before anything in it: what ends the job, if something does.
 
-    Whoever ends the run waits until the transaction is over.
+    Whoever ends the run waits until a transaction that `is_to_write` is over.
 
     Raises:
         LedgerUnavailable: The run has its end, so nothing more must be written.
     """
-    found = connection.exec_driver_sql(_RUN, {"run": run}).one_or_none()
+    found = connection.exec_driver_sql(_RUN + " FOR KEY SHARE" * is_to_write, {"run": run}).one_or_none()
     if found is None or found.ended_at is not None:
         raise LedgerUnavailable(_OVER)
     return read_stop(found.stopped)
@@ -370,6 +388,6 @@ def _standing(found: Found) -> _Standing:
     return bytes(content), code, run, partition
 
 
-_RUN = "SELECT ended_at, stopped FROM runs WHERE id = %(run)s FOR KEY SHARE"
+_RUN = "SELECT ended_at, stopped FROM runs WHERE id = %(run)s"
 _OVER = "The job of this task is over: nothing more is sent. The next run goes on from what the ledger has."
 _DEAD = "The process that started this job is gone: nothing more is sent. Start the job again."

@@ -144,6 +144,16 @@ class Postgres:
     def inode(self) -> None:
         """See `Database.inode`: there is no such file."""
 
+    def prefer_indexes(self, connection: sa.Connection) -> None:
+        """See `Database.prefer_indexes`.
+
+        A statement is planned once, maybe while its table is small, and of a new table the server has no statistics: it
+        would read the whole table each time, until it has analysed it. What needs a whole table reads it all the same,
+        at a cost for which `jit` would compile it in vain.
+        """
+        for setting in ("enable_seqscan", "jit"):
+            connection.exec_driver_sql(f"SET {setting} = off")
+
     @contextmanager
     def to_disk(self, connection: sa.Connection) -> Iterator[None]:
         with connection.begin():

@@ -127,6 +127,9 @@ class SQLite:
         found = os.stat(self.file)  # noqa: PTH116 - once a commit, and three times as fast
         return found.st_dev, found.st_ino
 
+    def prefer_indexes(self, _: sa.Connection) -> None:
+        """See `Database.prefer_indexes`. It does."""
+
     @contextmanager
     def to_disk(self, connection: sa.Connection) -> Iterator[None]:
         """See `Database.to_disk`. Past SQLAlchemy, which would begin a transaction before what is set."""

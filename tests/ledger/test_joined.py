@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from target_driftrock.errors import (
     ApiOutage,
@@ -255,6 +256,20 @@ def test_no_task_begins_once_the_job_has_waited_for_them(played: Played) -> None
     assert played.join(0, is_stopped=lambda: next(looks)) is None
 
 
+def test_a_kept_row_stays_when_another_task_delivers_an_older_content(played: Played) -> None:
+    """Rows are counted in each task, so that nobody can say which of two came later: none goes for its place."""
+    older, newer = (
+        event(position, event_id="order-7", person="ada", body=b'{"amount": %d}' % amount)
+        for position, amount in ((100, 1), (3, 2))
+    )
+    for partition, each, outcome in ((0, newer, Rejected(status=422)), (1, older, Delivered())):
+        task = played.task(partition, attempt=partition)
+        assert claimed(task, each) == [True]
+        task.commit([Concluded(part=each, outcome=outcome)])
+    (kept,) = rows(played.location, tables.kept)
+    assert kept["position"] == newer.origin.position
+
+
 # The end of a job.
 
 
@@ -297,6 +312,25 @@ def test_a_task_stops_when_the_process_of_its_job_is_dead(played: Played, monkey
 
     with pytest.raises(LedgerUnavailable, match="process that started this job is gone"):
         commit()
+
+
+def test_a_waiting_attempt_gives_up_when_the_job_is_stopped(played: Played) -> None:
+    """The session that it waits for may be that of a frozen worker."""
+    played.task(0)
+    played.job.stop(RejectsAboveLimit("too many"))
+    looks = iter([False, True])
+    assert played.join(0, attempt=2, is_stopped=lambda: next(looks)) is None
+    assert next(looks) is True, "it waited on"
+
+
+def test_nothing_is_written_when_a_task_only_asks(played: Played) -> None:
+    """A look-up for each row of a backfill waits for no disk, and holds up no end of the job."""
+    task = played.task(0)
+    number = sa.text("SELECT pg_current_xact_id_if_assigned()::text")
+    with task._reading():  # noqa: SLF001 - as `recall` and `proven` do
+        assert task.connection.execute(number).scalar() is None
+    with task._transaction():  # noqa: SLF001 - as `commit` does
+        assert task.connection.execute(number).scalar() is not None
 
 
 def test_no_task_begins_when_the_job_is_over(played: Played) -> None:
