@@ -56,6 +56,11 @@ class _Trial(Generic[T]):
     refusals: int = 0
     setup_refusals: int = 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no event is under way, nor waits to be sent."""
+        return not (self.queue or self.backing_off or self.turn is not None)
+
     def take_next(self) -> list[T]:
         if self.turn is not None or not self.queue:
             return []
@@ -89,6 +94,11 @@ class Captures(Generic[T]):
     def has_proven(self) -> bool:
         """Whether any of those met in this run has accepted an event."""
         return bool(self._proven)
+
+    @property
+    def has_trials(self) -> bool:
+        """Whether any is on trial."""
+        return bool(self._trials)
 
     def remember(self, capture: Capture) -> None:
         """The ledger knows it as proven."""
@@ -168,20 +178,21 @@ class Captures(Generic[T]):
         """Events refused by captures that have accepted nothing."""
         return (item for trial in self._trials.values() for item in trial.unjudged)
 
-    def judge(self) -> list[T]:
-        """Give up waiting for a first acceptance: those whose refusal is now a rejection."""
-        judged = list(self.unjudged())
+    def judge(self, *, of_idle: bool = False) -> list[T]:
+        """Give up waiting for a first acceptance: those whose refusal is now a rejection.
+
+        `of_idle`: only of captures that have nothing else to send.
+        """
+        judged: list[T] = []
         for trial in self._trials.values():
-            trial.unjudged = []
+            if trial.is_idle or not of_idle:
+                judged += trial.unjudged
+                trial.unjudged = []
         return judged
 
     def idle_trials(self) -> list[Capture]:
         """Those on trial of which no event is under way, waits, or is to be judged."""
-        return [
-            capture
-            for capture, trial in self._trials.items()
-            if not (trial.queue or trial.backing_off or trial.unjudged or trial.turn is not None)
-        ]
+        return [capture for capture, trial in self._trials.items() if trial.is_idle and not trial.unjudged]
 
     def forget_trials(self, captures: Iterable[Capture]) -> None:
         """They are unknown again."""

@@ -128,6 +128,7 @@ class Dispatcher:
         self._is_input_over = False
         self._is_stopping = False
         self._is_reader_waiting = False
+        self._are_trials_due = False
 
     # What the door calls, on the loop.
 
@@ -183,6 +184,8 @@ class Dispatcher:
         its outcome reported, `Open` ones included. Raises what stopped the run, if it stopped by itself; of a run
         that was told to stop, a defect that came to light meanwhile.
         """
+        if self._config.trial_rest is not None:
+            self._look_at_trials(self._config.trial_rest)
         try:
             while not self._is_through():
                 now = self._now()  # once: what is not due by this clock must not be past by the next
@@ -222,6 +225,7 @@ class Dispatcher:
         self._start_chore("intents", partial(self._intake.intend, free), is_due=self._intake.needs_intents(free))
         self._start_chore("disk", self._secure, is_due=bool(self._waiting_for_disk))
         self._start_chore("judgement", self._judge_unproven, is_due=self._only_refusals_wait())
+        self._start_chore("trials", self._leave_idle_trials, is_due=self._are_trials_due)
 
     async def _rest(self, now: float) -> None:
         deadline = self._next_deadline(now)
@@ -259,7 +263,10 @@ class Dispatcher:
         return max(now, next_start, now if wake is None else wake) - now
 
     def _keep_patience(self, now: float) -> None:
-        if len(self._unsettled) > self._unjudged + self._intake.aside:
+        is_something_asked = self._requests or self._backoff.next_wake() is not None
+        if len(self._unsettled) > self._unjudged + self._intake.aside and (
+            is_something_asked or not self._intake.aside
+        ):
             self._patience.wait(now)
         else:
             self._patience.rest(now)
@@ -555,9 +562,26 @@ class Dispatcher:
     async def _judge_unproven(self) -> None:
         self.statistics.was_judged_late = True
         await self._settle([(pending, _rejected(pending)) for pending in self._captures.judge()])
+        await self._leave_trials()
+
+    def _look_at_trials(self, seconds: float) -> None:
+        """Now and then, as long as there may be other tasks that wait for them."""
+        self._are_trials_due = self._captures.has_trials
+        self._wake.set()
+        asyncio.get_running_loop().call_later(seconds, self._look_at_trials, seconds)
+
+    async def _leave_idle_trials(self) -> None:
+        self._are_trials_due = False
+        await self._settle([(pending, _rejected(pending)) for pending in self._captures.judge(of_idle=True)])
+        await self._leave_trials()
+
+    async def _leave_trials(self) -> None:
+        if self._config.trial_rest is None:
+            return
         idle = self._captures.idle_trials()
-        if await self._ledger.leave_trials(idle):
-            self._captures.forget_trials(idle)
+        self._captures.forget_trials(idle)  # before another event of theirs may come
+        if idle:
+            await self._ledger.leave_trials(idle)
 
     # The end of a run that stops.
 

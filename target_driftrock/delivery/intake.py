@@ -16,7 +16,7 @@ from target_driftrock.delivery.lanes import Lanes
 from target_driftrock.ledger.interface import Intent, Lost, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 
     from target_driftrock.delivery.captures import Captures
     from target_driftrock.delivery.pending import DeliveryConfig, PendingEvent
@@ -32,6 +32,8 @@ FORESEEN_GROUP = 100
 """Few: an event whose turn comes meanwhile waits for their look-up."""
 ASIDE_SECONDS = 0.1
 """For so long what another task of a job has in hand is not asked for again."""
+TRIAL_SECONDS = 1.0
+"""So long where another task tries the capture."""
 
 
 class Intake:
@@ -167,12 +169,12 @@ class Intake:
         It is asked ahead for those that wait for their person: what follows an answer must not wait for it.
         """
         arrived = _take(self._ready, RECALL_GROUP)
-        tried_elsewhere = await self._learn_captures([pending.event for pending in arrived])
-        aside = [pending for pending in arrived if pending.event.capture in tried_elsewhere]
-        if aside:
-            self._later(self._ready, aside)
+        await self._learn_captures([pending.event for pending in arrived])
+        tried_elsewhere = [pending for pending in arrived if not self._captures.is_known(pending.event.capture)]
+        if tried_elsewhere:
+            self._later(self._ready, tried_elsewhere, TRIAL_SECONDS)
         for pending in arrived:
-            if pending.event.capture not in tried_elsewhere:
+            if self._captures.is_known(pending.event.capture):
                 self.let_go(self._captures.enter(pending, pending.event.capture))
         group = _take(self._unrecalled, RECALL_GROUP)
         await self._admit_all([pending for pending in group if pending.known is not None])
@@ -224,9 +226,9 @@ class Intake:
         for pending in refused:
             pending.known = None
             pending.move(life.MEMORY)
-        self._later(self._unrecalled, refused)
+        self._later(self._unrecalled, refused, ASIDE_SECONDS)
 
-    def _later(self, queue: deque[PendingEvent], group: Sequence[PendingEvent]) -> None:
+    def _later(self, queue: deque[PendingEvent], group: Sequence[PendingEvent], seconds: float) -> None:
         """In front, after a short time."""
         self.aside += len(group)
 
@@ -235,7 +237,7 @@ class Intake:
             queue.extendleft(reversed(group))
             self._wake()
 
-        asyncio.get_running_loop().call_later(ASIDE_SECONDS, put_back)
+        asyncio.get_running_loop().call_later(seconds, put_back)
 
     def _have_ready(self, pending: PendingEvent) -> None:
         pending.move(life.CAPTURE)
@@ -250,25 +252,24 @@ class Intake:
         if earlier is not None:
             earlier.was_superseded = True
 
-    async def _learn_captures(self, events: Sequence[Event]) -> Collection[Capture]:
-        """Ask for those not met before. Which of them another task of this job tries at present."""
+    async def _learn_captures(self, events: Sequence[Event]) -> None:
+        """Ask for those not met before. Unknown stay those that another task of this job tries at present."""
         captures = dict.fromkeys(event.capture for event in events)
         new = [capture for capture in captures if not self._captures.is_known(capture)]
         if not new:
-            return ()
+            return
         for capture, is_proven in zip(new, await self._ledger.proven(new), strict=True):
             if is_proven:
                 self._captures.remember(capture)
-        return await self._begin_trials([capture for capture in new if not self._captures.is_known(capture)])
+        await self._begin_trials([capture for capture in new if not self._captures.is_known(capture)])
 
-    async def _begin_trials(self, captures: Sequence[Capture]) -> Collection[Capture]:
+    async def _begin_trials(self, captures: Sequence[Capture]) -> None:
         if not captures:
-            return ()
+            return
         trials = dict(zip(captures, await self._ledger.trials(captures), strict=True))
         for capture, refusals in trials.items():
             if refusals is not None:
                 self._captures.begin_trial(capture, refusals=refusals)
-        return {capture for capture, refusals in trials.items() if refusals is None}
 
     def _clear(self, pending: PendingEvent, send: Send) -> None:
         pending.was_unknown = send.was_unknown

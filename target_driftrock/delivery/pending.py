@@ -37,6 +37,8 @@ class DeliveryConfig:
     """A proven capture that refuses a hundred in a row stops nothing."""
     most_per_second: float | None = None
     """Requests."""
+    trial_rest: float | None = None
+    """In a job: so often captures on trial that have nothing to send are left to its other tasks."""
 
     @property
     def intents_ahead(self) -> int:

@@ -112,9 +112,8 @@ class DurableLedger:
         """See `Ledger.trials`. Nobody else tries one."""
         return [0] * len(captures)
 
-    def leave_trials(self, captures: Sequence[Capture]) -> bool:  # noqa: ARG002 - all are its own
+    def leave_trials(self, captures: Sequence[Capture]) -> None:
         """See `Ledger.leave_trials`. Nobody else tries one."""
-        return False
 
     def commit(self, changes: Sequence[Change]) -> None:
         batch = self._batch(changes)

@@ -151,8 +151,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def leave_trials(self, captures: Sequence[Capture]) -> bool:
-        """These are not tried for now. Whether another task may try them meanwhile, so that this is asked anew."""
+    def leave_trials(self, captures: Sequence[Capture]) -> None:
+        """These are not tried for now: another task of the job may, so that `trials` is asked anew."""
         ...
 
     def commit(self, changes: Sequence[Change]) -> None:

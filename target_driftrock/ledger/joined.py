@@ -94,11 +94,10 @@ class JoinedLedger(DurableLedger):
     def trials(self, captures: Sequence[Capture]) -> list[int | None]:
         return [self._trial(self._digests.capture(self._api, capture)) for capture in captures]
 
-    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+    def leave_trials(self, captures: Sequence[Capture]) -> None:
         """See `Ledger.leave_trials`."""
         for capture in captures:
             self._postgres.free(self._connection, _trial_lock(self._digests.capture(self._api, capture)))
-        return True
 
     def commit(self, changes: Sequence[Change]) -> None:
         for _ in range(_TRIES):
@@ -263,7 +262,7 @@ class JoinedLedger(DurableLedger):
         super()._write(batch)
 
     def _release(self, releases: Sequence[Release]) -> None:
-        """What this job has kept goes with its own content alone: which of two tasks' rows came later nobody can say."""
+        """What this job has kept goes with its own content alone: of two tasks' rows nobody knows which came later."""
         super()._release([replace(release, position=0) for release in releases])
 
     def _in_order(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

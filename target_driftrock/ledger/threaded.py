@@ -31,7 +31,7 @@ class AsyncLedger(Protocol):
 
     async def trials(self, captures: Sequence[Capture]) -> list[int | None]: ...
 
-    async def leave_trials(self, captures: Sequence[Capture]) -> bool: ...
+    async def leave_trials(self, captures: Sequence[Capture]) -> None: ...
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Return once the changes are durable, in the order of the calls."""
@@ -68,8 +68,8 @@ class LedgerThread:
     async def trials(self, captures: Sequence[Capture]) -> list[int | None]:
         return await self._run(self._ledger.trials, captures)
 
-    async def leave_trials(self, captures: Sequence[Capture]) -> bool:
-        return await self._run(self._ledger.leave_trials, captures)
+    async def leave_trials(self, captures: Sequence[Capture]) -> None:
+        await self._run(self._ledger.leave_trials, captures)
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """See `AsyncLedger.commit`. Cancelling the wait does not undo the changes."""

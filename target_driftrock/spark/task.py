@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from target_driftrock.settings import Settings
 
 
+TRIAL_REST = 5.0
+"""Seconds between looks at captures on trial that have nothing to send: other tasks may have something for them."""
 MENDABLE = (LedgerUnavailable, NoFile, NoThread, RowsLost, Unwritable)
 """What another attempt may not meet, maybe on another machine. All else ends the job."""
 
@@ -103,7 +105,12 @@ class _Attempt:
         whole = resources_of(self._settings)
         pace, tasks = self._settings.pace, self._job.tasks
         rate = None if pace.max_events_per_second is None else pace.max_events_per_second / tasks
-        config = replace(whole.config, max_concurrency=max(1, pace.max_concurrency // tasks), most_per_second=rate)
+        config = replace(
+            whole.config,
+            max_concurrency=max(1, pace.max_concurrency // tasks),
+            most_per_second=rate,
+            trial_rest=TRIAL_REST,
+        )
         return replace(whole, config=config, hold=self._hold)
 
     def _hold(self, is_stopped: Callable[[], bool]) -> RunLedger | None:

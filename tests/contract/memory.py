@@ -78,9 +78,8 @@ class MemoryLedger:
         """See `Ledger.trials`. Nobody else tries one."""
         return [0] * len(captures)
 
-    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+    def leave_trials(self, captures: Sequence[Capture]) -> None:
         """See `Ledger.leave_trials`. Nobody else tries one."""
-        return False
 
     def commit(self, changes: Sequence[Change]) -> None:
         """See `Ledger.commit`."""

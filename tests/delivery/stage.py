@@ -68,6 +68,7 @@ class Stage:
     max_per_second: float | None = None
     holds_unknown: bool = False
     bears_refusals: bool = False
+    trial_rest: float | None = None
     roll: Callable[[], float] = lambda: 0.5
     commit_seconds: float = 0.001
 
@@ -88,6 +89,7 @@ class Stage:
                 max_outage=self.max_outage,
                 holds_unknown=self.holds_unknown,
                 bears_refusals=self.bears_refusals,
+                trial_rest=self.trial_rest,
             ),
             transport=transport,
             tokens=self.tokens,

@@ -384,7 +384,7 @@ def test_one_task_tries_a_capture_that_has_accepted_nothing(played: Played) -> N
     one.commit([Answered(each, is_trial=True) for each in refused])
     one.close()
     until(lambda: other.trials([capture("a")]) == [2])
-    assert other.leave_trials([capture("a")])
+    other.leave_trials([capture("a")])
     assert played.task(2).trials([capture("a")]) == [2]
 
 

@@ -144,9 +144,8 @@ class SimulatedLedger:
         """See `Ledger.trials`."""
         return self._disk.memory.trials(captures)
 
-    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+    def leave_trials(self, captures: Sequence[Capture]) -> None:
         """See `Ledger.leave_trials`. Nobody else tries one."""
-        return False
 
     def counts(self) -> Counts:
         """Of all runs."""
@@ -309,9 +308,8 @@ class LedgerOfRun:
         """See `Ledger.trials`."""
         return self._durable.trials(captures)
 
-    def leave_trials(self, captures: Sequence[Capture]) -> bool:
+    def leave_trials(self, captures: Sequence[Capture]) -> None:
         """See `Ledger.leave_trials`. Nobody else tries one."""
-        return False
 
     is_new = False
     cut_off = Counts()
