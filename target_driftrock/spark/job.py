@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812 - as Spark's own pages have it
 from pyspark.sql import types
 
@@ -20,7 +21,7 @@ from target_driftrock.records.door import Records
 from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.settings import NewLedger
 from target_driftrock.spark.columns import json_schema
-from target_driftrock.spark.rows import DONE, LANE, LINE, MAPPED, MOMENT, ROW, Stream
+from target_driftrock.spark.rows import DONE, IS_INVALID, LANE, LINE, MAPPED, MOMENT, ROW, Stream
 from target_driftrock.spark.task import Job
 
 if TYPE_CHECKING:
@@ -177,20 +178,29 @@ class _Delivery:
 
     def _run_tasks(self, ledger: JobLedger, job: Job) -> bool:
         """Have Spark deliver all rows; whether it failed, for a reason that it tells itself."""
+        planned = self._planned(job)
         try:
-            done = self._planned(job).collect()
-        except Exception:  # noqa: BLE001 - Spark's own, which may hold rows; it has told it in its own logs
+            done = planned.collect()
+        except Exception as error:  # noqa: BLE001 - Spark's own, whose text may hold rows
+            log.error("Spark ended the job: %s.", _kind(error))  # noqa: TRY400 - it shows what the text is kept from
             return True
         return not {row[0] for row in done} <= ledger.accounts().keys()
 
     def _planned(self, job: Job) -> DataFrame:
+        try:
+            return self._plan(job)
+        except Exception as error:  # noqa: BLE001 - Spark's own, whose text may hold values of the query
+            raise SettingsInvalid([_NO_PLAN.format(kind=_kind(error))]) from None
+
+    def _plan(self, job: Job) -> DataFrame:
         order = [f"order_{number}" for number in range(len(self._order))]
         beside = [_column(name).alias(alias) for name, alias in zip(self._order, order, strict=True)]
         rows = self._df.select(F.struct(*map(_column, self._df.columns)).alias(ROW), *beside)
         kinds = [rows.schema[alias] for alias in order]
         lines = rows.mapInArrow(self._stream.lines, types.StructType([*MAPPED.fields, *kinds]))
-        by = order or [F.col(MOMENT).asc_nulls_last()]  # what is invalid has none
-        partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(*by, LINE)
+        by = order or [F.col(MOMENT).asc_nulls_last()]
+        # What is invalid comes last, so that the first ten are so only where all are.
+        partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(IS_INVALID, *by, LINE)
         return partitions.select(LINE).mapInArrow(job.deliver, DONE)
 
     def _account(self, causes: Sequence[RunStopped], *, received: signal.Signals | None = None) -> None:
@@ -246,9 +256,20 @@ def _column(name: str) -> Column:
     return F.col(f"`{quoted}`")
 
 
+def _kind(error: Exception) -> str:
+    """What Spark calls it. Its text is kept back."""
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
+    return condition or type(error).__name__
+
+
 _FAILED = (
-    "A task failed as often as Spark tries it, or the DataFrame's own query did: Spark's log says which. Nothing is "
-    "lost: mend that, and deliver the same rows again."
+    "A task failed as often as Spark tries it, or the DataFrame's own query did: Spark's log says which. Mend that, "
+    "and deliver the same rows again: what was delivered is known by its event_id. If the query gives other rows each "
+    "time, write them to a table first."
+)
+_NO_PLAN = (
+    "Spark cannot deal these rows out ({kind}): order_by needs columns that can be ordered, and settings hold plain "
+    "values only."
 )
 _NO_ORDER = (
     "No order of a person's events is promised, since no mapping says %s: see partition_by and order_by if it matters."

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql import types
 
-from target_driftrock.events.event import Event, Origin
+from target_driftrock.events.event import Event, InvalidPart, Origin
 from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.mapping.masking import BARE
 from target_driftrock.records.lines import record_line
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
 DONE = types.StructType([types.StructField("partition", types.IntegerType())])
 """What is left of a partition that is delivered: its number."""
-ROW, LINE, LANE, MOMENT = "row", "line", "lane", "moment"
+ROW, LINE, LANE, MOMENT, IS_INVALID = "row", "line", "lane", "moment", "is_invalid"
 MAPPED = types.StructType(
     [
         types.StructField(LINE, types.BinaryType()),
         types.StructField(LANE, types.BinaryType()),
         types.StructField(MOMENT, types.StringType()),
+        types.StructField(IS_INVALID, types.BooleanType()),
     ]
 )
-"""The record's line; what rows have in common that belong into one partition; when its event happened."""
+"""The record's line; what rows have in common that belong into one partition; when its event happened; whether it makes
+none, since it is invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +61,14 @@ class Stream:
             if failure is not None:  # raised here, where nothing stands behind it that could hold a value
                 raise failure
             mapped = [self._mapped(stream, of_row(row)) for row in rows]
-            columns = zip(*mapped, strict=True) if mapped else ([], [], [])
+            columns = zip(*mapped, strict=True) if mapped else ([] for _ in _ARROW)
             made = [pa.array(list(each), kind) for each, kind in zip(columns, _ARROW, strict=True)]
             beside = [name for name in batch.schema.names if name != ROW]
             yield pa.RecordBatch.from_arrays(
                 [*made, *(batch.column(name) for name in beside)], names=[*MAPPED.names, *beside]
             )
 
-    def _mapped(self, stream: RecordStream, row: Mapping[str, Any]) -> tuple[bytes, bytes, str | None]:
+    def _mapped(self, stream: RecordStream, row: Mapping[str, Any]) -> tuple[bytes, bytes, str | None, bool]:
         line, record = record_line(self.name, row, position=0)
         part = stream.part(record, Origin(position=0, stream=self.name, record=line, schema=b""))
         event = part if isinstance(part, Event) else None
@@ -74,11 +76,11 @@ class Stream:
             lane = _digest(_ENCODER.encode([row[name] for name in self.partition_by]))
         else:
             lane = _digest(line if event is None or event.person is None else "\0".join(event.person).encode())
-        return line, lane, None if event is None else _moment(event.body)
+        return line, lane, None if event is None else _moment(event.body), isinstance(part, InvalidPart)
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_ARROW = (pa.binary(), pa.binary(), pa.string())
+_ARROW = (pa.binary(), pa.binary(), pa.string(), pa.bool_())
 
 
 class TaskFailed(Exception):

@@ -95,7 +95,8 @@ class _Attempt:
                 causes += causes_of(partial(self._leave, causes))
             finally:
                 self._records.delivery.give_up()
-        if not self._has_left:
+        is_stopped = self._ledger is None and not causes  # by the job, while it waited for the ledger
+        if not (self._has_left or is_stopped):
             return TaskFailed(str(causes[0]) if causes else _NO_ACCOUNT)
         causes_of(partial(_drain, batches))  # of a job that is over
         return None

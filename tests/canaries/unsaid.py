@@ -32,6 +32,8 @@ UNSAID: Mapping[str, str] = {
     "sandbox/contract.py: raise ValueError(f'{name} is no JSON.')": "the double of the API, with made-up data: an option as it was typed",
     "sandbox/faults.py: raise FaultError(f\"{place.rstrip('`')}: {problem}.\") from None": "the double of the API, with made-up data: an option as it was typed",
     "sandbox/faults.py: raise FaultError(f'No fault is named {name}; the nearest is {get_close": "the double of the API, with made-up data: an option as it was typed",
+    "spark/job.py: log.error('Spark ended the job: %s.', _kind(error))": "Spark's name for a kind of error, not its text; see tests/spark",
+    "spark/job.py: raise SettingsInvalid([_NO_PLAN.format(kind=_kind(error))]) from None": "Spark's name for a kind of error, not its text; see tests/spark",
     "spark/job.py: log.info(_NO_ORDER, ' and '.join(missing))": "names of attributes; of a job on Spark, whose own canaries are in tests/spark",
     "singer/checkpoint.py: raise ValueError(f'Record {position} is not open.')": "a record's number; only a defect leads there",
     "singer/checkpoint.py: raise ValueError(f'Record {position} is not the next after {self._newe": "a record's number; only a defect leads there",

@@ -265,9 +265,15 @@ def test_what_is_odd_is_delivered_or_told(stage: Stage, location: str, tmp_path:
         "invalid": "SELECT 100 + id AS id, if(id % 20 = 0, 'no time', '2026-01-31') AS at FROM range(400)",
         "none": "SELECT id, timestamp_seconds(1700000000) AS at FROM range(5) WHERE id > 9",
         "cased": "SELECT 1 AS id, 2 AS ID, timestamp_seconds(1700000000) AS at",
+        "ordered": "SELECT 600 + id AS id, if(id < 20, 'no time', '2026-01-31') AS at FROM range(100)",
+        "unordered": "SELECT id, map('a', id) AS m, timestamp_seconds(1700000000) AS at FROM range(5)",
         "far": "SELECT 900 AS id, timestamp'9999-12-31 23:59:59Z' + INTERVAL 1 DAY AS at",
     }
-    cases = [case(stage, location, sql=sql, settings=settings, has_a_loop=True) for sql in odd.values()]
+    by = {"ordered": {"order_by": ["id"]}, "unordered": {"order_by": ["m"]}}
+    cases = [
+        case(stage, location, sql=sql, settings=settings, has_a_loop=True, **by.get(name, {}))
+        for name, sql in odd.items()
+    ]
     with program(tmp_path, cases, **{"spark.sql.session.timeZone": "GMT+2"}) as running:
         running.ready()
         heard = dict(zip(odd, (running.hear() for _ in odd), strict=True))
@@ -278,5 +284,8 @@ def test_what_is_odd_is_delivered_or_told(stage: Stage, location: str, tmp_path:
     )
     assert heard["none"]["receipt"]["records"]["read"] == 0
     assert "two columns have this name" in " ".join(heard["cased"]["told"])
+    assert heard["ordered"]["receipt"]["events"]["delivered"] == 80, "ten invalid rows came first"
+    assert heard["unordered"]["code"] == 2
+    assert "Spark cannot deal these rows out (DATATYPE_MISMATCH" in " ".join(heard["unordered"]["told"])
     assert heard["far"]["stop"] == "TasksFailed"
     assert "in these columns: at." in running.log.read_text(encoding="utf-8")
