@@ -134,17 +134,20 @@ class JoinedLedger(DurableLedger):
 
     @contextmanager
     def _transaction(self, begun: AbstractContextManager[object] | None = None) -> Iterator[None]:
-        self._driver.judge_now_and_then()
-        with super()._transaction(begun):
-            self.stop = judge_run(self._connection, self.run) or self.stop
+        with self._judged(begun, is_to_write=True):
             yield
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """What it finds may be of a job that has just ended: nothing is sent of it without an intent."""
+        with self._judged(None, is_to_write=False):
+            yield
+
+    @contextmanager
+    def _judged(self, begun: AbstractContextManager[object] | None, *, is_to_write: bool) -> Iterator[None]:
         self._driver.judge_now_and_then()
-        with super()._transaction():
-            self.stop = judge_run(self._connection, self.run, is_to_write=False) or self.stop
+        with super()._transaction(begun):
+            self.stop = judge_run(self._connection, self.run, is_to_write=is_to_write) or self.stop
             yield
 
     # Claims.
