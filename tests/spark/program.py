@@ -70,15 +70,16 @@ async def in_a_loop(df: DataFrame, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def break_off(spark: SparkSession) -> None:
-    """Once a file is there, have Spark kill the tasks that run, and begin others."""
+    """Once a file is there, have Spark kill the tasks that run, and begin others; then take the file away."""
     tracker, store = spark.sparkContext.statusTracker(), spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001
-    tty = Path(os.environ["BREAK_OFF"])
-    while not tty.exists():
+    asked = Path(os.environ["BREAK_OFF"])
+    while not asked.exists():
         time.sleep(0.05)
     tasks = store.taskList(max(tracker.getActiveStageIds()), 0, 100)
     for task in (tasks.apply(number) for number in range(tasks.size())):
         if task.status() == "RUNNING":
             spark.sparkContext._jsc.sc().killTaskAttempt(task.taskId(), True, "by a test")  # noqa: SLF001, FBT003
+    asked.unlink()
 
 
 def delivered(df: DataFrame, case: dict[str, Any]) -> dict[str, Any]:
