@@ -168,8 +168,18 @@ def _is_literal(record: logging.LogRecord) -> bool:
     return frame is not None and isinstance(record.msg, str) and record.msg in frame.f_code.co_consts
 
 
+class Withheld(Exception):
+    """Stands for an exception where a logging that is not ours may print it: its text is what `describe` says."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("\n".join(describe(error)))
+
+
 def describe(error: BaseException) -> Iterator[str]:
     """An exception and what caused it, as lines: classes and places, no texts and no source lines."""
+    if isinstance(error, Withheld):
+        yield from str(error).splitlines()
+        return
     met: set[int] = set()
     cause: BaseException | None = error
     while cause and id(cause) not in met:

@@ -11,6 +11,7 @@ import pytest
 
 from target_driftrock import redaction
 from target_driftrock.errors import SettingsInvalid
+from target_driftrock.records.ending import causes_of
 from target_driftrock.redaction import SafeFormatter, describe, is_shown
 from tests.program import Ended, interpreted
 
@@ -140,6 +141,21 @@ def test_exception_is_shown_without_texts_when_it_has_causes() -> None:
     assert lines[1].endswith(" in failing")
     assert CANARY not in "\n".join(lines)
     assert "int(" not in "\n".join(lines)
+
+
+def test_a_defect_has_no_text_when_the_process_is_only_lent(caplog: pytest.LogCaptureFixture) -> None:
+    """A notebook's logging is not ours: it prints whatever an exception says."""
+
+    def stage() -> None:
+        raise failing()
+
+    assert [str(cause) for cause in causes_of(stage)] != []
+    (record,) = caplog.records
+
+    told = logging.Formatter().format(record)
+    assert CANARY not in told
+    assert all(name in told for name in ("KeyError", "Caused by ValueError", " in failing"))
+    assert SafeFormatter([]).format(record).splitlines()[1:] == list(describe(record.exc_info[1]))  # type: ignore[index, arg-type]
 
 
 def test_suppressed_cause_stays_hidden_when_an_exception_is_shown() -> None:

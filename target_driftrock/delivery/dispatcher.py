@@ -39,6 +39,7 @@ from target_driftrock.events.answer import Answer, NoAnswer
 from target_driftrock.events.event import InvalidPart
 from target_driftrock.events.outcome import ChangeCause, Changed, Delivered, Held, Invalid, Open, Rejected
 from target_driftrock.ledger.interface import PERHAPS_ACCEPTED, Answered, Arrived, Concluded, Lost, Proven, Withdrawn
+from target_driftrock.redaction import Withheld
 from target_driftrock.retry import Patience, full_jitter, retry_after
 from target_driftrock.settings import OnChanged
 
@@ -595,9 +596,9 @@ class Dispatcher:
             await self._finish_requests(grace)
             await self._commit(self._last_changes())
         except Exception as error:  # whatever it is, the rest has to be told
-            is_defect = not isinstance(error, RunStopped)
+            defect = None if isinstance(error, RunStopped) else Withheld(error)
             log.warning(
-                "The ledger is lost at the very end: the next run takes open events for unknown.", exc_info=is_defect
+                "The ledger is lost at the very end: the next run takes open events for unknown.", exc_info=defect
             )
             self._failure = self._failure or error
         finally:

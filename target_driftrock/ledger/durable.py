@@ -75,7 +75,7 @@ class DurableLedger:
             self._ways = self._known_ways()
             self.run = self._begin_run() if run is None else run
             """Its number."""
-            self._may_keep_rows = connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
+            self._may_keep_rows = self._keeps_rows()
 
     @property
     def connection(self) -> sa.Connection:
@@ -316,6 +316,9 @@ class DurableLedger:
             if parameters:
                 self._connection.exec_driver_sql(statement, self._in_order(parameters))
         self._may_keep_rows |= bool(batch.kept)
+
+    def _keeps_rows(self) -> bool:
+        return self._connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
 
     def _in_order(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return rows

@@ -199,6 +199,7 @@ class JoinedLedger(DurableLedger):
         claims = [(intent, row[0]) for intent in intents if (row := self._keys.row(intent.event)) is not None]
         if claims:
             self._judge_claims(claims)
+        self._may_keep_rows = self._may_keep_rows or self._keeps_rows()  # another task may have kept one since
         return self._batch(change for change in changes if not (isinstance(change, Intent) and change.is_refused))
 
     def _judge_claims(self, claims: Sequence[tuple[Intent, bytes]]) -> None:

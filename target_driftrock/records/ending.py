@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from target_driftrock.errors import PRECEDENCE, Defect, ExitCode, RunStopped, faults, scarcity
 from target_driftrock.events.outcome import HeldAs
+from target_driftrock.redaction import Withheld
 from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def causes_of(*stages: Callable[[], None]) -> list[RunStopped]:
             if (lacking := scarcity(error)) is not None:
                 causes.append(lacking)
                 continue
-            log.critical("A defect of target-driftrock ends this run.", exc_info=True)
+            log.critical("A defect of target-driftrock ends this run.", exc_info=Withheld(error))
             causes.append(Defect(_DEFECT))
     return causes
 

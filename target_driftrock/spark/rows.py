@@ -10,11 +10,13 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql import types
 
+from target_driftrock.errors import RunStopped
 from target_driftrock.events.event import Event, InvalidPart, Origin
 from target_driftrock.mapping.compiler import template_faults
 from target_driftrock.mapping.masking import BARE
 from target_driftrock.records.lines import record_line
 from target_driftrock.records.stream import RecordStream
+from target_driftrock.redaction import describe
 from target_driftrock.settings import parse
 from target_driftrock.spark.columns import converter
 
@@ -53,14 +55,24 @@ class Stream:
         return RecordStream(settings, self.name, schema={**self.schema}, key_properties=self.key)
 
     def lines(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The column `ROW` becomes those of `MAPPED`; what stands beside it stays."""
+        """The column `ROW` becomes those of `MAPPED`; what stands beside it stays.
+
+        Raises:
+            TaskFailed: A row cannot be read, or our own code has a defect.
+        """
+        try:
+            yield from self._lines(batches)
+        except Exception as error:  # noqa: BLE001 - which may hold rows
+            failure = failed(error)
+        else:
+            return
+        raise failure  # here, where nothing stands behind it that could hold a value
+
+    def _lines(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         of_row = converter(self.row)
         stream = self.open()
         for batch in batches:
-            failure, rows = _read(batch.column(ROW))
-            if failure is not None:  # raised here, where nothing stands behind it that could hold a value
-                raise failure
-            mapped = [self._mapped(stream, of_row(row)) for row in rows]
+            mapped = [self._mapped(stream, of_row(row)) for row in _read(batch.column(ROW))]
             columns = zip(*mapped, strict=True) if mapped else ([] for _ in _ARROW)
             made = [pa.array(list(each), kind) for each, kind in zip(columns, _ARROW, strict=True)]
             beside = [name for name in batch.schema.names if name != ROW]
@@ -87,12 +99,20 @@ class TaskFailed(Exception):
     """One attempt ends without its partition. Spark begins another one, and shows this text wherever it can."""
 
 
-def _read(rows: pa.StructArray) -> tuple[TaskFailed | None, list[dict[str, Any]]]:
-    """Rows as Python has them, with times in UTC; or which column has something that Python cannot have."""
+def failed(error: Exception) -> TaskFailed:
+    """What Spark may show in place of an exception: our own sentences, else what it is and where it came from."""
+    if isinstance(error, (RunStopped, TaskFailed)):
+        return TaskFailed(str(error))
+    return TaskFailed(_DEFECT.format(trace="\n".join(describe(error))))
+
+
+def _read(rows: pa.StructArray) -> list[dict[str, Any]]:
+    """Rows as Python has them, with times in UTC. Raises TaskFailed, which names the column that Python cannot have."""
     try:
-        return None, rows.cast(_in_utc(rows.type)).to_pylist()
+        found: list[dict[str, Any]] = rows.cast(_in_utc(rows.type)).to_pylist()
     except Exception:  # noqa: BLE001 - Arrow's own, which may quote a value
-        return TaskFailed(_UNREADABLE.format(names=", ".join(_unreadable(rows)) or "one of them")), []
+        raise TaskFailed(_UNREADABLE.format(names=", ".join(_unreadable(rows)) or "one of them")) from None
+    return found
 
 
 def _unreadable(rows: pa.StructArray) -> Iterator[str]:
@@ -116,6 +136,7 @@ def _in_utc(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+_DEFECT = "A defect of target-driftrock: please report the lines below, which hold no data.\n{trace}"
 _UNREADABLE = (
     "A row has a value that cannot be delivered in these columns: {names}. It is a day beyond the year 9999, or a text "
     "that is not UTF-8: mend it in the query, and deliver the same rows again."

@@ -18,7 +18,7 @@ from target_driftrock.records.door import Records
 from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.redaction import installed
 from target_driftrock.settings import parse, secret_values
-from target_driftrock.spark.rows import DONE, LINE, Stream, TaskFailed
+from target_driftrock.spark.rows import DONE, LINE, Stream, TaskFailed, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,10 @@ class Job:
         Raises:
             TaskFailed: Another attempt may do better.
         """
-        failure = _Attempt(self).run(batches)
+        try:
+            failure = _Attempt(self).run(batches)
+        except Exception as error:  # noqa: BLE001 - which may hold rows or settings
+            failure = failed(error)
         if failure is not None:  # raised here, where nothing stands behind it that could hold a value
             raise failure
         yield pa.RecordBatch.from_arrays([pa.array([_context().partitionId()], pa.int32())], names=DONE.names)

@@ -270,6 +270,16 @@ def test_a_kept_row_stays_when_another_task_delivers_an_older_content(played: Pl
     assert kept["position"] == newer.origin.position
 
 
+def test_a_kept_row_goes_when_another_task_delivers_its_content(played: Played) -> None:
+    """That one began when nothing was kept yet."""
+    one, other = played.task(0), played.task(1)
+    for task, outcome in ((one, Rejected(status=422)), (other, Delivered())):
+        same = event(1)
+        assert claimed(task, same) == [True]
+        task.commit([Concluded(part=same, outcome=outcome)])
+    assert rows(played.location, tables.kept) == []
+
+
 # The end of a job.
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +16,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.canaries.values import PERSONAL, SECRETS, found
-from tests.spark.session import end_sessions, program, workers
+from tests.program import ROOT
+from tests.spark.session import PYTHON, end_sessions, program, workers
 from tests.stage import Stage
 from tests.waiting import until
 
@@ -105,6 +108,45 @@ def test_no_value_and_no_secret_is_seen(stage: Stage, location: str, tmp_path: P
     assert [sorted(found(each, CANARIES)) for each in (*written, *shown, json.dumps(running.heard).encode())] == [
         [] for _ in range(len(written) + len(shown) + 1)
     ]
+
+
+BROKEN = """
+import sys, traceback
+import pyarrow as pa
+from pyspark.sql import types
+from target_driftrock.spark.rows import ROW, Stream
+from target_driftrock.spark.task import Job
+
+value = sys.stdin.read()
+row = types.StructType([types.StructField("pairs", types.MapType(types.StringType(), types.StringType()))])
+mapping = {"stream": "leads", "event_type": "lead", "source_id": "c", "event_id": None, "fields": "*"}
+settings = {"environment": "sandbox", "ledger": "postgresql://localhost/x", "streams": [mapping]}
+stream = Stream(settings=settings, name="leads", schema={}, key=(), row=row)
+rows = pa.array([{"pairs": {value: 1}}], pa.struct([("pairs", pa.struct([(value, pa.int64())]))]))
+
+for work in (stream.lines, Job(stream=stream, run=1, tasks=1).deliver):
+    try:
+        list(work(iter([pa.RecordBatch.from_arrays([rows], names=[ROW])])))
+    except Exception as error:
+        print(type(error).__name__, error.__cause__, error.__context__)
+        traceback.print_exc(file=sys.stdout)
+"""
+
+
+def test_a_defect_of_ours_shows_no_value() -> None:
+    """Spark prints whatever leaves a task: here one whose rows are not of the type that its job was told."""
+    ran = subprocess.run(
+        [PYTHON, "-c", BROKEN],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        input=PERSONAL["email"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.count("TaskFailed None None") == 2, ran.stderr
+    assert ran.stdout.count("A defect of target-driftrock") == 1
+    assert " in Stream._lines" in ran.stdout
+    assert not found((ran.stdout + ran.stderr).encode(), CANARIES)
 
 
 def test_a_leak_would_be_seen(tmp_path: Path) -> None:
