@@ -275,7 +275,11 @@ class Intake:
         pending.was_unknown = send.was_unknown
         pending.is_change = send.is_change
         pending.move(life.INTENT)
-        self._queue_of(pending).append(pending)
+        queue = self._queue_of(pending)
+        if self._captures.is_proven(pending.event.capture):
+            queue.append(pending)
+        else:  # one at a time: behind thousands of another capture it would be tried at the very end
+            queue.appendleft(pending)
 
     def _queue_of(self, pending: PendingEvent) -> deque[PendingEvent]:
         mute = self._mute_of(pending)

@@ -236,7 +236,7 @@ class JoinedLedger(DurableLedger):
     # Captures on trial.
 
     def _trial(self, capture: bytes) -> int | None:
-        """How much it has refused so far, once its trial is this task's; None as long as it is another's."""
+        """How much it has refused so far, once its trial is this task's; None where that is another's, or nobody's."""
         with self._reading():
             pass  # whether the job still lasts
         if not self._postgres.take(self._connection, _trial_lock(capture)):
@@ -244,7 +244,8 @@ class JoinedLedger(DurableLedger):
         table = tables.trials
         refused = sa.select(table.c.refusals).where(table.c.run == self.run, table.c.capture == capture)
         with self._reading():
-            return self._connection.execute(refused).scalar() or 0
+            found = self._connection.execute(refused).scalar() or 0
+        return None if self.stop is not None else found  # by the trial itself, perhaps, which has just ended
 
     def _count_trials(self, changes: Sequence[Change]) -> None:
         """What captures on trial have refused: whoever goes on with a trial goes on from there."""
@@ -347,10 +348,10 @@ class _Driver:
     def __init__(self, database: Postgres, connection: sa.Connection) -> None:
         self._database = database
         self._connection = connection
-        self._looked_at = time.monotonic()
+        self._looked_at = time.monotonic() - LOOK_SECONDS
 
     def judge_now_and_then(self) -> None:
-        """Look for it every `LOOK_SECONDS`.
+        """Look for it at once, and then every `LOOK_SECONDS`.
 
         Raises:
             LedgerUnavailable: It is dead.

@@ -141,7 +141,7 @@ class _Attempt:
         return True
 
     def _end(self) -> None:
-        self._records.deliver_rest(is_cut_short=not self._has_read_all)
+        self._records.deliver_rest(is_cut_short=not self._has_read_all, stops=lambda: int(self._stop is not None))
         self._records.raise_failure()
 
     def _leave(self, causes: Sequence[RunStopped]) -> None:

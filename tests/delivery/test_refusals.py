@@ -34,6 +34,17 @@ def test_a_wrong_mapping_costs_ten_events_when_its_capture_never_took_one(code: 
     assert ending.ledger.changes(10) == ["Intent", "Answered"]
 
 
+def test_a_wrong_mapping_is_found_early_when_thousands_of_another_capture_wait() -> None:
+    """What tries a capture goes before what only waits for a slot: behind all of it the tenth would come at the end."""
+    bad = [event(number, source="bad") for number in range(1, 21)]
+    good = [event(number) for number in range(21, 2001)]
+    react = always({each: status(422) for each in range(1, 21)}, otherwise=ACCEPTED)
+    ending = Stage(react=react, proven=("capture-1",), max_concurrency=2).play([*bad, *good])
+
+    assert isinstance(ending.error, RejectsAboveLimit)
+    assert len(ending.transport.serials()) < 500
+
+
 @pytest.mark.parametrize("code", SETUP_REFUSALS)
 def test_the_second_setup_refusal_stops_the_run_when_the_capture_never_took_one(code: int) -> None:
     """Exit 3 after two events; both stay open."""

@@ -324,6 +324,20 @@ def test_a_task_stops_when_the_process_of_its_job_is_dead(played: Played, monkey
         commit()
 
 
+def test_a_task_does_not_begin_when_the_process_of_its_job_is_dead(played: Played) -> None:
+    """Spark begins one attempt after the other as long as it is there itself."""
+    played.job.close()
+
+    def joins_in_vain() -> bool:
+        found = played.join(0)  # the server ends a session a moment after its client
+        assert found is not None
+        found.close()
+        return False
+
+    with pytest.raises(LedgerUnavailable, match="process that started this job is gone"):
+        until(joins_in_vain, seconds=5)
+
+
 def test_a_waiting_attempt_gives_up_when_the_job_is_stopped(played: Played) -> None:
     """The session that it waits for may be that of a frozen worker."""
     played.task(0)
@@ -396,6 +410,15 @@ def test_one_task_tries_a_capture_that_has_accepted_nothing(played: Played) -> N
     until(lambda: other.trials([capture("a")]) == [2])
     other.leave_trials([capture("a")])
     assert played.task(2).trials([capture("a")]) == [2]
+
+
+def test_a_trial_is_nobody_s_when_the_job_is_stopped(played: Played) -> None:
+    """Else each task in turn would send one event more to a capture that has refused ten."""
+    one, other = played.task(0), played.task(1)
+    assert one.trials([capture("a")]) == [0]
+    one.stop_job(RejectsAboveLimit("It refuses all."))
+    one.close()
+    assert other.trials([capture("a")]) == [None]
 
 
 # Beside it.

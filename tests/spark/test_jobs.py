@@ -186,11 +186,38 @@ def test_what_has_no_identity_is_sent_again_when_a_worker_is_killed(
 def test_a_wrong_mapping_costs_ten_events_in_all(stage: Stage, location: str, tmp_path: Path) -> None:
     """And the job ends with what one task found."""
     stage.wire.post("/_sandbox/faults", {"refuse_sources": ["capture-1"]})
-    with program(tmp_path, [case(stage, location)]) as running:
+    with program(tmp_path, [case(stage, location, tasks=4)], master="local[4,4]") as running:
         running.ready()
         heard = running.hear()
     assert (heard["stop"], heard["code"]) == ("RejectsAboveLimit", 6)
+    assert stage.wire.counts()["refused"] == 10
     assert "p1@example.com" not in json.dumps(heard) + running.log.read_text(encoding="utf-8")
+
+
+def test_tasks_that_have_read_all_stop_with_the_job(stage: Stage, location: str, tmp_path: Path) -> None:
+    """When one of them finds a capture that refuses everything, and when whoever started the job ends it."""
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": ["bad"], "latency": 0.1})
+    bad = {**LEAD, "source_id": "bad", "when": {"person": "p0"}}
+    settings = case(stage, location)["settings"] | {"max_concurrency": 2}
+    rows = leads(1000).replace("SELECT id", "SELECT id % 50 AS turn, id")  # those of p0 come first
+    by = {"partition_by": ["person"], "order_by": ["turn"]}
+    refused = case(stage, location, sql=rows, settings=settings | {"streams": [bad, LEAD]}, **by)
+    ended = case(stage, location, sql=rows, settings=settings, **by)
+    with program(tmp_path, [refused, ended]) as running:
+        running.ready()
+        heard = running.hear()
+        before = len(stage.accepted())
+        until(lambda: len(stage.accepted()) > before + 20, seconds=120)
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(120)
+        after = len(stage.accepted()) - before
+
+    assert (heard["stop"], heard["code"]) == ("RejectsAboveLimit", 6)
+    assert before < 300, "the other task went on"
+    assert after < 300, "the tasks went on"
+    config = stage.config(ledger=location, streams=[LEAD])
+    reported = stage.finished("report", config, "--json").out.splitlines()
+    assert [json.loads(each)["exit_code"] for each in reported] == [6, 130]
 
 
 def test_what_was_refused_is_listed_and_sent_again(stage: Stage, location: str, tmp_path: Path) -> None:
