@@ -336,7 +336,7 @@ def test_they_are_kept_and_passed_when_the_first_ten_records_of_a_stream_are_inv
     assert done.code == ExitCode.REJECTS
     assert len(stage.kept()) == 10
     assert "Records: 10 read = 0 mapped + 10 invalid" in done.log
-    assert "first ten records of stream leads are all invalid" in done.log
+    assert "first 10 records of stream leads are all invalid" in done.log
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import logging
 import resource
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -39,12 +40,12 @@ from target_driftrock.records.batch import Batch
 from target_driftrock.records.ending import NEXT_RUN, causes_of, doubts, exit_code, gravest, rows_waiting, say_end
 from target_driftrock.records.lines import read_line, record_line, schema_line
 from target_driftrock.records.stream import RecordStream, record_digest
-from target_driftrock.records.tally import Nobody, Tally
+from target_driftrock.records.tally import FIRST_INVALID, Nobody, Tally
 from target_driftrock.settings import Settings, parse
 from target_driftrock.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from types import TracebackType
 
     from target_driftrock.events.event import Part
@@ -88,6 +89,7 @@ class Records:
         follower: Follower | None = None,
         is_stopped: Callable[[], bool] = _never,
         tick: Callable[[], None] | None = None,
+        first_invalid: float = FIRST_INVALID,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(settings, Settings):
@@ -98,7 +100,7 @@ class Records:
         self._is_stopped = is_stopped
         self._tick = tick or self.tick
         self.batch = Batch(clock)
-        self.tally = Tally(self._follower, mask=Mask(said=named(settings.mappings)))
+        self.tally = Tally(self._follower, mask=Mask(said=named(settings.mappings)), first_invalid=first_invalid)
         self._has_ended = False
         self.receipt: Receipt | None = None
         """The accounts, once the run has ended."""
@@ -137,9 +139,11 @@ class Records:
         """A stream whose records can be put. `schema` is a JSON Schema, `key` the names of its key properties.
 
         Raises:
-            SettingsInvalid: No mapping goes with it.
+            SettingsInvalid: No mapping goes with it, or an argument is of another kind.
         """
         self.demand_open()
+        if faults := misgiven(name, key=key):
+            raise SettingsInvalid(faults)
         line = schema_line(name, schema=schema, key_properties=key)  # first, as a SCHEMA within itself ends here
         opened = RecordStream(
             self.settings, name, schema={"properties": {}, **schema}, key_properties=key, unread=self.tally.unread
@@ -427,10 +431,24 @@ def _demand_files() -> None:
 
 def _parsed(given: Mapping[str, Any]) -> Settings:
     """Settings for who puts records: what would be passed over in silence is a fault."""
+    if not isinstance(given, Mapping):
+        raise SettingsInvalid([_NO_MAPPING])
     faults = [f"{name}: {reason}." for name, reason in _OF_THE_PIPE.items() if given.get(name)]
     if faults:
         raise SettingsInvalid(faults)
     return parse(given, template_faults=template_faults)
+
+
+def misgiven(stream: object, **names: object) -> list[str]:
+    """Which of these arguments is no stream's name, or no list of columns' names; a sentence each."""
+    faults = [] if isinstance(stream, str) else ["stream: give a stream's name, as the mappings have it."]
+    return faults + [_NO_NAMES.format(argument=argument) for argument, given in names.items() if not _are_names(given)]
+
+
+def _are_names(given: object) -> bool:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        return False
+    return all(isinstance(each, str) for each in given)
 
 
 class OpenStream:
@@ -493,6 +511,8 @@ _OF_THE_PIPE = {
     "max_events": "it ends the reading of an input: put as many records as are to be sent (of a DataFrame, "
     "`df.limit(n)`), and take it away",
 }
+_NO_MAPPING = "settings: give a mapping of names to values, as a settings file has it, and no file's name."
+_NO_NAMES = '{argument}: give a list of columns\' names, such as ["id"].'
 _OVER = (
     "More was refused than max_reject_percent allows: {shares}. All of it is kept: see `target-driftrock rejects`, "
     "mend the cause, and send it again."

@@ -37,7 +37,7 @@ FEWEST_REFUSED = 10
 FIRST_INVALID = 10
 """So many invalid records at the very start of a stream: its SCHEMA or its mapping is wrong."""
 _STREAM_INVALID = (
-    "The first ten records of stream {stream} are all invalid ({reason}): check its SCHEMA and its mapping with "
+    "The first {count} records of stream {stream} are all invalid ({reason}): check its SCHEMA and its mapping with "
     "`target-driftrock preview`, then run again."
 )
 
@@ -79,12 +79,21 @@ class Nobody:
 class Tally:
     """Counts every record and every part once, and tells its follower which records are resolved.
 
-    A record is resolved when all of its parts are settled. `mask` says how streams' names are told. For one thread.
+    A record is resolved when all of its parts are settled. `mask` says how streams' names are told. The run ends where
+    the `first_invalid` records of a stream are all so. For one thread.
     """
 
-    def __init__(self, follower: Follower, *, mask: Mask = BARE, today: Callable[[], str] = utc_today) -> None:
+    def __init__(
+        self,
+        follower: Follower,
+        *,
+        mask: Mask = BARE,
+        first_invalid: float = FIRST_INVALID,
+        today: Callable[[], str] = utc_today,
+    ) -> None:
         self._follower = follower
         self._mask = mask
+        self._first_invalid = first_invalid
         self._today = today
         self._opened = 0
         self._parts_left: dict[int, int] = {}
@@ -173,7 +182,7 @@ class Tally:
         `is_deletion`: nothing came of it since it says that its row was deleted.
 
         Raises:
-            RejectsAboveLimit: It is the tenth of its stream, and all ten are invalid.
+            RejectsAboveLimit: It is the last of the first ones, and all of these are invalid.
         """
         self._opened += 1
         self._follower.open(self._opened)
@@ -314,9 +323,10 @@ class Tally:
         if invalid < 0:
             return
         self._invalid_from_start[stream] = invalid + 1 if kind == "invalid" else -1
-        if invalid + 1 == FIRST_INVALID and kind == "invalid":
+        if invalid + 1 == self._first_invalid and kind == "invalid":
             reason = next(part.reason for part in parts if isinstance(part, InvalidPart))
-            raise RejectsAboveLimit(_STREAM_INVALID.format(stream=self._mask.stream(stream), reason=reason))
+            count, told = f"{invalid + 1:,}", self._mask.stream(stream)
+            raise RejectsAboveLimit(_STREAM_INVALID.format(count=count, stream=told, reason=reason))
 
 
 def _summed(counts: Counter[tuple[Key, str]], group: Callable[[Key], Group]) -> dict[Group, Counter[str]]:

@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types
 
+from target_driftrock.mapping.masking import BARE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from target_driftrock.mapping.masking import Mask
 
     Convert = Callable[[Any], Any]
 
 
-def json_schema(row: types.StructType) -> tuple[dict[str, Any], list[str]]:
-    """A JSON Schema of a DataFrame's rows, and what stands against delivering them, a sentence each."""
-    found = _Columns()
+def json_schema(row: types.StructType, *, mask: Mask = BARE) -> tuple[dict[str, Any], list[str]]:
+    """A JSON Schema of a DataFrame's rows, and what stands against delivering them, a sentence each.
+
+    `mask` says how columns are told, whose names may be values: those of a pivot, or of a file without a header row.
+    """
+    found = _Columns(mask)
     schema = found.object(row, path="")
     return schema, found.faults
 
@@ -52,16 +59,21 @@ def converter(kind: types.DataType) -> Convert:
 class _Columns:
     """Describes columns, and notes those that JSON has no form for."""
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Mask) -> None:
         self.faults: list[str] = []
+        self._mask = mask
 
     def object(self, row: types.StructType, *, path: str) -> dict[str, Any]:
         names = [each.name for each in row.fields] if path else []  # of columns Spark itself may take two for one
-        self.faults += [f"{path}: two of its fields are called {name}." for name in {*names} if names.count(name) > 1]
+        self.faults += [
+            f"{path}: two of its fields are called {self._mask.column(name)}."
+            for name in {*names}
+            if names.count(name) > 1
+        ]
         return {
             "type": "object",
             "properties": {
-                each.name: _nullable(self._of(each.dataType, _at(path, each.name)), is_nullable=each.nullable)
+                each.name: _nullable(self._of(each.dataType, self._at(path, each.name)), is_nullable=each.nullable)
                 for each in row.fields
             },
         }
@@ -83,6 +95,10 @@ class _Columns:
                 return dict(form)
         self.faults.append(f"{path}: {_REFUSED.get(type(kind), _UNKNOWN).format(kind=kind.simpleString())}")
         return {}
+
+    def _at(self, path: str, name: str) -> str:
+        told = self._mask.column(name)
+        return f"{path}.{told}" if path else f"Column {told}"
 
 
 FORMS: Mapping[type[types.DataType], Mapping[str, Any]] = {
@@ -111,10 +127,6 @@ _REFUSED: Mapping[type[types.DataType], str] = {
     ),
 }
 _UNKNOWN = "{kind} has no one form in JSON: cast it, to a text for one, or drop it."
-
-
-def _at(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else f"Column {name}"
 
 
 def _nullable(schema: dict[str, Any], *, is_nullable: bool) -> dict[str, Any]:
@@ -169,9 +181,31 @@ def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode()
 
 
-def _date(value: dt.date | None) -> str | None:
-    return None if value is None else value.isoformat()
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECONDS = 86_400_000_000
+"""Of a day."""
+_CYCLE = 146_097
+"""Days in 400 years, after which the calendar repeats itself."""
 
 
-def _moment(value: dt.datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
+def _date(days: int | None) -> str | None:
+    """Of so many days since 1970. A year that Python does not have gets a sign, as ISO 8601 says: +10000-01-01."""
+    if days is None:
+        return None
+    try:
+        return (_EPOCH + dt.timedelta(days=days)).date().isoformat()
+    except OverflowError:
+        cycles, rest = divmod(days, _CYCLE)
+        day = _EPOCH + dt.timedelta(days=rest)
+        return f"{day.year + 400 * cycles:+06d}-{day:%m-%d}"
+
+
+def _moment(microseconds: int | None) -> str | None:
+    """Of so many since 1970, in UTC. Of a year that Python does not have, no `created_at` can be made."""
+    if microseconds is None:
+        return None
+    try:
+        return (_EPOCH + dt.timedelta(microseconds=microseconds)).isoformat()
+    except OverflowError:
+        days, rest = divmod(microseconds, _MICROSECONDS)
+        return f"{_date(days)}T{(_EPOCH + dt.timedelta(microseconds=rest)).timetz().isoformat()}"

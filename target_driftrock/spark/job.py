@@ -16,8 +16,10 @@ from pyspark.sql import types
 from target_driftrock.delivery.door import Delivery, resources_of
 from target_driftrock.errors import ApiOutage, SettingsInvalid, TasksFailed
 from target_driftrock.ledger.job import JobLedger, open_job
+from target_driftrock.mapping.compiler import named
+from target_driftrock.mapping.masking import Mask
 from target_driftrock.network import begun
-from target_driftrock.records.door import Records
+from target_driftrock.records.door import Records, misgiven
 from target_driftrock.records.ending import causes_of, gravest
 from target_driftrock.settings import NewLedger
 from target_driftrock.spark.columns import json_schema
@@ -90,12 +92,14 @@ class _Delivery:
         order: Sequence[str],
     ) -> None:
         self._df = df
-        self._order = tuple(order)
         self._records = Records(settings, delivery=Delivery(self._resources))
-        pace = self._records.settings.pace
-        self._tasks = min(TASKS, pace.max_concurrency) if tasks is None else tasks
-        schema, faults = json_schema(df.schema)
-        faults += _faults(df, key=key, by=by, order=order, tasks=self._tasks, most=pace.max_concurrency)
+        most = self._records.settings.pace.max_concurrency
+        self._tasks = min(TASKS, most) if tasks is None else tasks
+        _demand_kinds(stream, tasks=self._tasks, key=key, partition_by=by, order_by=order)
+        plain, _ = json_schema(df.schema)
+        mask = Mask(said=named(self._records.settings.mappings)).over(plain, key)
+        schema, faults = json_schema(df.schema, mask=mask)
+        faults += _faults(df, mask, key=key, by=by, order=order, tasks=self._tasks, most=most)
         if faults:
             raise SettingsInvalid(faults)
         self._stream = Stream(
@@ -106,6 +110,7 @@ class _Delivery:
             row=df.schema,
             partition_by=tuple(by),
         )
+        self._order = tuple(order)
         self._compiled: CompiledStream = self._records.stream(stream, schema=schema, key=key).compiled
         self._ledger: JobLedger | None = None
 
@@ -199,7 +204,7 @@ class _Delivery:
         kinds = [rows.schema[alias] for alias in order]
         lines = rows.mapInArrow(self._stream.lines, types.StructType([*MAPPED.fields, *kinds]))
         by = order or [F.col(MOMENT).asc_nulls_last()]
-        # What is invalid comes last, so that the first ten are so only where all are.
+        # What is invalid comes last, so that a partition's first rows are so only where all of them are.
         partitions = lines.repartition(self._tasks, LANE).sortWithinPartitions(IS_INVALID, *by, LINE)
         return partitions.select(LINE).mapInArrow(job.deliver, DONE)
 
@@ -223,19 +228,31 @@ class _Delivery:
                 self._records.absorb(account)
 
 
+def _demand_kinds(stream: object, *, tasks: object, **names: object) -> None:
+    """Raise SettingsInvalid where an argument is of another kind."""
+    faults = misgiven(stream, **names)
+    if not isinstance(tasks, int) or isinstance(tasks, bool):
+        faults.append("tasks: give a whole number.")
+    if faults:
+        raise SettingsInvalid(faults)
+
+
 def _faults(
-    df: DataFrame, *, key: Sequence[str], by: Sequence[str], order: Sequence[str], tasks: int, most: int
+    df: DataFrame, mask: Mask, *, key: Sequence[str], by: Sequence[str], order: Sequence[str], tasks: int, most: int
 ) -> list[str]:
     """What is wrong with the arguments, a sentence each."""
     found = [
-        f"{argument}: the DataFrame has no column {name}: see df.columns."
+        f"{argument}: the DataFrame has no column {mask.column(name)}: see df.columns."
         for argument, names in (("key", key), ("partition_by", by), ("order_by", order))
         for name in names
         if name not in df.columns
     ]
-    names = [name if _has_case(df) else name.casefold() for name in df.columns]
+    has_case = str(df.sparkSession.conf.get("spark.sql.caseSensitive")).lower() == "true"
+    names = [name if has_case else name.lower() for name in df.columns]
     found += [
-        f"Column {name}: two columns have this name: rename one." for name in sorted({*names}) if names.count(name) > 1
+        f"Column {mask.column(name)}: two columns have this name: rename one."
+        for name in sorted({*names})
+        if names.count(name) > 1
     ]
     if df.isStreaming:
         found.append("df is a stream: deliver each of its batches by writeStream.foreachBatch.")
@@ -244,10 +261,6 @@ def _faults(
             f"tasks must be 1 to {most}, since each gets its share of max_concurrency: raise that, or lower tasks."
         )
     return found
-
-
-def _has_case(df: DataFrame) -> bool:
-    return str(df.sparkSession.conf.get("spark.sql.caseSensitive")) == "true"
 
 
 def _column(name: str) -> Column:
@@ -263,9 +276,10 @@ def _kind(error: Exception) -> str:
 
 
 _FAILED = (
-    "A task failed as often as Spark tries it, or the DataFrame's own query did: Spark's log says which. Mend that, "
-    "and deliver the same rows again: what was delivered is known by its event_id. If the query gives other rows each "
-    "time, write them to a table first."
+    "A task failed as often as Spark tries it, or the DataFrame's own query did: Spark's log says which. If that finds "
+    "no module named target_driftrock, set PYSPARK_PYTHON to this environment's python. Mend it, and deliver the same "
+    "rows again: what was delivered is known by its event_id. If the query gives other rows each time, write them to a "
+    "table first."
 )
 _NO_PLAN = (
     "Spark cannot deal these rows out ({kind}): order_by needs columns that can be ordered, and settings hold plain "

@@ -13,7 +13,6 @@ from pyspark.sql import types
 from target_driftrock.errors import RunStopped
 from target_driftrock.events.event import Event, InvalidPart, Origin
 from target_driftrock.mapping.compiler import template_faults
-from target_driftrock.mapping.masking import BARE
 from target_driftrock.records.lines import record_line
 from target_driftrock.records.stream import RecordStream
 from target_driftrock.redaction import describe
@@ -22,6 +21,8 @@ from target_driftrock.spark.columns import converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from target_driftrock.mapping.masking import Mask
 
 DONE = types.StructType([types.StructField("partition", types.IntegerType())])
 """What is left of a partition that is delivered: its number."""
@@ -72,7 +73,8 @@ class Stream:
         of_row = converter(self.row)
         stream = self.open()
         for batch in batches:
-            mapped = [self._mapped(stream, of_row(row)) for row in _read(batch.column(ROW))]
+            rows = _read(batch.column(ROW), stream.mapper.mask)
+            mapped = [self._mapped(stream, of_row(row)) for row in rows]
             columns = zip(*mapped, strict=True) if mapped else ([] for _ in _ARROW)
             made = [pa.array(list(each), kind) for each, kind in zip(columns, _ARROW, strict=True)]
             beside = [name for name in batch.schema.names if name != ROW]
@@ -106,40 +108,47 @@ def failed(error: Exception) -> TaskFailed:
     return TaskFailed(_DEFECT.format(trace="\n".join(describe(error))))
 
 
-def _read(rows: pa.StructArray) -> list[dict[str, Any]]:
-    """Rows as Python has them, with times in UTC. Raises TaskFailed, which names the column that Python cannot have."""
+def _read(rows: pa.StructArray, mask: Mask) -> list[dict[str, Any]]:
+    """Rows as `converter` takes them. Raises TaskFailed, which names the columns that Python cannot have."""
     try:
-        found: list[dict[str, Any]] = rows.cast(_in_utc(rows.type)).to_pylist()
+        return _values(rows)
     except Exception:  # noqa: BLE001 - Arrow's own, which may quote a value
-        raise TaskFailed(_UNREADABLE.format(names=", ".join(_unreadable(rows)) or "one of them")) from None
-    return found
+        names = ", ".join(map(mask.column, _unreadable(rows))) or "one of them"
+        raise TaskFailed(_UNREADABLE.format(names=names)) from None
 
 
 def _unreadable(rows: pa.StructArray) -> Iterator[str]:
     for number, column in enumerate(rows.type):
         try:
-            rows.field(number).cast(_in_utc(column.type)).to_pylist()
+            _values(rows.field(number))
         except Exception:  # noqa: BLE001 - the same
-            yield BARE.column(column.name)
+            yield column.name
 
 
-def _in_utc(kind: pa.DataType) -> pa.DataType:
-    """The same with times in UTC: of the session's zone Python may not have heard."""
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        return pa.timestamp(kind.unit, "UTC")
+def _values(column: pa.Array) -> list[Any]:
+    values: list[Any] = column.cast(_in_numbers(column.type)).to_pylist()
+    return values
+
+
+def _in_numbers(kind: pa.DataType) -> pa.DataType:
+    """The same with times and days as numbers: Python knows neither every zone nor every year that Spark has."""
+    if pa.types.is_timestamp(kind):
+        return pa.int64()
+    if pa.types.is_date32(kind):
+        return pa.int32()
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_in_utc(field.type)) for field in kind])
+        return pa.struct([field.with_type(_in_numbers(field.type)) for field in kind])
     if pa.types.is_map(kind):
-        return pa.map_(kind.key_type, _in_utc(kind.item_type))
+        return pa.map_(kind.key_type, _in_numbers(kind.item_type))
     if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_in_utc(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(_in_numbers(kind.value_type)))
     return kind
 
 
 _DEFECT = "A defect of target-driftrock: please report the lines below, which hold no data.\n{trace}"
 _UNREADABLE = (
-    "A row has a value that cannot be delivered in these columns: {names}. It is a day beyond the year 9999, or a text "
-    "that is not UTF-8: mend it in the query, and deliver the same rows again."
+    "A row has a value that cannot be delivered in these columns: {names}. Most likely it is a text that is not UTF-8: "
+    "mend it in the query, or drop the column, and deliver the same rows again."
 )
 
 

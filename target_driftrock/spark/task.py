@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 TRIAL_REST = 5.0
 """Seconds between looks at captures on trial that have nothing to send: other tasks may have something for them."""
+FIRST_INVALID = 1000
+"""So many rows of a partition, all of them invalid, and nothing else: ten may be one person's."""
+ALL = 100
+"""Percent: however much is refused, the job goes on."""
 MENDABLE = (LedgerUnavailable, NoFile, NoThread, RowsLost, Unwritable)
 """What another attempt may not meet, maybe on another machine. All else ends the job."""
 
@@ -82,7 +87,10 @@ class _Attempt:
         self._has_read_all = False
         self._has_left = False
         self._records = Records(
-            self._settings, delivery=Delivery(self._resources), is_stopped=lambda: self._stop is not None
+            self._settings,
+            delivery=Delivery(self._resources),
+            is_stopped=lambda: self._stop is not None,
+            first_invalid=FIRST_INVALID if self._settings.keeping.max_reject_percent < ALL else math.inf,
         )
 
     @property

@@ -143,7 +143,7 @@ CASES = {
     ),
     "nothing-but-invalid-records": Case(
         code=6,
-        told="first ten records of stream leads are all invalid",
+        told="first 10 records of stream leads are all invalid",
         tap=written([SCHEMA, *(record(number, email=7) for number in range(1, 21))]),
     ),
     "a-capture-that-refuses-all": Case(

@@ -35,7 +35,7 @@ UNSAID: Mapping[str, str] = {
     "spark/job.py: log.error('Spark ended the job: %s.', _kind(error))": "Spark's name for a kind of error, not its text; see tests/spark",
     "spark/job.py: raise SettingsInvalid([_NO_PLAN.format(kind=_kind(error))]) from None": "Spark's name for a kind of error, not its text; see tests/spark",
     "spark/job.py: log.info(_NO_ORDER, ' and '.join(missing))": "names of attributes; of a job on Spark, whose own canaries are in tests/spark",
-    "spark/rows.py: raise TaskFailed(_UNREADABLE.format(names=', '.join(_unreadable(rows))": "names of columns, masked where they could be values; of a job on Spark, whose own canaries are in tests/spark",
+    "spark/rows.py: raise TaskFailed(_UNREADABLE.format(names=names)) from None": "names of columns, masked where they could be values; of a job on Spark, whose own canaries are in tests/spark",
     "singer/checkpoint.py: raise ValueError(f'Record {position} is not open.')": "a record's number; only a defect leads there",
     "singer/checkpoint.py: raise ValueError(f'Record {position} is not the next after {self._newe": "a record's number; only a defect leads there",
     "singer/checkpoint.py: raise ValueError(f'There is no room for record {position}.')": "a record's number; only a defect leads there",

@@ -296,7 +296,7 @@ def test_the_run_stops_when_the_first_ten_records_of_a_stream_are_invalid(accoun
     for number in range(1, 10):
         accounts.enter(invalid_part(number))
 
-    with pytest.raises(RejectsAboveLimit, match=r"first ten records of stream leads are all invalid \(schema: /email"):
+    with pytest.raises(RejectsAboveLimit, match=r"first 10 records of stream leads are all invalid \(schema: /email"):
         accounts.enter(invalid_part(10))
 
     assert accounts.tally.submitted == 10

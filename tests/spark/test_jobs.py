@@ -50,6 +50,11 @@ def test_a_dataframe_is_delivered_once(stage: Stage, location: str, tmp_path: Pa
         "stream_maps": {"settings": case(stage, location)["settings"] | {"stream_maps": {"leads": {}}}},
         "tasks": {"tasks": 100},
         "key": {"key": ["no_such"]},
+        "text": {"key": "id", "partition_by": "person"},
+        "number": {"tasks": True},
+        "settings": {"settings": "settings.json"},
+        "pivot": {"sql": "SELECT 1 AS id, TIMESTAMP_NTZ '2026-01-01 00:00:00' AS `ada@example.com`"},
+        "twice": {"sql": "SELECT 1 AS id, 2 AS `ada@example.com`, 3 AS `Ada@example.com`"},
         "column": {"sql": "SELECT 1 AS id, TIMESTAMP_NTZ '2026-01-01 00:00:00' AS at, INTERVAL 1 DAY AS wait"},
         "mapping": {"sql": "SELECT 1 AS id"},
     }
@@ -69,6 +74,15 @@ def test_a_dataframe_is_delivered_once(stage: Stage, location: str, tmp_path: Pa
     assert "stream_maps: they are for a tap's records" in told["stream_maps"]
     assert "tasks must be 1 to 16" in told["tasks"]
     assert "no column no_such" in told["key"]
+    assert told["text"] == " ".join(
+        f'{name}: give a list of columns\' names, such as ["id"].' for name in ("key", "partition_by")
+    )
+    assert told["number"] == "tasks: give a whole number."
+    assert "as a settings file has it" in told["settings"]
+    looks = "a column whose name looks like an e-mail address"
+    assert f"Column {looks}: a time without a zone" in told["pivot"]
+    assert f"Column {looks}: two columns have this name" in told["twice"]
+    assert "ada" not in told["pivot"] + told["twice"]
     assert "Column at: a time without a zone" in told["column"]
     assert "Column wait: interval day" in told["column"]
     assert "person" in told["mapping"]
@@ -250,7 +264,7 @@ def test_the_page_s_example_runs(stage: Stage, location: str, tmp_path: Path) ->
     told = json.loads(settings) | {"api_url": stage.wire.url, "ledger": location}
     (tmp_path / "settings.json").write_text(json.dumps(told), encoding="utf-8")
     ran = subprocess.run(
-        [PYTHON, "-c", code],
+        [PYTHON, "-c", code + code],
         cwd=tmp_path,
         env={**os.environ, "PYSPARK_PYTHON": str(PYTHON), "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
@@ -258,7 +272,7 @@ def test_the_page_s_example_runs(stage: Stage, location: str, tmp_path: Path) ->
         timeout=240,
         check=False,
     )
-    assert "1000 delivered" in ran.stdout, ran.stderr
+    assert ran.stdout.splitlines() == ["1000 delivered", "0 delivered"], ran.stderr
     assert len(stage.accepted()) == 1000
 
 
@@ -300,14 +314,20 @@ def test_what_is_odd_is_delivered_or_told(stage: Stage, location: str, tmp_path:
         "cased": "SELECT 1 AS id, 2 AS ID, timestamp_seconds(1700000000) AS at",
         "ordered": "SELECT 600 + id AS id, if(id < 20, 'no time', '2026-01-31') AS at FROM range(100)",
         "unordered": "SELECT id, map('a', id) AS m, timestamp_seconds(1700000000) AS at FROM range(5)",
-        "far": "SELECT 900 AS id, timestamp'9999-12-31 23:59:59Z' + INTERVAL 1 DAY AS at",
+        "far": "SELECT 900 AS id, timestamp_seconds(1700000000) AS at, array(date'0001-01-01' - INTERVAL 400 YEARS) AS"
+        " `from`, map('valid_to', timestamp'9999-12-31 23:59:59Z' + INTERVAL 1 DAY) AS `to`",
+        "lone": "SELECT 1000 + id AS id, if(id > 4, 'no time', '2026-01-31') AS at FROM range(100)",
+        "many": "SELECT 2000 + id AS id, 'no time' AS at FROM range(2500)",
+        "bytes": "SELECT 1200 AS id, timestamp_seconds(1700000000) AS at, CAST(X'ff' AS STRING) AS `ada@example.com`",
     }
-    by = {"ordered": {"order_by": ["id"]}, "unordered": {"order_by": ["m"]}}
+    by: dict[str, dict[str, Any]] = {"ordered": {"order_by": ["id"]}, "unordered": {"order_by": ["m"]}}
+    by["many"] = {"settings": settings | {"max_reject_percent": 99}}
+    by["far"] = {"settings": settings | {"streams": [{**mapping, "fields": "*"}]}}
     cases = [
-        case(stage, location, sql=sql, settings=settings, has_a_loop=True, **by.get(name, {}))
+        case(stage, location, **{"sql": sql, "settings": settings, "has_a_loop": True, **by.get(name, {})})
         for name, sql in odd.items()
     ]
-    with program(tmp_path, cases, **{"spark.sql.session.timeZone": "GMT+2"}) as running:
+    with program(tmp_path, cases, **{"spark.sql.session.timeZone": "GMT-2"}) as running:
         running.ready()
         heard = dict(zip(odd, (running.hear() for _ in odd), strict=True))
     assert heard["signs"]["receipt"]["events"]["delivered"] == 5
@@ -320,5 +340,13 @@ def test_what_is_odd_is_delivered_or_told(stage: Stage, location: str, tmp_path:
     assert heard["ordered"]["receipt"]["events"]["delivered"] == 80, "ten invalid rows came first"
     assert heard["unordered"]["code"] == 2
     assert "Spark cannot deal these rows out (DATATYPE_MISMATCH" in " ".join(heard["unordered"]["told"])
-    assert heard["far"]["stop"] == "TasksFailed"
-    assert "in these columns: at." in running.log.read_text(encoding="utf-8")
+    (far,) = [event["fields"] for event in stage.accepted() if event["fields"]["id"] == 900]
+    assert (far["to"], far["from"]) == ({"valid_to": "+10000-01-01T23:59:59+00:00"}, ["-00399-01-01"])
+    events = heard["lone"]["receipt"]["events"]
+    assert (events["delivered"], events["invalid"]) == (5, 95), "some tasks had nothing but invalid rows"
+    assert heard["many"]["code"] == 6
+    assert "The first 1,000 records of stream leads are all invalid" in " ".join(heard["many"]["told"])
+    assert heard["bytes"]["stop"] == "TasksFailed"
+    log = running.log.read_text(encoding="utf-8")
+    assert "in these columns: a column whose name looks like an e-mail address." in log
+    assert "ada@example.com" not in log.replace("`ada@example.com`", "")
