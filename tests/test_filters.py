@@ -93,6 +93,19 @@ def test_what_is_dropped_is_counted_when_else_stands_in_a_condition(stage: Stage
     assert "Passed over: 1 of streams[0] (leads): consent cannot be read by the filter boolean" in done.log
 
 
+def test_nothing_is_counted_when_another_mapping_takes_what_a_condition_could_not_read(stage: Stage) -> None:
+    """A column of several forms has a mapping for each: what one cannot read, the next one does."""
+    forms = [f"day | date: {form} | else" for form in ("%d.%m.%Y", "%Y-%m-%d")]
+    streams = [
+        {**MAILED, "when": {form: {"not": [None]}}, "created_at": f"{{{form.removesuffix(' | else')}}}"} for form in forms
+    ]
+
+    done = stage.run(leads(day=EMAIL), row(id=1, email=ADA, day="2026-01-31"), streams=streams)
+
+    assert [event["created_at"] for event in done.events] == ["2026-01-31T00:00:00.000Z"]
+    assert "Passed over" not in done.log
+
+
 def test_a_stream_map_s_result_passes_filters_when_both_are_there(stage: Stage) -> None:
     """The map first: filters stand in the mapping, which comes behind it."""
     maps = {"leads": {"both": "email + ' '"}}

@@ -99,6 +99,8 @@ class RecordStream:
         origin = self.keyed(record, origin)
         mapping = self.mapper.choose(record)
         self._chosen[None if mapping is None else mapping.label] += 1
+        if mapping is not None and not mapping.skips:
+            self.mapper.unread.clear()  # what a `when` could not read has cost nothing
         part = None if mapping is None else mapping.part(record, origin)
         if self.mapper.unread:
             self._count_unread()
