@@ -97,7 +97,8 @@ def test_nothing_is_counted_when_another_mapping_takes_what_a_condition_could_no
     """A column of several forms has a mapping for each: what one cannot read, the next one does."""
     forms = [f"day | date: {form} | else" for form in ("%d.%m.%Y", "%Y-%m-%d")]
     streams = [
-        {**MAILED, "when": {form: {"not": [None]}}, "created_at": f"{{{form.removesuffix(' | else')}}}"} for form in forms
+        {**MAILED, "when": {form: {"not": [None]}}, "created_at": f"{{{form.removesuffix(' | else')}}}"}
+        for form in forms
     ]
 
     done = stage.run(leads(day=EMAIL), row(id=1, email=ADA, day="2026-01-31"), streams=streams)

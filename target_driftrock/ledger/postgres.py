@@ -133,7 +133,7 @@ class Postgres:
         connection.exec_driver_sql(_LOCK_ROWS, {"keys": keys})
 
     def room(self, connection: sa.Connection) -> int:
-        """How many more sessions the server lets in, for whoever is no superuser."""
+        """How many more sessions the server lets in, this role and into this database, for whoever is no superuser."""
         with guarded(self), connection.begin():
             return int(connection.execute(_ROOM).scalar_one())
 
@@ -269,8 +269,13 @@ _LOCK_ROWS = (
     " OFFSET 0) AS in_order"
 )
 _ROOM = sa.text(
-    "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
-    " - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
+    "SELECT least("
+    "current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*), "
+    "CASE WHEN rolconnlimit >= 0 THEN rolconnlimit - count(*) FILTER (WHERE usesysid = pg_roles.oid) END, "
+    "CASE WHEN datconnlimit >= 0 THEN datconnlimit - count(*) FILTER (WHERE datid = pg_database.oid) END) "
+    "FROM pg_roles, pg_database, pg_stat_activity "
+    "WHERE rolname = current_user AND pg_database.datname = current_database() AND backend_type = 'client backend' "
+    "GROUP BY pg_roles.oid, rolconnlimit, pg_database.oid, datconnlimit"
 )
 _HOLDER = sa.text(
     "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "

@@ -40,6 +40,24 @@ def new_schema() -> Iterator[str]:
 
 
 @contextmanager
+def role(*statements: str) -> Iterator[str]:
+    """The URL of a role in a database of its own, where a superuser has said this before; its schema is `leads`."""
+    name = f"ledger_test_{uuid4().hex}"
+    names = {"name": sql.Identifier(name)}
+    with server() as connection:
+        connection.execute(sql.SQL("CREATE ROLE {name} LOGIN").format(**names))
+        connection.execute(sql.SQL("CREATE DATABASE {name}").format(**names))
+        try:
+            with psycopg.connect(SERVER, dbname=name) as inside:
+                for statement in statements:
+                    inside.execute(sql.SQL(statement).format(**names))
+            yield f"postgresql://{name}@127.0.0.1:5432/{name}?schema=leads"
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+            connection.execute(sql.SQL("DROP ROLE {name}").format(**names))
+
+
+@contextmanager
 def opened(location: str) -> Iterator[DurableLedger]:
     """A run's hold on the ledger there."""
     ledger = open_ledger(str(location), api=API, wait=0, is_stopped=lambda: False)

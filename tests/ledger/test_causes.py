@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from uuid import uuid4
+from collections.abc import Callable, Sequence
 
 import psycopg
 import pytest
@@ -14,7 +12,7 @@ from target_driftrock.errors import LedgerUnavailable, SettingsInvalid
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.reading import reading
-from tests.contract.places import SERVER, opened, server
+from tests.contract.places import SERVER, opened, role, server
 from tests.delivery.examples import API
 from tests.ledger.refusing import answering, error_response
 
@@ -167,24 +165,6 @@ def test_an_option_is_named_when_its_value_cannot_be_used(query: str, words: str
 
 
 # A server as it is.
-
-
-@contextmanager
-def role(*statements: str) -> Iterator[str]:
-    """The URL of a role in a database of its own, where a superuser has said this before; its schema is `leads`."""
-    name = f"ledger_test_{uuid4().hex}"
-    names = {"name": sql.Identifier(name)}
-    with server() as connection:
-        connection.execute(sql.SQL("CREATE ROLE {name} LOGIN").format(**names))
-        connection.execute(sql.SQL("CREATE DATABASE {name}").format(**names))
-        try:
-            with psycopg.connect(SERVER, dbname=name) as inside:
-                for statement in statements:
-                    inside.execute(sql.SQL(statement).format(**names))
-            yield f"postgresql://{name}@127.0.0.1:5432/{name}?schema=leads"
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
-            connection.execute(sql.SQL("DROP ROLE {name}").format(**names))
 
 
 LACKING = {

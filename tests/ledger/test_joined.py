@@ -31,7 +31,7 @@ from target_driftrock.ledger.job import JobLedger, open_job
 from target_driftrock.ledger.joined import JoinedLedger, join
 from target_driftrock.ledger.postgres import JOB, Postgres
 from target_driftrock.ledger.reading import reading
-from tests.contract.places import SERVER, new_schema, opened
+from tests.contract.places import SERVER, new_schema, opened, role
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, capture, event
 from tests.ledger.rows import rows
@@ -465,6 +465,17 @@ def test_more_tasks_are_refused_than_the_server_lets_in() -> None:
         with pytest.raises(SettingsInvalid, match="100000 tasks need a session each"):
             open_job(location, api=API, tasks=100_000, wait=0, is_stopped=lambda: False, may_make=True)
         assert rows(location, tables.runs) == []
+
+
+@pytest.mark.parametrize("of", ["ROLE", "DATABASE"])
+def test_more_tasks_are_refused_than_the_role_or_its_database_lets_in(of: str) -> None:
+    """As who rents a server has it."""
+    limited = f"ALTER {of} {{name}} CONNECTION LIMIT 3"
+    with role("GRANT CREATE ON DATABASE {name} TO {name}", limited) as location:
+        with pytest.raises(SettingsInvalid, match="4 tasks need a session each, and its server lets in 2 more"):
+            open_job(location, api=API, tasks=4, wait=0, is_stopped=lambda: False, may_make=True)
+        with closing(open_job(location, api=API, tasks=2, wait=0, is_stopped=lambda: False, may_make=True)):  # type: ignore[type-var]
+            pass
 
 
 def test_a_transaction_is_tried_again_when_a_deadlock_undid_it(played: Played) -> None:
