@@ -95,11 +95,8 @@ def test_what_is_dropped_is_counted_when_else_stands_in_a_condition(stage: Stage
 
 def test_nothing_is_counted_when_another_mapping_takes_what_a_condition_could_not_read(stage: Stage) -> None:
     """A column of several forms has a mapping for each: what one cannot read, the next one does."""
-    forms = [f"day | date: {form} | else" for form in ("%d.%m.%Y", "%Y-%m-%d")]
-    streams = [
-        {**MAILED, "when": {form: {"not": [None]}}, "created_at": f"{{{form.removesuffix(' | else')}}}"}
-        for form in forms
-    ]
+    days = ["day | date: %d.%m.%Y", "day | date: %Y-%m-%d"]
+    streams = [{**MAILED, "when": {f"{day} | else": {"not": [None]}}, "created_at": f"{{{day}}}"} for day in days]
 
     done = stage.run(leads(day=EMAIL), row(id=1, email=ADA, day="2026-01-31"), streams=streams)
 
