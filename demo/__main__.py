@@ -36,7 +36,7 @@ def main() -> int:
         click.echo(shown(line))
     click.echo(f"\nEach event in full: {record}")
     click.echo(f"A sandbox that stays, and shows them in the browser: {typed(PROGRAM)} sandbox")
-    click.echo("Beside it, this delivers into that one, once, with .ledger for a ledger:")
+    click.echo("Beside it, this delivers into that one, once, with .ledger-demo for a ledger:")
     click.echo(f"{typed(PROGRAM)} {' '.join(JOB)}")
     return 0
 

@@ -274,6 +274,16 @@ def test_paths_hold_when_meltano_is_started_in_another_folder() -> None:
     assert all(place.startswith("$MELTANO_PROJECT_ROOT/") for place in places)
 
 
+def test_the_demo_has_a_ledger_of_its_own_when_it_is_played_by_hand() -> None:
+    """What went into a sandbox would else stand among production's runs, in the ledger that meltano.yml names."""
+    demo = json.loads((ROOT / "demo/settings.json").read_text(encoding="utf-8"))["ledger"]
+    ledgers = {loader["config"]["ledger"].rpartition("/")[2] for loader in LOADERS.values()}
+
+    assert demo.startswith(".ledger-")  # which .gitignore names, and a release is searched for
+    assert demo not in ledgers
+    assert f"with {demo} for a ledger" in (ROOT / "demo/__main__.py").read_text(encoding="utf-8")
+
+
 # Architecture.
 
 

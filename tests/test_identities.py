@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from target_driftrock.errors import ExitCode
-from tests.stage import LEADS, Done, Stage, record, schema, staged, state
+from tests.stage import LEADS, Done, Stage, record, schema, staged, state, wired
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -992,3 +992,34 @@ def test_a_run_goes_on_when_a_new_ledger_is_refused_and_there_is_one(run: Runs) 
 
     assert done.code == ExitCode.RESOLVED
     assert ids(done) == ["leads:1", "leads:2"]
+
+
+# Another API than before.
+
+
+def test_a_run_warns_once_when_its_ledger_knows_another_api_alone(run: Runs) -> None:
+    """The host of api_url was changed, so all is sent again; whoever reads the log knows why, and what to put back."""
+    run(SCHEMA, record(1, email=ADA), record(2, email=BOB))
+
+    with wired() as elsewhere:
+        first = run(SCHEMA, record(1, email=ADA), api_url=elsewhere.url)
+        second = run(SCHEMA, record(1, email=ADA), api_url=elsewhere.url)
+        sent = elsewhere.counts()["accepted"]
+
+    assert (first.code, second.code, sent) == (ExitCode.RESOLVED, ExitCode.RESOLVED, 1)
+    assert said(first, "WARNING", elsewhere.url, f"of 2 to {run.stage.wire.url}", "put environment and api_url back")
+    assert not said(second, "WARNING", "")
+
+
+def test_a_run_ends_when_a_new_ledger_is_refused_and_its_ledger_knows_another_api_alone(run: Runs) -> None:
+    """Before anything is sent; at the API that it was it goes on."""
+    run(SCHEMA, record(1, email=ADA))
+
+    with wired() as elsewhere:
+        done = run(SCHEMA, record(1, email=ADA), state(at=1), api_url=elsewhere.url, new_ledger="refuse")
+        sent = elsewhere.counts()["requests"]
+    again = run(SCHEMA, record(1, email=ADA), new_ledger="refuse")
+
+    assert (done.code, done.states, sent) == (ExitCode.SETTINGS, [], 0)
+    assert said(done, "ERROR", f"of 1 to {run.stage.wire.url}", "set new_ledger: allow")
+    assert (again.code, ids(again)) == (ExitCode.RESOLVED, ["leads:1"])

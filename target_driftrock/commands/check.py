@@ -27,16 +27,17 @@ from target_driftrock.errors import (
 )
 from target_driftrock.events.event import Event
 from target_driftrock.given import config_option, input_option
-from target_driftrock.ledger.inspection import doubts
+from target_driftrock.ledger import apis
+from target_driftrock.ledger.inspection import doubts, sighted
 from target_driftrock.ledger.location import parse_location
 from target_driftrock.ledger.reading import reading
 from target_driftrock.mapping.compiler import unreachable
 from target_driftrock.mapping.ways import mended
-from target_driftrock.naming import escaped
+from target_driftrock.naming import escaped, shown
 from target_driftrock.network import Network, detached, sandbox_missing
 from target_driftrock.settings import ApiKey, Environment, NewLedger
 from target_driftrock.singer.reader import Reader
-from target_driftrock.wording import counted
+from target_driftrock.wording import counted, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from target_driftrock.commands.search import Verdict
     from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.given import Given
-    from target_driftrock.settings import ClientCredentials, Keeping, Settings
+    from target_driftrock.ledger.inspection import Sight
+    from target_driftrock.settings import ClientCredentials, Settings
     from target_driftrock.singer.messages import Record, Schema
     from target_driftrock.target import TargetDriftrock
 
@@ -118,7 +120,7 @@ def findings(
     settings = target.settings
     mappings = counted(len(settings.mappings), "mapping")
     yield _ok(f"The settings are right: environment {settings.api.environment.value}, {mappings}.")
-    yield from _ledger(settings.keeping)
+    yield from _ledger(settings)
     yield from _host_and_credentials(settings)
     if has_input:
         yield from _Input(target).findings(source)
@@ -127,15 +129,27 @@ def findings(
         yield from map(_warning, unreachable(settings.mappings))
 
 
-def _ledger(keeping: Keeping) -> Iterator[Finding]:
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    location, api = settings.keeping.ledger, settings.api.name
+    may_make = settings.keeping.new_ledger is NewLedger.ALLOW
     try:
-        warnings = doubts(keeping.ledger, may_make=keeping.new_ledger is NewLedger.ALLOW)
+        yield from map(_warning, doubts(location, may_make=may_make))
+        sight = sighted(location)
+        yield _ok(_sight(sight, name=parse_location(location).name, api=api))
+        if sight is not None:
+            yield from map(_warning, apis.doubts(sight.delivered, api=api, may_be_new=may_make))
     except (SettingsInvalid, LedgerUnavailable) as stop:
         yield from _errors(stop)
-        return
-    yield from map(_warning, warnings)
-    if not warnings:
-        yield _ok(f"The ledger can be kept where the setting says: {parse_location(keeping.ledger).name}.")
+
+
+def _sight(sight: Sight | None, *, name: str, api: str) -> str:
+    """By what a person tells the right ledger from another one."""
+    if sight is None:
+        return _NO_LEDGER.format(name=name)
+    last = (
+        "It has had no run yet" if sight.last_run_at is None else f"Its last run began at {moment(sight.last_run_at)}"
+    )
+    return _LEDGER.format(name=name, last=last, known=sight.delivered.get(api, 0), api=shown(api))
 
 
 def _host_and_credentials(settings: Settings) -> Iterator[Finding]:
@@ -289,6 +303,11 @@ def _errors(stop: RunStopped) -> Iterator[Finding]:
     return (_error(fault, stop.exit_code) for fault in faults(stop))
 
 
+_NO_LEDGER = (
+    "There is no ledger in {name} yet: the first run makes it. If there were runs before, the setting names another "
+    "place than theirs."
+)
+_LEDGER = "There is a ledger in {name}. {last}; delivered to {api}, as far as it knows: {known:,}."
 _UNREACHABLE = (
     "The host of the API cannot be reached ({fault}): check environment, api_url, and this machine's network, "
     "HTTPS_PROXY and SSL_CERT_FILE."

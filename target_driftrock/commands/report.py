@@ -232,7 +232,7 @@ def _counts(run: Run) -> dict[str, int | None]:
 def _status(run: Run) -> str:
     if run.is_running:
         return "running"
-    return "killed" if run.exit_code is None else "ended"
+    return "cut off" if run.exit_code is None else "ended"  # killed, or without its ledger: nothing tells these apart
 
 
 def _ending(run: Run) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from target_driftrock.errors import LedgerUnavailable
-from target_driftrock.ledger import tables
+from target_driftrock.ledger import apis, tables
 from target_driftrock.ledger.database import guarded, opening, this_process, unavailable
 from target_driftrock.ledger.digests import Digests
 from target_driftrock.ledger.exclusive import exclusive, waited_out
@@ -390,7 +390,7 @@ def open_ledger(
 
     Raises:
         SettingsInvalid: The location is wrong, another version made the ledger, or there is none and this run must not
-            make it.
+            make it, or it knows of deliveries to other APIs alone.
         LedgerUnavailable: It could not be had in time.
     """
     database = parse_location(location)
@@ -409,7 +409,16 @@ def begin(kind: type[Begun], database: Database, *, api: str, may_make: bool) ->
         judge_existence(database)
     hold = exclusive(database, advice="wait for that run, or give this pipeline its own ledger.")
     try:
+        _judge_api(hold, api=api, may_be_new=may_make)
         return kind(hold, api=api)
     except BaseException:
         hold.release()
         raise
+
+
+def _judge_api(hold: Hold, *, api: str, may_be_new: bool) -> None:
+    """Before a run begins: whether what it will send may be known at another API alone."""
+    with opening(hold.database), hold.connection.begin():
+        known = apis.delivered(hold.connection)
+    for doubt in apis.doubts(known, api=api, may_be_new=may_be_new):
+        log.warning("%s", doubt)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from target_driftrock.errors import SettingsInvalid
-from target_driftrock.ledger import tables
+from target_driftrock.ledger import apis, tables
 from target_driftrock.ledger.database import opening
 from target_driftrock.ledger.location import parse_location
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from target_driftrock.ledger.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What shows whether a ledger is the right one. `last_run_at` is when its last run began, in Unix time."""
+
+    last_run_at: float | None
+    delivered: Mapping[str, int]
+    """See `apis.delivered`."""
 
 
 def doubts(location: str, *, may_make: bool = True) -> list[str]:
@@ -27,6 +41,21 @@ def doubts(location: str, *, may_make: bool = True) -> list[str]:
             raise _missing(database)
         of_the_log = [] if ask is None else database.log_doubts(ask)
     return [*database.warnings(), *of_the_log]
+
+
+def sighted(location: str) -> Sight | None:
+    """The ledger at a location; None where there is none yet. Raises what `doubts` does."""
+    database = parse_location(location)
+    with opening(database), database.look() as ask:
+        return None if ask is None else ask(_seen)
+
+
+def _seen(connection: sa.Connection) -> Sight | None:
+    if not tables.is_there(connection):
+        return None
+    runs = tables.runs
+    last = sa.select(runs.c.started_at).order_by(runs.c.id.desc()).limit(1)
+    return Sight(last_run_at=connection.execute(last).scalar(), delivered=apis.delivered(connection))
 
 
 def judge_existence(database: Database) -> None:

@@ -59,7 +59,7 @@ def forget_job(connection: sa.Connection, run: int) -> None:
 def _intents_by_run(database: Database, connection: sa.Connection) -> dict[int, int]:
     table = tables.deliveries
     intended = sa.select(table.c.run, sa.func.count()).where(table.c.standing == CODES[Standing.INTENDED])
-    log.info("A run before this one was killed: counting in the ledger what it left open.")
+    log.info("A run before this one left no receipt: counting in the ledger what it left open.")
     with database.unhurried(connection):  # for the sake of this an index would cost 2 % of each commit
         return {row[0]: row[1] for row in connection.execute(intended.group_by(table.c.run))}
 
@@ -67,5 +67,5 @@ def _intents_by_run(database: Database, connection: sa.Connection) -> dict[int, 
 def _receipt(counted: Mapping[str, Any], *, intents: int) -> str:
     """What is known of a run that could not say it. `intents`: requests that may have begun, and nobody knows."""
     events = {name: counted[name] for name in COUNTERS if name != "unknown"}
-    receipt = {"kind": "killed", "events": events, "answers_lost": counted["unknown"], "intents_open": intents}
+    receipt = {"kind": "cut off", "events": events, "answers_lost": counted["unknown"], "intents_open": intents}
     return msgspec.json.encode(receipt).decode()

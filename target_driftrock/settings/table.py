@@ -103,7 +103,8 @@ TABLE = (
     Row(
         name="environment",
         title="Environment",
-        description="Whose API is meant; `sandbox` is a `target-driftrock sandbox` that runs on this machine.",
+        description="Whose API is meant; `sandbox` is a `target-driftrock sandbox` that runs on this machine. What was"
+        " delivered is known for each by itself.",
         kind=Kind.OPTIONS,
         options=tuple(environment.value for environment in Environment),
         is_required=True,
@@ -111,7 +112,8 @@ TABLE = (
     Row(
         name="api_url",
         title="API URL",
-        description="Another base URL than the environment's own. HTTPS only, but for a loopback address.",
+        description="Another base URL than the environment's own. HTTPS only, but for a loopback address. Another"
+        " host or port is another API, to which everything is sent again.",
         kind=Kind.STRING,
     ),
     Row(
@@ -128,7 +130,7 @@ TABLE = (
         name="new_ledger",
         title="A new ledger",
         description="Whether a run may make the ledger: `refuse` ends it (2) where there is none, so that a mistyped or"
-        " lost one does not send everything again.",
+        " lost one does not send everything again; and where it knows other APIs, and not this one.",
         kind=Kind.OPTIONS,
         options=tuple(choice.value for choice in NewLedger),
     ),

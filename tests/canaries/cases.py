@@ -336,6 +336,9 @@ def _surroundings() -> Iterator[Case]:
     no_api = {"environment": "production", "api_url": "https://driftrock.invalid"}
     proxy = {"HTTPS_PROXY": f"http://u:{password}@127.0.0.1:1"}
     yield Case(name="no connection for events", runs=(Run(settings={**by_key, **no_api}, environ=proxy),))
+    refused = Run(settings={**by_key, **no_api, "new_ledger": "refuse"})
+    another = Run(settings={**by_key, **no_api, "max_outage_seconds": 1})
+    yield Case(name="another API than before", runs=(Run(), refused, another))
     yield Case(name="a run that was killed", runs=(Run(before=_KILLED), Run()))
     yield Case(name="an outage that ends", runs=(Run(before=_LOUD, settings={"max_outage_seconds": 9}),), faults=ILL)
     slow = {"slow_share": 1, "slow_seconds": 20}

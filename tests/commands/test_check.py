@@ -13,6 +13,7 @@ import pytest
 
 from target_driftrock.commands.check import Finding, findings, gravest
 from target_driftrock.events.outcome import Delivered
+from target_driftrock.ledger import tables
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded
 from target_driftrock.sandbox.access import Keys
@@ -21,7 +22,8 @@ from target_driftrock.singer.messages import Record, Schema
 from target_driftrock.target import TargetDriftrock
 from tests import threads
 from tests.commands.inputs import ANOTHER, LATER, LEADS, NOBODY, record, schema, settings, singer
-from tests.lying import warned_of
+from tests.ledger.rows import alter
+from tests.lying import wherever
 from tests.sandbox.wire import Wire
 from tests.stage import wired
 
@@ -44,9 +46,12 @@ MANY = 2_000
 """More events than are held against each other at once."""
 
 
-def well() -> str:
-    """What is said of a ledger in the test's folder."""
-    return f"ok: The ledger can be kept where the setting says: the directory {Path('ledger').absolute()}."
+def none_yet() -> str:
+    """What is said where no ledger is in the test's folder."""
+    return (
+        f"ok: There is no ledger in the directory {Path('ledger').absolute()} yet: the first run makes it. If there "
+        "were runs before, the setting names another place than theirs."
+    )
 
 
 def looked_at(
@@ -57,8 +62,7 @@ def looked_at(
     config = settings(*streams, api_url=url, **{"ledger": "ledger"} | credentials | others)
     found: list[Finding] = list(findings(lambda: TargetDriftrock(config=config), source, has_input=source is not None))
     lines = [finding.line for finding in found]
-    warned = [f"warning: {told}" for told in warned_of(Path(config["ledger"]).absolute())]
-    return [well() if line in warned else line for line in lines], gravest(found)
+    return wherever(lines), gravest(found)
 
 
 def test_everything_is_ok_when_a_run_would_start(wire: Wire) -> None:
@@ -67,7 +71,7 @@ def test_everything_is_ok_when_a_run_would_start(wire: Wire) -> None:
 
     assert lines == [
         "ok: The settings are right: environment sandbox, 1 mapping.",
-        well(),
+        none_yet(),
         "ok: The host answers.",
         "ok: The credentials are right: a token was granted.",
         "ok: No event was sent, so no capture was tried: the first events of a run do that.",
@@ -398,7 +402,7 @@ def test_nothing_is_said_of_identities_when_nothing_would_be_sent_again_unasked(
 
     lines, code = looked_at(wire.url, now, source=singer(schema(), record(1)))
 
-    assert (code, [line for line in lines if not line.startswith("ok: ")]) == (0, [])
+    assert (code, [line for line in lines if "event_id" in line and not line.startswith("ok: ")]) == (0, [])
 
 
 def test_it_is_an_error_when_there_is_no_ledger_and_none_may_be_made(wire: Wire) -> None:
@@ -417,8 +421,54 @@ def test_all_is_well_when_there_is_a_ledger_and_none_may_be_made(wire: Wire) -> 
 
     lines, code = looked_at(wire.url, new_ledger="refuse")
 
-    assert lines[1] == well()
+    assert lines[1].startswith("ok: There is a ledger in the directory ")
     assert code == 0
+
+
+def test_it_says_when_the_last_run_was_when_there_is_a_ledger(wire: Wire) -> None:
+    """By this, and by what it knows, a person tells the right one from another. None of it is changed."""
+    delivered(wire.url, LEADS, source=singer(schema(), record(1), record(2)))
+    alter("ledger", tables.runs.update().values(started_at=86_400.0))
+    before = {file: file.read_bytes() for file in Path("ledger").iterdir()}
+
+    lines, _ = looked_at(wire.url)
+
+    assert lines[1] == (
+        f"ok: There is a ledger in the directory {Path('ledger').absolute()}. Its last run began at "
+        f"1970-01-02T00:00:00Z; delivered to {wire.url}, as far as it knows: 2."
+    )
+    assert {file: file.read_bytes() for file in Path("ledger").iterdir()} == before
+
+
+def test_it_says_so_when_a_ledger_has_had_no_run(wire: Wire) -> None:
+    """What is there was made, and that is all."""
+    delivered(wire.url, LEADS, source=singer(schema(), record(1)))
+    alter("ledger", tables.runs.delete())
+
+    lines, _ = looked_at(wire.url)
+
+    assert ". It has had no run yet; delivered to " in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("others", "level", "expected"),
+    [
+        pytest.param({}, "warning", 0, id="allowed"),
+        pytest.param({"new_ledger": "refuse"}, "error", 2, id="refused"),
+    ],
+)
+def test_it_is_told_when_a_ledger_knows_other_apis_alone(
+    wire: Wire, others: dict[str, Any], level: str, expected: int
+) -> None:
+    """As a run would, which sends everything again or ends by it."""
+    delivered("http://127.0.0.1:1", LEADS, source=singer(schema(), record(1)))
+
+    lines, code = looked_at(wire.url, **others)
+
+    assert f"delivered to {wire.url}, as far as it knows: 0." in lines[1]
+    assert lines[2].startswith(f"{level}: ")
+    assert f"no delivery to {wire.url}, but of 1 to http://127.0.0.1:1" in lines[2]
+    assert (code, wire.counts()["requests"]) == (expected, 0)
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "SSL_CERT_FILE"])

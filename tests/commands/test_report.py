@@ -60,13 +60,13 @@ RUNS = {
         run(),
         {"status": "ended", "exit_code": 0, "ended": "1970-01-01T00:01:00Z", "open": 4, "answers_lost": 5, "held": 8},
     ),
-    "killed": (
+    "cut off": (
         run(exit_code=None, receipt=None),
-        {"status": "killed", "exit_code": None, "delivered": 1, "open": None, "changed": None, "answers_lost": 5},
+        {"status": "cut off", "exit_code": None, "delivered": 1, "open": None, "changed": None, "answers_lost": 5},
     ),
-    "killed, and nobody has run since": (
+    "cut off, and nobody has run since": (
         run(exit_code=None, receipt=None, ended_at=None),
-        {"status": "killed", "exit_code": None, "ended": None, "receipt": None},
+        {"status": "cut off", "exit_code": None, "ended": None, "receipt": None},
     ),
     "running": (
         run(exit_code=None, receipt=None, ended_at=None, is_running=True),
@@ -86,7 +86,7 @@ def test_a_run_is_a_line_of_json_when_a_program_asks(given: Run, expected: dict[
 
 
 def test_the_counts_have_their_columns_when_people_ask() -> None:
-    """What a killed run could not tell is a question mark, and the sums stand beneath."""
+    """What a run that was cut off could not tell is a question mark, and the sums stand beneath."""
     runs = [run(1), run(2, exit_code=None, receipt=None), run(3, exit_code=6, is_running=False)]
 
     shown = run_table(runs, width=200)
@@ -96,7 +96,7 @@ def test_the_counts_have_their_columns_when_people_ask() -> None:
         "run": ["1", "2", "3", "all"],
         "started": ["1970-01-01T00:00:00Z"] * 3 + [""],
         "ended": ["1970-01-01T00:01:00Z"] * 3 + [""],
-        "exit code": ["0", "killed", "6", ""],
+        "exit code": ["0", "cut off", "6", ""],
         "delivered": ["1", "1", "1", "3"],
         "already": ["2", "?", "2", "4"],
         "changed": ["3", "?", "3", "6"],
@@ -224,7 +224,7 @@ def test_the_sums_are_by_type_name_capture_and_day_when_a_spreadsheet_asks() -> 
 
 
 def test_a_run_has_no_line_when_it_has_no_receipt() -> None:
-    """One that was killed, or runs."""
+    """One that was cut off, or runs."""
     assert len(list(csv_lines([run(receipt=None), run(receipt="{}")]))) == 1
 
 
@@ -284,8 +284,8 @@ def test_a_run_shows_as_running_when_it_lives(place: Place, tmp_path: Path) -> N
             assert [(run.is_running, run.exit_code) for run in ledger.runs()] == [(False, None), (False, None)]
 
 
-def test_a_run_shows_as_killed_when_somebody_else_has_the_lock(tmp_path: Path) -> None:
-    """As `rejects --delete` does: it begins no run, so the one that was killed is still without an end."""
+def test_a_run_shows_as_cut_off_when_somebody_else_has_the_lock(tmp_path: Path) -> None:
+    """As `rejects --delete` does: it begins no run, so the one that was cut off is still without an end."""
     place = tmp_path / "ledger"
     write(str(place), [], exit_code=None)
 

@@ -123,7 +123,7 @@ def test_a_job_arrives_once_when_its_ledger_is_in_postgresql(contained: Run) -> 
 
     assert [each.code for each in done] == [0, 0], done[0].err
     assert (counts["accepted"], counts["requests"]) == (40, 40)
-    assert "ok: The ledger can be kept where the setting says: the PostgreSQL schema" in checked.out
+    assert "ok: There is a ledger in the PostgreSQL schema" in checked.out
 
 
 # What it says.

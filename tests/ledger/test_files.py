@@ -22,9 +22,11 @@ from tests.contract.places import opened
 from tests.contract.recalling import standings
 from tests.delivery.examples import event, invalid_part, origin
 from tests.ledger.rows import kept, rows
-from tests.program import interpreted
+from tests.program import ROOT, interpreted
 
 CANARY = "canary.person@example.com"
+FRAME_HEAD = 24
+"""Bytes before each page that is written ahead: SQLite's file format, section 4.1."""
 
 
 def mode(path: Path) -> int:
@@ -229,3 +231,14 @@ def test_a_run_stops_when_the_disk_is_full(tmp_path: Path) -> None:
     with opened(str(tmp_path)) as ledger:
         rejected = rows(str(tmp_path), tables.runs)[0]["rejected"]
         assert 0 < rejected == ledger.rejects_waiting()[0]
+
+
+def test_the_pages_say_how_much_is_written_ahead_when_a_run_lasts(tmp_path: Path) -> None:
+    """A volume that is too small for it ends every run."""
+    with opened(str(tmp_path / "ledger")) as ledger, ledger.connection.begin():
+        pages = ledger.connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
+        size = ledger.connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+
+    told = f"{pages * (size + FRAME_HEAD) / 1e6:.0f} MB"
+    for page in ("docs/ledger.md", "docs/containers.md"):
+        assert told in (ROOT / page).read_text(encoding="utf-8")

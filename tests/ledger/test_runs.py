@@ -59,7 +59,7 @@ def test_the_next_run_writes_the_receipt_when_a_run_was_killed(location: str) ->
 
     first, second = rows(location, tables.runs)
     assert json.loads(first["receipt"]) == {
-        "kind": "killed",
+        "kind": "cut off",
         "events": {"delivered": 1, "invalid": 0, "rejected": 0, "held": 0},
         "answers_lost": 1,
         "intents_open": 1,
