@@ -154,6 +154,6 @@ def read_stop(told: str | None) -> RunStopped | None:
 
 _AT_WORK = "see that its executor ends. The receipt tells of the others; the next run waits for it."
 _NO_ROOM = (
-    "ledger: {tasks} tasks need a session each, and its server lets in {room} more (max_connections, or a limit of the role "
-    "or the database): raise that, or give fewer tasks."
+    "ledger: {tasks} tasks need a session each, and its server lets in {room} more (max_connections, or a limit of "
+    "the role or the database): raise that, or give fewer tasks."
 )
