@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from target_driftrock.errors import ExitCode
+from tests.contract.places import role
 from tests.faults.cluster import Cluster
-from tests.ledger.test_causes import role
 from tests.ledger.test_verdicts import own_server
 from tests.program import written
 from tests.stage import record, schema, staged

@@ -24,13 +24,13 @@ from target_driftrock.ledger.exclusive import exclusive
 from target_driftrock.ledger.inspection import doubts
 from target_driftrock.ledger.interface import Intent, Standing
 from target_driftrock.ledger.location import parse_location
-from tests.contract.places import SERVER, opened
+from tests.contract.places import SERVER, opened, role
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, event
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.trial import NotPlayed
 from tests.ledger.rows import alter
-from tests.ledger.test_causes import role, said
+from tests.ledger.test_causes import said
 from tests.ledger.test_lock import on_look
 from tests.lying import wherever
 from tests.program import ROOT, finished
