@@ -46,6 +46,7 @@ from target_driftrock.records.ending import (
     gravest,
     rows_waiting,
     say_end,
+    settled,
 )
 from target_driftrock.records.lines import read_line, record_line, schema_line
 from target_driftrock.records.stream import RecordStream, record_digest
@@ -349,8 +350,9 @@ class Records:
         if not was_read and self._is_limit_reached and not self._is_stopped():
             sent = counted(self._delivery.statistics.first_requests, "event")
             log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
-        held = self.tally.held.total()
-        say_end(code, causes, received=received, held=held, waiting=waiting)
+        refused, held = self.tally.refusals.total(), self.tally.held.total()
+        otherwise = settled(read=read, refused=refused, held=held, are_rows_waiting=bool(waiting))
+        say_end(code, causes, received=received, otherwise=otherwise, waiting=waiting)
         return code
 
     def _judge(self, causes: Sequence[RunStopped], *, is_stopped: bool) -> list[RunStopped]:
