@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from target_driftrock.records.ending import settled
 
-SOME_READ = {"read": 6, "refused": 0, "held": 0, "are_rows_waiting": False}
+SOME_READ: dict[str, Any] = {"read": 6, "refused": 0, "held": 0, "are_rows_waiting": False}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,6 @@ SOME_READ = {"read": 6, "refused": 0, "held": 0, "are_rows_waiting": False}
         ),
     ],
 )
-def test_the_last_line_says_what_is_left_when_nothing_stopped_the_run(figures: dict[str, int], expected: str) -> None:
+def test_the_last_line_says_what_is_left_when_nothing_stopped_the_run(figures: dict[str, Any], expected: str) -> None:
     """So that a good end is not said of what waits, nor of a tap that died at once."""
     assert settled(**{**SOME_READ, **figures}) == expected
