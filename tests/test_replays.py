@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from target_driftrock.errors import ExitCode
-from tests.stage import Stage, record, schema, staged
+from tests.stage import LEADS, Stage, record, schema, staged
 
 BAD = 7
 """No text, as the SCHEMA wants one."""
 LENIENT = {"max_reject_percent": 100}
+_REFUSED = {**LEADS, "source_id": "closed"}
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """A sandbox, and a ledger beside it."""
-    with staged(tmp_path) as ready:
+    with staged(tmp_path, refuse_sources=("closed",)) as ready:
         yield ready
 
 
@@ -82,3 +83,82 @@ def test_its_row_stays_under_its_key_when_a_record_that_is_no_json_is_refused_ag
 
     with closing(sqlite3.connect(stage.folder / "ledger" / "ledger.sqlite3")) as ledger:
         assert ledger.execute("SELECT key FROM kept").fetchall() == [(key,)]
+
+
+def test_its_row_goes_when_a_record_that_was_mended_by_hand_is_delivered(stage: Stage) -> None:
+    """Its key properties say that it is the same record, whatever else was mended in it."""
+    stage.run(schema(), record(1, email=BAD), record(2, email=BAD), **LENIENT)
+
+    done = stage.run(schema(), _from(_rows(stage)[1], 1, email="ada@example.com"), **LENIENT)
+
+    assert [event["event_id"] for event in done.events] == ["leads:1"]
+    assert set(_rows(stage)) == {2}
+    assert "driftrock_row" not in done.log
+
+
+def test_its_row_goes_when_the_address_of_a_refused_event_was_mended_by_hand(stage: Stage) -> None:
+    """Nobody else's row has these key properties, so whom it is about may be mended, too."""
+    stage.run(schema(), record(1, email="ada@exmaple.com"), streams=[_REFUSED], **LENIENT)
+
+    done = stage.run(schema(), _from(_rows(stage)[1], 1, email="ada@example.com"), **LENIENT)
+
+    assert len(done.events) == 1
+    assert _rows(stage) == {}
+
+
+def test_its_row_goes_when_the_mended_record_is_read_once_more(stage: Stage) -> None:
+    """As after a kill, which left the row of what was delivered."""
+    stage.run(schema(), record(1, email=BAD), **LENIENT)
+    row = _rows(stage)[1]
+    stage.run(schema(), record(1, email="ada@example.com"), **LENIENT)
+    assert _rows(stage) == {1: row}
+
+    stage.run(schema(), _from(row, 1, email="ada@example.com"), **LENIENT)
+
+    assert _rows(stage) == {}
+
+
+def test_a_record_stays_as_it_was_read_when_it_is_refused_again_after_an_edit(stage: Stage) -> None:
+    """In one row, with the new reason: an edit that went wrong must not be all that is left of a lead."""
+    stage.run(schema(), record(1, email=BAD), **LENIENT)
+    row = _rows(stage)[1]
+
+    done = stage.run(schema(), _from(row, 1, email="ada@example.com"), streams=[_REFUSED], **LENIENT)
+
+    ((_, reason, line),) = stage.kept()
+    assert json.loads(line)["record"] == {"id": 1, "email": BAD}
+    assert reason != "schema: /email type"
+    assert _rows(stage) == {1: row}
+    assert "driftrock_row" not in done.log
+
+
+@pytest.mark.parametrize("mended", ["ada@example.com", BAD], ids=["delivered", "refused"])
+def test_it_is_said_when_a_record_bears_the_key_of_another_s_row(stage: Stage, mended: Any) -> None:
+    """The row stays, and somebody has to say what it is."""
+    stage.run(schema(), record(1, email=BAD), **LENIENT)
+
+    done = stage.run(schema(), _from(_rows(stage)[1], 2, email=mended), **LENIENT)
+
+    assert 1 in _rows(stage)
+    assert "WARNING 1 kept row" in done.log
+    assert "target-driftrock rejects --delete --row" in done.log
+
+
+def test_both_stay_when_a_record_is_refused_beside_another_that_bears_its_key(stage: Stage) -> None:
+    """In one transaction, too."""
+    stage.run(schema(), record(1, email=BAD), **LENIENT)
+    row = _rows(stage)[1]
+
+    stage.run(schema(), _from(row, 2, email=BAD), _from(row, 1, email=BAD), **LENIENT)
+
+    assert _rows(stage).keys() == {1, 2}
+
+
+def test_a_row_stays_when_its_record_is_refused_beside_one_that_was_mended(stage: Stage) -> None:
+    """Two lines of one row, of which nobody can say which is meant: what was refused is not let go."""
+    stage.run(schema(), record(1, email=BAD), **LENIENT)
+    row = _rows(stage)[1]
+
+    stage.run(schema(), _from(row, 1, email="ada@example.com"), _from(row, 1, email=BAD), **LENIENT)
+
+    assert _rows(stage) == {1: row}

@@ -26,6 +26,7 @@ _COUNTRY_CODES = (1, 2, 3)
 """How many digits they have."""
 _NOTHING_FOUND = 1
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_KEY = re.compile(r"[0-9a-f]{32}")
 _NO_DIGIT = re.compile(r"\D")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,40})(\.\d{1,40})?")
 _BETWEEN_DIGITS = r"(?:[^\w\"]|_){0,5}"
@@ -67,6 +68,17 @@ def event(value: str) -> Sought:
     """The rows of this `event_id`, as above; and what is known of its lost answers."""
     ids = _ids(value)
     return Sought(events=sorted(ids), is_in_record=_as_a_value(ids), is_in_text=ids.__contains__)
+
+
+def row(value: str) -> Sought:
+    """The one row of this key, which is the `driftrock_row` of its line.
+
+    Raises:
+        NotSearchable: It is none.
+    """
+    if not _KEY.fullmatch(value.strip()):
+        raise NotSearchable("it must be the `driftrock_row` of a line that `rejects` printed")
+    return Sought(rows=frozenset({bytes.fromhex(value.strip())}), is_in_record=lambda _: False)
 
 
 def email(value: str) -> Sought:
@@ -169,4 +181,4 @@ def _digits_of(number: str) -> str:
     return before + _BETWEEN_FEW_DIGITS.join(number) + behind
 
 
-_SOUGHT = {"person": person, "email": email, "phone": phone, "event": event}
+_SOUGHT = {"person": person, "email": email, "phone": phone, "event": event, "row": row}

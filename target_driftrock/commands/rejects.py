@@ -42,7 +42,7 @@ _MARKS = re.compile(
 _COLUMNS = ("stream", "mapping", "kind", "reason", "status", "rows", "first seen", "last seen")
 _COLUMNS_OF_KNOWN = ("known since", "by run")
 _FIGURES = frozenset({"status", "rows", "by run"})
-_ONE_SOUGHT = "--person, --email, --phone and --event"
+_ONE_SOUGHT = "--person, --email, --phone, --event and --row"
 _WITH_CHANGED = "--stream, --reason, --since and --event"
 _OR_INPUT = "A - reads it from the input."
 
@@ -77,7 +77,7 @@ def _midnight(_: click.Context, __: click.Parameter, day: str | None) -> float |
 @click.option(
     "--delete",
     is_flag=True,
-    help=f"Erase what one of the next four options says. Ends with 1 where nothing is found. {NOT_FOUND}",
+    help=f"Erase what one of the next five options says. Ends with 1 where nothing is found. {NOT_FOUND}",
 )
 @click.option("--person", metavar="VALUE", help=f"With --delete: the rows of this person_id. {_OR_INPUT}")
 @click.option(
@@ -96,6 +96,7 @@ def _midnight(_: click.Context, __: click.Parameter, day: str | None) -> float |
         f"{_OR_INPUT}"
     ),
 )
+@click.option("--row", metavar="KEY", help=f"With --delete: this one row, by the {_ROW} of its line. {_OR_INPUT}")
 @click.pass_obj
 def rejects(
     given: Given,

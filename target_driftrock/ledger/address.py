@@ -140,4 +140,8 @@ def _fault(what: str) -> SettingsInvalid:
 _SIGNS = "in a name or a password a sign such as @, / or % is written %40, %2F, %25"
 _NO_URL = f"it is no usable PostgreSQL URL: it looks like postgresql://user@host/name, and {_SIGNS}"
 _TOO_MANY = f"its URL has an @ too many: {_SIGNS}"
-_NO_DRIVER = "ledger: PostgreSQL needs the extra `postgres`: pip install 'target-driftrock[postgres]'."
+_NO_DRIVER = (
+    "ledger: PostgreSQL needs its driver beside this program: `pipx inject target-driftrock 'psycopg[binary]>=3.3'` "
+    "where pipx installed it, else `pip install 'psycopg[binary]>=3.3'` in its own environment; in Meltano's pip_url, "
+    "`target-driftrock[postgres]`."
+)

@@ -157,12 +157,17 @@ def opening(database: Database) -> Iterator[None]:
             raise SettingsInvalid([f"ledger: {database.name} cannot be used: {found.text}."]) from None
 
 
+class CannotBeUsed(LedgerUnavailable):
+    """The ledger is not to be had at present. `trouble` says why, without what to do."""
+
+    def __init__(self, trouble: str) -> None:
+        super().__init__(f"{trouble} Nothing more was sent than it has recorded: mend that, and run again.")
+        self.trouble = trouble
+
+
 def unavailable(database: Database, cause: str) -> LedgerUnavailable:
     """The ledger is not to be had at present."""
-    return LedgerUnavailable(
-        f"The ledger in {database.name} cannot be used at present ({cause}). Nothing more was sent than it has "
-        "recorded: mend that, and run again."
-    )
+    return CannotBeUsed(f"The ledger in {database.name} cannot be used at present ({cause}).")
 
 
 def this_process() -> str:

@@ -63,6 +63,7 @@ class DurableLedger:
         self._api = api
         self._failure: LedgerUnavailable | None = None
         self._pruned_to: dict[str, bytes] = {}
+        self._misnamed: set[bytes] = set()
         self._statements = Statements(connection.dialect)
         self.is_new = hold.is_new
         """Whether this run made the ledger: nothing was remembered before it."""
@@ -162,6 +163,11 @@ class DurableLedger:
     def ways(self) -> Mapping[Way, KnownWay]:
         """How identities were made before this run."""
         return self._ways.before_run
+
+    @property
+    def misnamed(self) -> int:
+        """See `RunLedger.misnamed`."""
+        return len(self._misnamed)
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
         """What was delivered in these ways may be sent again: nothing asks for it. Each with what took its place."""
@@ -298,7 +304,7 @@ class DurableLedger:
     def _write(self, batch: WriteBatch) -> None:
         self._forget(batch)
         self._release(batch.releases)
-        self._move(batch)
+        self._place(batch)
         rows: tuple[tuple[str, list[dict[str, Any]]], ...] = (
             (self._statements.standing, list(batch.standings.values())),
             (self._statements.other, [self._other(batch, row, standing) for row, standing in batch.others.items()]),
@@ -316,6 +322,7 @@ class DurableLedger:
             if parameters:
                 self._connection.exec_driver_sql(statement, self._in_order(parameters))
         self._may_keep_rows |= bool(batch.kept)
+        self._misnamed |= batch.misnamed
 
     def _keeps_rows(self) -> bool:
         return self._connection.execute(sa.select(tables.kept.c.key).limit(1)).first() is not None
@@ -341,17 +348,21 @@ class DurableLedger:
         for part in _chunks(gone):
             self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
 
-    def _move(self, batch: WriteBatch) -> None:
-        """What would be kept in another record's row gets one of its own."""
-        for row in self._kept([key for key in batch.own_keys if key in batch.kept]):
-            if row["read"] != batch.kept[row["key"]]["read"]:
-                batch.move(row["key"])
+    def _place(self, batch: WriteBatch) -> None:
+        """What was sent again is kept where it was, if that is its own row."""
+        named = list({key for key, _ in batch.named.values()})
+        batch.place({row["key"]: row for row in self._kept(named, "person", "stream", "schema", "record")})
 
-    def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
-        table = tables.kept
+    def _kept(self, keys: Sequence[bytes], *columns: str) -> Iterator[dict[str, Any]]:
+        """What it takes to tell whose these rows are: `is_alone` where no other has the same key properties."""
+        table, other = tables.kept, tables.kept.alias()
+        others = sa.select(other.c.key).where(other.c.source == table.c.source, other.c.key != table.c.key)
+        names = [name for name in _JUDGED_BY if name not in columns]
+        found = sa.select(
+            *(table.c[name] for name in (*names, *columns)), table.c.read, (~others.exists()).label("is_alone")
+        )
         for part in _chunks(keys):
-            found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
-            yield from rows_of(self._connection, found)
+            yield from rows_of(self._connection, found.where(table.c.key.in_(part)))
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""

@@ -21,6 +21,7 @@ from target_driftrock.ledger.rows import pages, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_driftrock.events.identity import Who
     from target_driftrock.ledger.rows import Row
@@ -47,6 +48,8 @@ class Sought:
     the bytes.
     """
 
+    rows: AbstractSet[bytes] = frozenset()
+    """Kept rows with these keys go."""
     who: Sequence[Who] = ()
     """Kept rows about these go, and a delivery no longer says that it was about them."""
     events: Sequence[str] = field(default=(), repr=False)
@@ -117,7 +120,7 @@ class _Eraser:
         return count
 
     def _goes(self, row: Row) -> bool:
-        if self._is_about(row) or row["event"] in self._events:
+        if row["key"] in self._sought.rows or self._is_about(row) or row["event"] in self._events:
             return True
         if self._events and row["event"] is not None:
             return False

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.database import opening
+from target_driftrock.ledger.database import CannotBeUsed, opening
 from target_driftrock.ledger.killed import close_killed_runs
 
 if TYPE_CHECKING:
@@ -97,8 +97,11 @@ def waited_out(obstacle: type[LedgerUnavailable], attempt: Callable[[], T], *, w
 def _tell(obstacle: LedgerUnavailable, wait: float) -> None:
     if isinstance(obstacle, HeldByAnother):
         log.warning("Waiting up to %d seconds for the ledger, held by %s.", wait, obstacle.holder)
-    else:
-        log.warning("Waiting up to %d seconds for the ledger. %s", wait, obstacle)
+        return
+    advised = (
+        f"{obstacle.trouble} Mend that, and this goes on by itself." if isinstance(obstacle, CannotBeUsed) else obstacle
+    )
+    log.warning("Waiting up to %d seconds for the ledger. %s", wait, advised)
 
 
 def close(connection: sa.Connection) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
+
+from target_driftrock.events.event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_driftrock.events.event import Capture, Event, InvalidPart
-    from target_driftrock.events.identity import KnownWay, Way
+    from target_driftrock.events.event import Capture, InvalidPart, Part
+    from target_driftrock.events.identity import KnownWay, Way, Who
     from target_driftrock.events.outcome import Settled
 
 Row = tuple[bytes, bytes]
@@ -108,14 +110,35 @@ class Proven(msgspec.Struct, frozen=True):
     capture: Capture
 
 
+class Reread(msgspec.Struct, frozen=True, gc=False):
+    """A record that bears the key of a kept row: by what the ledger tells whether the row is its own."""
+
+    record: bytes
+    """The digest of the record as read."""
+    parts: tuple[tuple[str | None, tuple[bytes, ...], Who], ...]
+    """Of all that came of it: stream and key properties; its identities, former ones too; whom it is about."""
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Self:
+        """By the parts that came of the record, of which there are some."""
+        origin = parts[0].origin
+        return cls(origin.digest or origin.record, tuple(map(_told, parts)))
+
+
+def _told(part: Part) -> tuple[str | None, tuple[bytes, ...], Who]:
+    if not isinstance(part, Event) or part.identity is None:
+        return part.origin.key, (), part.who
+    return part.origin.key, (part.identity, *part.former), part.who
+
+
 class Forgotten(msgspec.Struct, frozen=True):
     """All that came of a kept row's record is delivered: the row goes. `row` is its key in hexadecimal."""
 
     row: str
     is_change: bool = False
     """Not all is delivered, but what is not was said to be a change: the row goes if that was to be decided."""
-    record: bytes = b""
-    """The digest of the record that was read: another record's row stays. Not asked for where there is none."""
+    rereads: tuple[Reread, ...] = ()
+    """The records that bore its key: if the row is none of theirs it stays. Not asked for where there is none."""
 
 
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +211,11 @@ class RunLedger(Ledger, Protocol):
     @property
     def ways(self) -> Mapping[Way, KnownWay]:
         """How identities were made before this run."""
+        ...
+
+    @property
+    def misnamed(self) -> int:
+        """How many kept rows stay that records bore the keys of, but other records, as far as can be told."""
         ...
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

@@ -14,18 +14,21 @@ from target_driftrock.ledger.interface import (
     Concluded,
     Forgotten,
     Intent,
+    Likeness,
     Lost,
     Proven,
+    Reread,
     Standing,
     Withdrawn,
 )
-from target_driftrock.ledger.likeness import TO_DECIDE, Release
+from target_driftrock.ledger.likeness import TO_DECIDE, Release, likeness
 from target_driftrock.ledger.tables import CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_driftrock.events.event import InvalidPart
+    from target_driftrock.events.identity import Who
     from target_driftrock.ledger.digests import Digests, WhoDigests
     from target_driftrock.ledger.interface import Change
     from target_driftrock.ledger.interface import Row as Key
@@ -111,9 +114,11 @@ class WriteBatch:
         self.lost: list[Row] = []
         self.schemas: dict[bytes, bytes] = {}
         self.kept: dict[bytes, Row] = {}
-        """By the row that a part was read from, if it was; else by its event and content, else by its record."""
-        self.own_keys: dict[bytes, bytes] = {}
-        """By what rows would be kept that are kept in the row that they were read from."""
+        """By event and content, else by record; from `place` on, by the row that a part was read from, if it was."""
+        self.named: dict[bytes, tuple[bytes, Reread]] = {}
+        """By what is kept, where its record bears the key of another row: that key, and what tells whose it is."""
+        self.misnamed: set[bytes] = set()
+        """Rows of which records bore the keys that are not theirs, as far as can be told."""
         self.forgotten: dict[bytes, Forgotten] = {}
         """Kept rows that were sent again and go; whether only if something was to be decided of them."""
         self.releases: list[Release] = []
@@ -275,15 +280,39 @@ class WriteBatch:
     def _forget(self, change: Forgotten) -> None:
         key = bytes.fromhex(change.row)
         self.forgotten[key] = change
-        if key in self.kept and self.forgets(self.kept[key]):
+        if key in self.kept and self.forgets({**self.kept[key], "is_alone": False}):
             del self.kept[key]
 
     def forgets(self, row: Mapping[str, Any]) -> bool:
         """Whether a row goes that was sent again: some only if something was to be decided; none of another record."""
         change = self.forgotten.get(row["key"])
-        if change is None or (change.record and self._digests.read(change.record) != row["read"]):
+        if change is None:
+            return False
+        if change.rereads and not any(self._is_of(row, reread) for reread in change.rereads):
+            self.misnamed.add(row["key"])
             return False
         return not change.is_change or row["kind"] in TO_DECIDE
+
+    def _is_of(self, row: Mapping[str, Any], reread: Reread) -> bool:
+        """Whether a row is a record's: as it was read, or mended by hand since, as far as that can be told."""
+        if self._digests.read(reread.record) == row["read"]:
+            return True
+        return any(self._is_mended(row, *part) for part in reread.parts)
+
+    def _is_mended(self, row: Mapping[str, Any], key: str | None, identities: Sequence[bytes], who: Who) -> bool:
+        """About the same person, key properties or the event say that it is the same lead.
+
+        About anybody else, key properties alone do, as a wrong address may be what was mended; but not where they are
+        too few to tell rows apart, or may be, since two leads have collided.
+        """
+        over = row["identity"] or row["source"]
+        if over is None:
+            return False
+        is_same_source = key is not None and self._digests.text("source", key) == row["source"]
+        theirs = row["who_person"], row["who_email"], row["who_phone"]
+        if likeness(self._digests.who(over, who), theirs) is not Likeness.SAME:
+            return is_same_source and row["is_alone"] and row["kind"] not in TO_DECIDE
+        return is_same_source or row["identity"] in [self._digests.identity(self._api, each) for each in identities]
 
     def _keep(self, part: Event | InvalidPart, outcome: Invalid | Rejected | Held) -> None:
         origin = part.origin
@@ -294,13 +323,13 @@ class WriteBatch:
         over = identity or source
         who = _NOBODY if over is None else self._digests.who(over, part.who)
         own = self._digests.kept_record(origin) if row is None else self._digests.kept(*row)
-        key = own if origin.kept_row is None else bytes.fromhex(origin.kept_row)
-        if key != own:
-            self.own_keys[key] = own
+        self.named.pop(own, None)
+        if origin.kept_row is not None and (key := bytes.fromhex(origin.kept_row)) != own:
+            self.named[own] = key, Reread.of([part])
         schema = self._digests.of(origin.schema)
         self.schemas[schema] = origin.schema
-        self.kept[key] = {
-            "key": key,
+        self.kept[own] = {
+            "key": own,
             "identity": identity,
             "content": content,
             "source": source,
@@ -327,11 +356,27 @@ class WriteBatch:
             "at": self.now,
         }
 
-    def move(self, key: bytes) -> None:
-        """A part is not kept in the row that its record names, which is another record's, but where it belongs."""
-        row = self.kept.pop(key)
-        own = self.own_keys[key]
-        self.kept[own] = row | {"key": own}
+    def place(self, rows: Mapping[bytes, Mapping[str, Any]]) -> None:
+        """Keep what was sent again in the row that it was read from; in one of its own where that is another record's.
+
+        `rows` are those that are `named`, by their keys. A record that was mended by hand is told by what became of
+        that; but the row keeps it as it was read, since the edit may be what is wrong.
+        """
+        for own, (key, named_by) in self.named.items():
+            row = rows.get(key)
+            if own not in self.kept:
+                continue
+            if row is not None and not self._is_of(row, named_by):
+                self.misnamed.add(key)
+                continue
+            new = self.kept.pop(own)
+            self.kept[key] = new | {"key": key} | ({} if row is None else _as_read(row, new))
+
+
+def _as_read(row: Mapping[str, Any], new: Mapping[str, Any]) -> Row:
+    """What a row keeps of its record. Whoever is to be erased is found in it, whomever the edit is about."""
+    kept = {name: row[name] for name in ("record", "read", "schema", "stream")}
+    return kept if row["person"] == new["person"] else kept | {"person": None}
 
 
 def _kind(outcome: Invalid | Rejected | Held) -> str:

@@ -31,13 +31,23 @@ from target_driftrock.errors import (
 from target_driftrock.events.columns import deletion
 from target_driftrock.events.event import Origin
 from target_driftrock.events.outcome import Open
-from target_driftrock.ledger.interface import Counts, Forgotten
+from target_driftrock.ledger.interface import Counts
 from target_driftrock.mapping.compiler import named, template_faults
 from target_driftrock.mapping.masking import Mask
 from target_driftrock.mapping.ways import forgotten, mended
 from target_driftrock.receipt import EventCounts, Receipt
 from target_driftrock.records.batch import Batch
-from target_driftrock.records.ending import NEXT_RUN, causes_of, doubts, exit_code, gravest, rows_waiting, say_end
+from target_driftrock.records.ending import (
+    MISNAMED,
+    NEXT_RUN,
+    causes_of,
+    doubts,
+    exit_code,
+    gravest,
+    rows_waiting,
+    say_end,
+    settled,
+)
 from target_driftrock.records.lines import read_line, record_line, schema_line
 from target_driftrock.records.stream import RecordStream, record_digest
 from target_driftrock.records.tally import FIRST_INVALID, Nobody, Tally
@@ -340,8 +350,9 @@ class Records:
         if not was_read and self._is_limit_reached and not self._is_stopped():
             sent = counted(self._delivery.statistics.first_requests, "event")
             log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
-        held = self.tally.held.total()
-        say_end(code, causes, received=received, held=held, waiting=waiting)
+        refused, held = self.tally.refusals.total(), self.tally.held.total()
+        otherwise = settled(read=read, refused=refused, held=held, are_rows_waiting=bool(waiting))
+        say_end(code, causes, received=received, otherwise=otherwise, waiting=waiting)
         return code
 
     def _judge(self, causes: Sequence[RunStopped], *, is_stopped: bool) -> list[RunStopped]:
@@ -358,12 +369,9 @@ class Records:
             return ""
         waiting = ""
         try:
-            ledger.commit(
-                [
-                    Forgotten(row, is_change=is_change, record=self.tally.row_records[row])
-                    for row, is_change in self.tally.rows_done.items()
-                ]
-            )
+            ledger.commit(list(self.tally.rows_done))
+            if ledger.misnamed:
+                log.warning(MISNAMED, counted(ledger.misnamed, "kept row"))
             ledger.forget_ways(self._ways_forgotten)
             waiting = rows_waiting(*ledger.rejects_waiting(), filtered=self.tally.rows_filtered)
             ledger.finish(exit_code=code, receipt=receipt.as_json())

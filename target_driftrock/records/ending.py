@@ -61,9 +61,12 @@ def doubts(tally: Tally) -> Iterator[str]:
 
 
 def say_end(
-    code: int, causes: Sequence[RunStopped], *, received: signal.Signals | None, held: int, waiting: str
+    code: int, causes: Sequence[RunStopped], *, received: signal.Signals | None, otherwise: str, waiting: str
 ) -> None:
-    """Say how the run ended, in the last line of the log. `waiting` is what `rows_waiting` says, `held` a count."""
+    """Say how the run ended, in the last line of the log.
+
+    `otherwise` is what `settled` says, where nothing stopped it; `waiting` is what `rows_waiting` says.
+    """
     if received is not None:
         log.info("Stopped by %s (exit %d). %s%s", received.name, code, _GO_ON, waiting)
     elif causes:
@@ -72,9 +75,17 @@ def say_end(
             log.error("%s", fault)
         log.error("%s (exit %d)%s", last, code, waiting)
     else:
-        log.info(
-            "%s (exit 0).%s", _DECIDE.format(events=counted(held, "event")) if held else "All is resolved", waiting
-        )
+        log.info("%s%s", otherwise, waiting)
+
+
+def settled(*, read: int, refused: int, held: int, are_rows_waiting: bool) -> str:
+    """What is said of a run that nothing stopped: what of the records that it read is not delivered, if anything."""
+    left = [f"{counted(count, 'event')} {what}" for count, what in ((refused, _REFUSED), (held, _HELD)) if count]
+    if left:
+        return f"All is settled but {' and '.join(left)}, as told above (exit 0)."
+    if not read:
+        return "No record came: if some should have, see the tap's log (exit 0)."
+    return f"All{' that was read' if are_rows_waiting else ''} is resolved (exit 0)."
 
 
 def rows_waiting(count: int, since: float | None, *, filtered: int) -> str:
@@ -106,6 +117,12 @@ _UNDECIDED = (
     "change or another event. If each event_id is surely its own, set on_changed: skip or send; if not, mend event_id. "
     "Then send them again with `target-driftrock rejects | target-driftrock`."
 )
-_DECIDE = "All is settled but {events} held for your decision, as told above"
+_REFUSED, _HELD = "refused", "held for your decision"
+MISNAMED = (
+    "%s left as before: nothing says plainly that the record with its `driftrock_row` is the same lead, mended (the "
+    "same key properties, or the same event_id and person). If it is, and is delivered, erase the row with "
+    "`target-driftrock rejects --delete --row KEY`, its `driftrock_row` for KEY; if it is another lead, take "
+    "`driftrock_row` out of its line."
+)
 NEXT_RUN = "the next run goes on from the last STATE"
 _GO_ON = f"What was in flight is settled or counted as open; {NEXT_RUN}."

@@ -19,6 +19,7 @@ from target_driftrock.events.outcome import (
     Open,
     Rejected,
 )
+from target_driftrock.ledger.interface import Forgotten, Reread
 from target_driftrock.mapping.masking import BARE, Mask
 from target_driftrock.receipt import EventCounts, Line, RecordCounts, record_kind
 
@@ -98,7 +99,8 @@ class Tally:
         self._opened = 0
         self._parts_left: dict[int, int] = {}
         self._rows: dict[int, str] = {}
-        self._changed_rows: set[int] = set()
+        self._rows_refused: set[str] = set()
+        self._rows_changed: set[str] = set()
         self._records: Counter[tuple[str, str]] = Counter()
         self._events: Counter[tuple[Line, str]] = Counter()
         self._invalid_from_start: dict[str, int] = {}
@@ -124,10 +126,7 @@ class Tally:
         """Events without an `event_id`, by mapping."""
         self.unread: Counter[Unread] = Counter()
         """Values that a filter could not read, and that an `else` let pass."""
-        self.row_records: dict[str, bytes] = {}
-        """The digests of the records that were read from kept rows."""
-        self.rows_done: dict[str, bool] = {}
-        """Kept rows that were read again, and of which every part is delivered; or, if true, said to be a change."""
+        self._rereads: dict[str, tuple[Reread, ...]] = {}
         self.rows_filtered = 0
         """Kept rows that were read again, and of which nothing came."""
 
@@ -199,10 +198,12 @@ class Tally:
             self._parts_left[self._opened] = len(parts)
             if kept_row is not None:
                 self._rows[self._opened] = kept_row
-                self.row_records[kept_row] = parts[0].origin.digest
+                self._rereads[kept_row] = (*self._rereads.get(kept_row, ()), Reread.of(parts))
         else:
             self._follower.resolve(self._opened)
-            self.rows_filtered += kept_row is not None
+            if kept_row is not None:
+                self.rows_filtered += 1
+                self._rows_refused.add(kept_row)
         self._watch_start(stream, kind, parts)
 
     def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
@@ -229,16 +230,16 @@ class Tally:
             case Invalid() | Rejected() | Held():
                 told = self.held if isinstance(outcome, Held) else self.refusals
                 told[mapping, outcome.reason] += 1
-                self._rows.pop(position, None)
+                self._leave_row(position)
                 if isinstance(outcome, Held) and outcome.kind is not HeldAs.FAILED:
                     self.to_decide[mapping, outcome.kind] += 1
             case Changed():
                 self.changes[mapping, outcome.cause.value] += 1
                 if not outcome.is_said:
                     self.changes_unsaid[mapping] += 1
-                    self._rows.pop(position, None)
+                    self._leave_row(position)
                 elif position in self._rows:
-                    self._changed_rows.add(position)
+                    self._rows_changed.add(self._rows[position])
             case AlreadyDelivered():
                 pass
             case _:
@@ -275,9 +276,20 @@ class Tally:
     def _resolve(self, position: int) -> None:
         del self._parts_left[position]
         self._follower.resolve(position)
-        row = self._rows.pop(position, None)
-        if row is not None:
-            self.rows_done[row] = position in self._changed_rows
+        self._rows.pop(position, None)
+
+    def _leave_row(self, position: int) -> None:
+        """It was read from a kept row, if it was, that stays: something of it is not delivered."""
+        if position in self._rows:
+            self._rows_refused.add(self._rows[position])
+
+    @property
+    def rows_done(self) -> Iterator[Forgotten]:
+        """Kept rows that were read again, once of each line that bore their key all is delivered, or a change."""
+        waiting = self._rows_refused.union(self._rows.values())
+        for row, rereads in self._rereads.items():
+            if row not in waiting:
+                yield Forgotten(row, is_change=row in self._rows_changed, rereads=rereads)
 
     def over(self, percent: float) -> list[str]:
         """The streams and captures of which more than `percent` was refused, in words.

@@ -57,4 +57,4 @@ def test_a_run_says_what_to_change_when_a_configuration_is_wrong(row: dict[str, 
     if row["exit_code"]:
         assert run.err.splitlines() == [f"error: {fault}" for fault in row["faults"]]
     else:
-        assert "All is resolved" in run.last_line
+        assert "No record came" in run.last_line

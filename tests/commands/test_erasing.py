@@ -234,6 +234,19 @@ def test_nothing_is_left_when_a_person_is_erased(place: Place, tmp_path: Path) -
     assert [(row["email"], row["phone"]) for row in standing if row["standing"] == 1] == [(b"", b"")]
 
 
+@over_both
+def test_one_row_goes_when_it_is_erased_by_its_key(place: Place, tmp_path: Path) -> None:
+    """And nothing else, also of the same event."""
+    with place(tmp_path) as location:
+        write(location, [rejected(lead(1, email="ada@example.com")), rejected(lead(1, email="eve@example.com"))])
+        gone, left = rows(location, tables.kept)
+
+        erased = erase(location, erasure.row(gone["key"].hex()), wait=0)
+
+        assert erased == Erased(kept=1)
+        assert rows(location, tables.kept) == [left]
+
+
 def refused(number: int, reason: str, names: str, **values: Any) -> Concluded:
     """An invalid lead under a SCHEMA that lists a property of this name, and knows it in other places."""
     part = invalid(number, **values)

@@ -637,6 +637,7 @@ def test_what_the_api_answered_is_told_when_it_is_asked_for(stage: Stage) -> Non
         pytest.param(["--delete", "--email", "x-ada@example.com", "--held"], "--delete goes with one", id="a filter"),
         pytest.param(["--email", "x-ada@example.com"], "go with --delete", id="not said to delete"),
         pytest.param(["--delete", "--email", "x-ada"], "--email cannot be looked for", id="no address"),
+        pytest.param(["--delete", "--row", "x-ada"], "--row cannot be looked for", id="no key"),
         pytest.param(["--delete", "--phone", ""], "is empty", id="nothing"),
         pytest.param(["--delete", "--email", "x-ada@example.com", "x-ada"], "an argument too many", id="a stray word"),
         pytest.param(["--since", "x-ada"], "2026-01-31", id="no day"),

@@ -95,6 +95,7 @@ class MemoryLedger:
 
     is_new = False
     cut_off = Counts()
+    misnamed = 0
     ways: Mapping[Way, KnownWay] = MappingProxyType({})
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

@@ -243,10 +243,13 @@ def test_a_schema_is_found_again_when_its_name_has_capitals() -> None:
 
 
 def test_the_extra_is_asked_for_when_the_driver_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fault says what to install."""
+    """The fault says what to install, however the program was; by the extra that has it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
-    assert "target-driftrock[postgres]" in fault_of(f"postgresql://u:{SECRET}@127.0.0.1/d")
+    fault = fault_of(f"postgresql://u:{SECRET}@127.0.0.1/d")
+
+    assert "pipx inject target-driftrock 'psycopg[binary]>=3.3'" in fault
+    assert "target-driftrock[postgres]" in fault
 
 
 def test_nothing_of_a_url_is_shown_when_its_server_is_not_there() -> None:

@@ -86,7 +86,7 @@ def test_two_runs_go_side_by_side_when_their_schemas_lie_in_one_database() -> No
 
 
 def test_a_run_waits_when_its_server_is_away(caplog: pytest.LogCaptureFixture) -> None:
-    """For as long as it is told, saying why; then it is to be run again later."""
+    """For as long as it is told, saying why, and that it goes on once that is mended."""
     looks = iter([False, False, False, True])
 
     opening = open_ledger("postgresql://u@127.0.0.1:1/d", api=API, wait=60, is_stopped=lambda: next(looks))
@@ -94,3 +94,5 @@ def test_a_run_waits_when_its_server_is_away(caplog: pytest.LogCaptureFixture) -
     assert opening is None
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("Waiting up to 60 seconds for the ledger. The ledger in the PostgreSQL schema")
+    assert told.endswith(" Mend that, and this goes on by itself.")
+    assert "run again" not in told

@@ -24,6 +24,7 @@ from target_driftrock.events.outcome import (
     Outcome,
     Rejected,
 )
+from target_driftrock.ledger.interface import Reread
 from target_driftrock.mapping.filters.reading import Unread
 from target_driftrock.receipt import EventCounts, Line, RecordCounts
 from target_driftrock.records.tally import Tally
@@ -75,6 +76,11 @@ class Tallied:
             part = structs.replace(part, origin=structs.replace(part.origin, stream=stream))
             self.enter(part, stream=stream)
             self.settle(part, outcome)
+
+
+def _done(accounts: Tallied) -> dict[str, bool]:
+    """The kept rows that go; whether only as a change."""
+    return {done.row: done.is_change for done in accounts.tally.rows_done}
 
 
 @pytest.fixture
@@ -346,7 +352,7 @@ def test_a_kept_row_is_done_when_all_of_its_record_is_delivered(
     for part, name in zip(parts, outcomes, strict=True):
         accounts.settle(part, SETTLED[name])
 
-    assert accounts.tally.rows_done == ({"ab12": False} if is_done else {})
+    assert _done(accounts) == ({"ab12": False} if is_done else {})
 
 
 @pytest.mark.parametrize(
@@ -375,7 +381,7 @@ def test_a_kept_row_is_done_as_a_change_when_somebody_said_so(
     for part, outcome in zip(parts, outcomes, strict=True):
         accounts.settle(part, outcome)
 
-    assert accounts.tally.rows_done == rows_done
+    assert _done(accounts) == rows_done
 
 
 def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Tallied) -> None:
@@ -383,8 +389,34 @@ def test_a_kept_row_stays_when_its_record_is_filtered_now(accounts: Tallied) -> 
     accounts.enter(row="ab12")
     accounts.enter()
 
-    assert accounts.tally.rows_done == {}
+    assert _done(accounts) == {}
     assert accounts.tally.rows_filtered == 1
+
+
+@pytest.mark.parametrize("second", ["rejected", "filtered", "open"])
+@pytest.mark.parametrize("order", [1, -1], ids=["delivered-first", "delivered-last"])
+def test_a_kept_row_stays_when_only_one_of_two_lines_that_name_it_is_delivered(
+    second: str, order: int, accounts: Tallied
+) -> None:
+    """Nobody can say which of them is the lead."""
+    for name in ["delivered", second][::order]:
+        part = event(accounts.tally.next_position)
+        accounts.enter(*([] if name == "filtered" else [part]), row="ab12")
+        if name in SETTLED:
+            accounts.settle(part, SETTLED[name])
+
+    assert _done(accounts) == {}
+
+
+def test_a_kept_row_is_done_once_when_two_lines_that_name_it_are_delivered(accounts: Tallied) -> None:
+    """With both records, one of which may be another."""
+    parts = [event(1), event(2)]
+    for part in parts:
+        accounts.enter(part, row="ab12")
+        accounts.settle(part, Delivered())
+
+    (done,) = accounts.tally.rows_done
+    assert done.rereads == (Reread.of(parts[:1]), Reread.of(parts[1:]))
 
 
 def test_both_sums_close_when_anything_happens(accounts: Tallied) -> None:

@@ -312,6 +312,7 @@ class LedgerOfRun:
         """See `Ledger.leave_trials`. Nobody else tries one."""
 
     is_new = False
+    misnamed = 0
     cut_off = Counts()
     ways: Mapping[Way, KnownWay] = MappingProxyType({})
 
