@@ -157,17 +157,12 @@ def opening(database: Database) -> Iterator[None]:
             raise SettingsInvalid([f"ledger: {database.name} cannot be used: {found.text}."]) from None
 
 
-class CannotBeUsed(LedgerUnavailable):
-    """The ledger is not to be had at present. `trouble` says why, without what to do."""
-
-    def __init__(self, trouble: str) -> None:
-        super().__init__(f"{trouble} Nothing more was sent than it has recorded: mend that, and run again.")
-        self.trouble = trouble
+RUN_AGAIN = "Nothing more was sent than it has recorded: mend that, and run again."
 
 
 def unavailable(database: Database, cause: str) -> LedgerUnavailable:
     """The ledger is not to be had at present."""
-    return CannotBeUsed(f"The ledger in {database.name} cannot be used at present ({cause}).")
+    return LedgerUnavailable(f"The ledger in {database.name} cannot be used at present ({cause}). {RUN_AGAIN}")
 
 
 def this_process() -> str:

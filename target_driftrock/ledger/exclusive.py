@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from target_driftrock.errors import LedgerUnavailable
 from target_driftrock.ledger import tables
-from target_driftrock.ledger.database import CannotBeUsed, opening
+from target_driftrock.ledger.database import RUN_AGAIN, opening
 from target_driftrock.ledger.killed import close_killed_runs
 
 if TYPE_CHECKING:
@@ -98,10 +98,8 @@ def _tell(obstacle: LedgerUnavailable, wait: float) -> None:
     if isinstance(obstacle, HeldByAnother):
         log.warning("Waiting up to %d seconds for the ledger, held by %s.", wait, obstacle.holder)
         return
-    advised = (
-        f"{obstacle.trouble} Mend that, and this goes on by itself." if isinstance(obstacle, CannotBeUsed) else obstacle
-    )
-    log.warning("Waiting up to %d seconds for the ledger. %s", wait, advised)
+    advice = str(obstacle).replace(RUN_AGAIN, "Mend that, and this goes on by itself.")
+    log.warning("Waiting up to %d seconds for the ledger. %s", wait, advice)
 
 
 def close(connection: sa.Connection) -> None:
