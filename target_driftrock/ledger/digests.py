@@ -55,9 +55,9 @@ class Digests:
         """The digest of a record as read, over the digest of its event."""
         return self.of(b"record\0" + identity + record)[:RECORD_BYTES]
 
-    def read(self, record: bytes) -> bytes:
-        """The digest of a record as read, of which a kept row is."""
-        return self.of(b"read\0" + record)[:RECORD_BYTES]
+    def read(self, stream: str, record: bytes) -> bytes:
+        """The digest of a stream's record as read, of which a kept row is."""
+        return self.of(b"read\0" + stream.encode(errors="surrogatepass") + b"\0" + record)[:RECORD_BYTES]
 
     def event(self, event_id: str) -> bytes:
         """The digest of an `event_id`, for a person who asks by it."""

@@ -167,7 +167,8 @@ class DurableLedger:
     @property
     def misnamed(self) -> int:
         """See `RunLedger.misnamed`."""
-        return len(self._misnamed)
+        with self._reading():
+            return sum(1 for _ in self._kept([*self._misnamed]))
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:
         """What was delivered in these ways may be sent again: nothing asks for it. Each with what took its place."""
@@ -349,20 +350,13 @@ class DurableLedger:
             self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
 
     def _place(self, batch: WriteBatch) -> None:
-        """What was sent again is kept where it was, if that is its own row."""
-        named = list({key for key, _ in batch.named.values()})
-        batch.place({row["key"]: row for row in self._kept(named, "person", "stream", "schema", "record")})
+        batch.place({row["key"]: row for row in self._kept([*{*batch.named.values()}])})
 
-    def _kept(self, keys: Sequence[bytes], *columns: str) -> Iterator[dict[str, Any]]:
-        """What it takes to tell whose these rows are: `is_alone` where no other has the same key properties."""
-        table, other = tables.kept, tables.kept.alias()
-        others = sa.select(other.c.key).where(other.c.source == table.c.source, other.c.key != table.c.key)
-        names = [name for name in _JUDGED_BY if name not in columns]
-        found = sa.select(
-            *(table.c[name] for name in (*names, *columns)), table.c.read, (~others.exists()).label("is_alone")
-        )
+    def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+        table = tables.kept
         for part in _chunks(keys):
-            yield from rows_of(self._connection, found.where(table.c.key.in_(part)))
+            found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
+            yield from rows_of(self._connection, found)
 
     def _release(self, releases: Sequence[Release]) -> None:
         """Kept rows go that are settled by what was settled now."""
@@ -382,7 +376,10 @@ class DurableLedger:
 
 Found = Sequence[Any]
 """What the look-up finds of a content: its digest, standing, the persons, the record."""
-_JUDGED_BY = ("key", "identity", "content", "source", "who_person", "who_email", "who_phone", "kind", "run", "position")
+_JUDGED_BY = (
+    *("key", "read", "identity", "content", "source"),
+    *("who_person", "who_email", "who_phone", "kind", "run", "position"),
+)
 _DELIVERED = CODES[Standing.DELIVERED]
 _LAST = b"\xff" * 17
 """After every key."""

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
-from target_driftrock.events.event import Event
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_driftrock.events.event import Capture, InvalidPart, Part
-    from target_driftrock.events.identity import KnownWay, Way, Who
+    from target_driftrock.events.event import Capture, Event, InvalidPart, Origin
+    from target_driftrock.events.identity import KnownWay, Way
     from target_driftrock.events.outcome import Settled
 
 Row = tuple[bytes, bytes]
@@ -111,24 +109,16 @@ class Proven(msgspec.Struct, frozen=True):
 
 
 class Reread(msgspec.Struct, frozen=True, gc=False):
-    """A record that bears the key of a kept row: by what the ledger tells whether the row is its own."""
+    """A record that bears the key of a kept row: the row is its own where it is that record as it was read."""
 
+    stream: str
     record: bytes
-    """The digest of the record as read."""
-    parts: tuple[tuple[str | None, tuple[bytes, ...], Who], ...]
-    """Of all that came of it: stream and key properties; its identities, former ones too; whom it is about."""
+    """Its digest."""
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Self:
-        """By the parts that came of the record, of which there are some."""
-        origin = parts[0].origin
-        return cls(origin.digest or origin.record, tuple(map(_told, parts)))
-
-
-def _told(part: Part) -> tuple[str | None, tuple[bytes, ...], Who]:
-    if not isinstance(part, Event) or part.identity is None:
-        return part.origin.key, (), part.who
-    return part.origin.key, (part.identity, *part.former), part.who
+    def of(cls, origin: Origin) -> Self:
+        """Whatever came of it."""
+        return cls(origin.stream, origin.digest or origin.record)
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -215,7 +205,7 @@ class RunLedger(Ledger, Protocol):
 
     @property
     def misnamed(self) -> int:
-        """How many kept rows stay that records bore the keys of, but other records, as far as can be told."""
+        """How many kept rows stay that records bore the keys of, but other records, or the same ones mended by hand."""
         ...
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

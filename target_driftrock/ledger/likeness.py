@@ -39,7 +39,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     record: bytes | None = None
     """The key of the row in which its record is kept without an event."""
     replayed: bytes | None = None
-    """The key of the row that it was read from: that one goes with its last part."""
+    """The key of the row that it was read from: that one goes with its last part, if it is of this very record."""
+    read: bytes = b""
+    """The digest of its record."""
     position: int
     is_decided: bool = False
     """It is a change, and was said to be one: only rows that waited for that word go."""
@@ -52,7 +54,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     def takes(self, row: Mapping[str, Any], *, run: int) -> bool:
         """Whether a row of `kept` goes, in this run."""
-        if row["key"] == self.replayed:
+        if row["key"] == self.replayed and row["read"] == self.read:
             return False
         if (row["identity"], row["content"]) in self.contents:
             return not self.is_decided or row["kind"] in TO_DECIDE
@@ -61,6 +63,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
             return not (self.is_decided or is_another_part)
         if (row["run"], row["position"]) >= (run, self.position):
             return False  # it was read later
+        if self.replayed not in {None, row["key"]}:
+            return False  # it may be later
         theirs = row["who_person"], row["who_email"], row["who_phone"]
         if row["identity"] is not None:
             return row["identity"] == self.identity and likeness(self.who, theirs) is Likeness.SAME

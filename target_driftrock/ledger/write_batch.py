@@ -14,21 +14,18 @@ from target_driftrock.ledger.interface import (
     Concluded,
     Forgotten,
     Intent,
-    Likeness,
     Lost,
     Proven,
-    Reread,
     Standing,
     Withdrawn,
 )
-from target_driftrock.ledger.likeness import TO_DECIDE, Release, likeness
+from target_driftrock.ledger.likeness import TO_DECIDE, Release
 from target_driftrock.ledger.tables import CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from target_driftrock.events.event import InvalidPart
-    from target_driftrock.events.identity import Who
+    from target_driftrock.events.event import InvalidPart, Origin
     from target_driftrock.ledger.digests import Digests, WhoDigests
     from target_driftrock.ledger.interface import Change
     from target_driftrock.ledger.interface import Row as Key
@@ -115,10 +112,10 @@ class WriteBatch:
         self.schemas: dict[bytes, bytes] = {}
         self.kept: dict[bytes, Row] = {}
         """By event and content, else by record; from `place` on, by the row that a part was read from, if it was."""
-        self.named: dict[bytes, tuple[bytes, Reread]] = {}
-        """By what is kept, where its record bears the key of another row: that key, and what tells whose it is."""
+        self.named: dict[bytes, bytes] = {}
+        """By what is kept, where its record bears the key of another row: that key."""
         self.misnamed: set[bytes] = set()
-        """Rows of which records bore the keys that are not theirs, as far as can be told."""
+        """Rows of which other records bore the keys, or the same ones mended by hand."""
         self.forgotten: dict[bytes, Forgotten] = {}
         """Kept rows that were sent again and go; whether only if something was to be decided of them."""
         self.releases: list[Release] = []
@@ -252,25 +249,29 @@ class WriteBatch:
 
         What was delivered now also takes what it makes out of date: earlier contents, about the same person, of the
         same event, or of an invalid record with the same key properties. One that was sent again from a kept row takes
-        none of these, since they may be later than it; and its own row goes with its last part: see `Forgotten`.
+        none of these, since they may be later than it; and its own row goes with its last part: see `Forgotten`. Where
+        it was mended by hand, its row is an earlier content like any other.
         """
         if not (self._may_keep_rows or self.kept) or not isinstance(part, Event):
             return
         row = self._keys.row(part)
-        takes_earlier = is_now and part.origin.kept_row is None
-        source = self._digests.source(part.origin) if takes_earlier else None
+        source = self._digests.source(part.origin) if is_now else None
         release = Release(
             contents=(*([] if row is None else [row]), *self._keys.formers(part)),
             record=self._digests.kept_record(part.origin),
             replayed=None if part.origin.kept_row is None else bytes.fromhex(part.origin.kept_row),
+            read=self._read(part.origin),
             position=part.origin.position,
             is_decided=is_decided,
-            identity=row[0] if row is not None and takes_earlier else None,
-            who=self._digests.who(row[0], part.who) if row is not None and takes_earlier else _NOBODY,
+            identity=row[0] if row is not None and is_now else None,
+            who=self._digests.who(row[0], part.who) if row is not None and is_now else _NOBODY,
             source=source,
             source_who=_NOBODY if source is None else self._digests.who(source, part.who),
         )
         self._apply(release)
+
+    def _read(self, origin: Origin) -> bytes:
+        return self._digests.read(origin.stream, origin.digest or origin.record)
 
     def _apply(self, release: Release) -> None:
         for key in [key for key, kept in self.kept.items() if release.takes(kept, run=self._run)]:
@@ -280,7 +281,7 @@ class WriteBatch:
     def _forget(self, change: Forgotten) -> None:
         key = bytes.fromhex(change.row)
         self.forgotten[key] = change
-        if key in self.kept and self.forgets({**self.kept[key], "is_alone": False}):
+        if key in self.kept and self.forgets(self.kept[key]):
             del self.kept[key]
 
     def forgets(self, row: Mapping[str, Any]) -> bool:
@@ -288,31 +289,12 @@ class WriteBatch:
         change = self.forgotten.get(row["key"])
         if change is None:
             return False
-        if change.rereads and not any(self._is_of(row, reread) for reread in change.rereads):
+        if change.rereads and row["read"] not in [
+            self._digests.read(each.stream, each.record) for each in change.rereads
+        ]:
             self.misnamed.add(row["key"])
             return False
         return not change.is_change or row["kind"] in TO_DECIDE
-
-    def _is_of(self, row: Mapping[str, Any], reread: Reread) -> bool:
-        """Whether a row is a record's: as it was read, or mended by hand since, as far as that can be told."""
-        if self._digests.read(reread.record) == row["read"]:
-            return True
-        return any(self._is_mended(row, *part) for part in reread.parts)
-
-    def _is_mended(self, row: Mapping[str, Any], key: str | None, identities: Sequence[bytes], who: Who) -> bool:
-        """About the same person, key properties or the event say that it is the same lead.
-
-        About anybody else, key properties alone do, as a wrong address may be what was mended; but not where they are
-        too few to tell rows apart, or may be, since two leads have collided.
-        """
-        over = row["identity"] or row["source"]
-        if over is None:
-            return False
-        is_same_source = key is not None and self._digests.text("source", key) == row["source"]
-        theirs = row["who_person"], row["who_email"], row["who_phone"]
-        if likeness(self._digests.who(over, who), theirs) is not Likeness.SAME:
-            return is_same_source and row["is_alone"] and row["kind"] not in TO_DECIDE
-        return is_same_source or row["identity"] in [self._digests.identity(self._api, each) for each in identities]
 
     def _keep(self, part: Event | InvalidPart, outcome: Invalid | Rejected | Held) -> None:
         origin = part.origin
@@ -325,7 +307,7 @@ class WriteBatch:
         own = self._digests.kept_record(origin) if row is None else self._digests.kept(*row)
         self.named.pop(own, None)
         if origin.kept_row is not None and (key := bytes.fromhex(origin.kept_row)) != own:
-            self.named[own] = key, Reread.of([part])
+            self.named[own] = key
         schema = self._digests.of(origin.schema)
         self.schemas[schema] = origin.schema
         self.kept[own] = {
@@ -340,7 +322,7 @@ class WriteBatch:
             "event": event and event.event_id and self._digests.event(event.event_id),
             "event_id": event and event.event_id and _writable(event.event_id),
             "digest": identity and self._digests.record(identity, origin.digest),
-            "read": self._digests.read(origin.digest or origin.record),
+            "read": self._read(origin),
             "way": None if event is None else self._ways.id(event),
             "kind": _kind(outcome),
             "stream": _writable(origin.stream),
@@ -357,26 +339,19 @@ class WriteBatch:
         }
 
     def place(self, rows: Mapping[bytes, Mapping[str, Any]]) -> None:
-        """Keep what was sent again in the row that it was read from; in one of its own where that is another record's.
+        """Keep what was sent again in the row that it was read from, where that is of this very record.
 
-        `rows` are those that are `named`, by their keys. A record that was mended by hand is told by what became of
-        that; but the row keeps it as it was read, since the edit may be what is wrong.
+        `rows` are those that are `named`, by their keys. One that is gone, or another record's, gets nothing: what was
+        mended by hand and is refused again has a row of its own, since the edit may be what is wrong.
         """
-        for own, (key, named_by) in self.named.items():
+        for own, key in self.named.items():
             row = rows.get(key)
-            if own not in self.kept:
+            if row is None or own not in self.kept or key in self.kept:
                 continue
-            if row is not None and not self._is_of(row, named_by):
+            if row["read"] == self.kept[own]["read"]:
+                self.kept[key] = self.kept.pop(own) | {"key": key}
+            else:
                 self.misnamed.add(key)
-                continue
-            new = self.kept.pop(own)
-            self.kept[key] = new | {"key": key} | ({} if row is None else _as_read(row, new))
-
-
-def _as_read(row: Mapping[str, Any], new: Mapping[str, Any]) -> Row:
-    """What a row keeps of its record. Whoever is to be erased is found in it, whomever the edit is about."""
-    kept = {name: row[name] for name in ("record", "read", "schema", "stream")}
-    return kept if row["person"] == new["person"] else kept | {"person": None}
 
 
 def _kind(outcome: Invalid | Rejected | Held) -> str:

@@ -337,6 +337,7 @@ class Records:
         """
         self._delivery.end()
         self.tally.settle((part, Open(reason="never sent")) for part in self.batch.take())
+        is_complete = was_read and not causes
         self.causes = causes = [*causes, *self._judge(causes, is_stopped=received is not None)]
         self.receipt = self._receipt(read)
         causes += [Defect(f"The accounts do not close: {fault}") for fault in self.receipt.disagreements()]
@@ -346,7 +347,7 @@ class Records:
             log.warning("%s", doubt)
         self._has_ended = True
         code = exit_code(causes, received=received)
-        waiting = self._leave_ledger(code, self.receipt)
+        waiting = self._leave_ledger(code, self.receipt, is_complete=is_complete)
         if not was_read and self._is_limit_reached and not self._is_stopped():
             sent = counted(self._delivery.statistics.first_requests, "event")
             log.info("Reading ended after %s, as max_events says; %s.", sent, NEXT_RUN)
@@ -362,14 +363,14 @@ class Records:
         over = self.tally.over(self.settings.keeping.max_reject_percent)
         return [RejectsAboveLimit(_OVER.format(shares="; ".join(over)))] if over else []
 
-    def _leave_ledger(self, code: int, receipt: Receipt) -> str:
+    def _leave_ledger(self, code: int, receipt: Receipt, *, is_complete: bool) -> str:
         """Keep the receipt, take away what is settled after all, and let go; how many rows wait, in words."""
         ledger = self.ledger
         if ledger is None:
             return ""
         waiting = ""
         try:
-            ledger.commit(list(self.tally.rows_done))
+            ledger.commit(list(self.tally.rows_done) if is_complete else [])  # else another line may bear a row's key
             if ledger.misnamed:
                 log.warning(MISNAMED, counted(ledger.misnamed, "kept row"))
             ledger.forget_ways(self._ways_forgotten)

@@ -119,10 +119,9 @@ _UNDECIDED = (
 )
 _REFUSED, _HELD = "refused", "held for your decision"
 MISNAMED = (
-    "%s left as before: nothing says plainly that the record with its `driftrock_row` is the same lead, mended (the "
-    "same key properties, or the same event_id and person). If it is, and is delivered, erase the row with "
-    "`target-driftrock rejects --delete --row KEY`, its `driftrock_row` for KEY; if it is another lead, take "
-    "`driftrock_row` out of its line."
+    "%s left as before, since the record that bears its `driftrock_row` is another one, or was changed by hand. If it "
+    "is the same lead, and is delivered, erase the row with `target-driftrock rejects --delete --row KEY`, its "
+    "`driftrock_row` for KEY; if it is another lead, take `driftrock_row` out of its line."
 )
 NEXT_RUN = "the next run goes on from the last STATE"
 _GO_ON = f"What was in flight is settled or counted as open; {NEXT_RUN}."

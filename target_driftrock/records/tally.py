@@ -198,7 +198,7 @@ class Tally:
             self._parts_left[self._opened] = len(parts)
             if kept_row is not None:
                 self._rows[self._opened] = kept_row
-                self._rereads[kept_row] = (*self._rereads.get(kept_row, ()), Reread.of(parts))
+                self._rereads[kept_row] = (*self._rereads.get(kept_row, ()), Reread.of(parts[0].origin))
         else:
             self._follower.resolve(self._opened)
             if kept_row is not None:

@@ -416,7 +416,7 @@ def test_a_kept_row_is_done_once_when_two_lines_that_name_it_are_delivered(accou
         accounts.settle(part, Delivered())
 
     (done,) = accounts.tally.rows_done
-    assert done.rereads == (Reread.of(parts[:1]), Reread.of(parts[1:]))
+    assert done.rereads == tuple(Reread.of(part.origin) for part in parts)
 
 
 def test_both_sums_close_when_anything_happens(accounts: Tallied) -> None:

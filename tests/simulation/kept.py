@@ -33,10 +33,6 @@ class KeptRows:
         """All of them, in the order in which they were kept."""
         return sorted(self._rows.values(), key=lambda row: (row["run"], row["position"], row["key"]))
 
-    def _is_alone(self, row: Row) -> bool:
-        """Whether no other has its key properties."""
-        return not any(each["source"] == row["source"] for each in self._rows.values() if each["key"] != row["key"])
-
     def keeps(self, record: bytes) -> bool:
         """Whether a row holds this record."""
         return any(row["record"] == record for row in self._rows.values())
@@ -49,14 +45,10 @@ class KeptRows:
         entry = WriteBatch(self._digests, self._keys, self._ways, api=API, run=run, now=0.0, may_keep_rows=True)
         for change in told:
             entry.take(change)
-        gone = [
-            row
-            for row in self._rows.values()
-            if entry.forgets({**row, "is_alone": self._is_alone(row)}) or _is_released(row, entry, run=run)
-        ]
+        gone = [row for row in self._rows.values() if entry.forgets(row) or _is_released(row, entry, run=run)]
         for row in gone:
             del self._rows[row["key"]]
-        entry.place({key: {**row, "is_alone": self._is_alone(row)} for key, row in self._rows.items()})
+        entry.place(self._rows)
         self._rows |= entry.kept
         return gone
 
