@@ -90,6 +90,11 @@ class Captures(Generic[T]):
         """Whether it has accepted an event."""
         return capture in self._proven
 
+    def is_in_doubt(self, capture: Capture) -> bool:
+        """Whether it is on trial, and has refused something."""
+        trial = self._trials.get(capture)
+        return trial is not None and trial.refusals > 0
+
     @property
     def has_proven(self) -> bool:
         """Whether any of those met in this run has accepted an event."""

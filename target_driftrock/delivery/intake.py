@@ -276,10 +276,10 @@ class Intake:
         pending.is_change = send.is_change
         pending.move(life.INTENT)
         queue = self._queue_of(pending)
-        if self._captures.is_proven(pending.event.capture):
+        if self._captures.is_in_doubt(pending.event.capture):
+            queue.appendleft(pending)  # one at a time: behind thousands it would be judged at the very end
+        else:
             queue.append(pending)
-        else:  # one at a time: behind thousands of another capture it would be tried at the very end
-            queue.appendleft(pending)
 
     def _queue_of(self, pending: PendingEvent) -> deque[PendingEvent]:
         mute = self._mute_of(pending)

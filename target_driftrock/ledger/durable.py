@@ -252,13 +252,12 @@ class DurableLedger:
         return [key > begin] if end is None else [key > begin, key <= end], end is not None
 
     def _uncount(self, goes: Sequence[sa.ColumnElement[bool]]) -> None:
-        """What is forgotten was not delivered in any way any more."""
-        table = tables.deliveries
+        """What is forgotten was not delivered in any way any more, unless its way was forgotten before."""
+        table, known = tables.deliveries, tables.ways.c.delivered
         counted = sa.select(table.c.way, sa.func.count()).where(*goes, table.c.standing == _DELIVERED)
         for way, count in self._connection.execute(counted.group_by(table.c.way)).all():
-            self._connection.execute(
-                tables.ways.update().where(tables.ways.c.id == way).values(delivered=tables.ways.c.delivered - count)
-            )
+            left = sa.case((known > count, known - count), else_=0)
+            self._connection.execute(tables.ways.update().where(tables.ways.c.id == way).values(delivered=left))
 
     def _known_ways(self) -> Ways:
         table = tables.ways

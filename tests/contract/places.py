@@ -58,9 +58,9 @@ def role(*statements: str) -> Iterator[str]:
 
 
 @contextmanager
-def opened(location: str) -> Iterator[DurableLedger]:
+def opened(location: str, *, api: str = API) -> Iterator[DurableLedger]:
     """A run's hold on the ledger there."""
-    ledger = open_ledger(str(location), api=API, wait=0, is_stopped=lambda: False)
+    ledger = open_ledger(str(location), api=api, wait=0, is_stopped=lambda: False)
     assert ledger is not None
     with closing(ledger):
         yield ledger

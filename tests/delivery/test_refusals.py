@@ -45,6 +45,14 @@ def test_a_wrong_mapping_is_found_early_when_thousands_of_another_capture_wait()
     assert len(ending.transport.serials()) < 500
 
 
+def test_events_of_many_new_captures_go_in_the_order_read() -> None:
+    """What has refused nothing is in no hurry: else the oldest would go last, and STATE with it."""
+    events = [event(number, source=f"capture-{number}") for number in range(1, 1001)]
+    ending = Stage(proven=(), max_concurrency=2).play(events)
+
+    assert ending.transport.serials() == list(range(1, 1001))
+
+
 @pytest.mark.parametrize("code", SETUP_REFUSALS)
 def test_the_second_setup_refusal_stops_the_run_when_the_capture_never_took_one(code: int) -> None:
     """Exit 3 after two events; both stay open."""

@@ -52,6 +52,15 @@ def test_one_line_tells_of_the_other_apis_when_there_is_no_delivery_to_this_one(
     assert run(location, RENAMED, 2) == []
 
 
+def test_what_is_forgotten_is_counted_once_when_its_way_was_forgotten_before(location: str) -> None:
+    """Else the count falls below nothing, and takes what was delivered in other ways with it."""
+    run(location, PROXY, 1, 2)
+    with opened(location, api=PROXY) as ledger:
+        ledger.forget_ways({OLD: None})
+        assert not ledger.prune(days=-1)
+        assert delivered(ledger.connection) == {PROXY: 0}
+
+
 def test_nothing_is_said_when_no_other_api_has_a_delivery(location: str) -> None:
     """A first run, a second one, and one after trials that delivered nothing."""
     said = [
