@@ -13,6 +13,7 @@ from psycopg import sql
 
 from target_driftrock.ledger.durable import DurableLedger, open_ledger
 from tests.delivery.examples import API
+from tests.waiting import until
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
 _MISSING = "no PostgreSQL on 127.0.0.1:5432 that trusts the user postgres"
@@ -64,3 +65,12 @@ def opened(location: str, *, api: str = API) -> Iterator[DurableLedger]:
     assert ledger is not None
     with closing(ledger):
         yield ledger
+
+
+def kill(ledger: DurableLedger) -> None:
+    """As a kill of its process does: nothing is written, and the server ends the session a moment later."""
+    with ledger.connection.begin():
+        pid = ledger.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    ledger.close()
+    with server() as connection:
+        until(lambda: not connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall())

@@ -14,7 +14,7 @@ from target_driftrock.ledger.apis import delivered, doubts
 from target_driftrock.ledger.durable import open_ledger
 from target_driftrock.ledger.interface import Concluded
 from target_driftrock.ledger.job import open_job
-from tests.contract.places import new_schema, opened
+from tests.contract.places import kill, new_schema, opened
 from tests.delivery.examples import event
 from tests.ledger.rows import rows
 from tests.ledger.test_ways import OLD
@@ -106,7 +106,7 @@ def test_a_job_is_told_as_a_run_is() -> None:
         with logged() as lines:
             job = open_job(location, api=PROXY, tasks=1, wait=0, is_stopped=lambda: False, may_make=True)
         assert job is not None
-        job.close()
+        kill(job)
         with pytest.raises(SettingsInvalid, match="new_ledger is `refuse`"):
             open_job(location, api=PROXY, tasks=1, wait=0, is_stopped=lambda: False, may_make=False)
 

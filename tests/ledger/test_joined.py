@@ -31,7 +31,7 @@ from target_driftrock.ledger.job import JobLedger, open_job
 from target_driftrock.ledger.joined import JoinedLedger, join
 from target_driftrock.ledger.postgres import JOB, Postgres
 from target_driftrock.ledger.reading import reading
-from tests.contract.places import SERVER, new_schema, opened, role
+from tests.contract.places import SERVER, kill, new_schema, opened, role
 from tests.contract.recalling import standings
 from tests.delivery.examples import API, capture, event
 from tests.ledger.rows import rows
@@ -130,7 +130,7 @@ def test_an_event_is_in_nobody_s_hand_when_the_task_that_has_an_intent_of_it_is_
     one, other = played.task(0), played.task(1)
     sent, repeat = event(1), event(1)
     claimed(one, sent)
-    one.close()
+    kill(one)
     until(lambda: not other.recall([repeat])[0][0].is_in_hand)
     assert intended(other, repeat) == [True]
 
@@ -286,12 +286,12 @@ def test_a_kept_row_goes_when_another_task_delivers_its_content(played: Played) 
 def test_nothing_is_written_when_the_next_run_has_begun(played: Played) -> None:
     """The process of the job is dead, and a task of it is not: its transactions find that the run has its end."""
     task = played.task(0)
-    played.job.close()  # as a kill does
+    kill(played.job)
     with pytest.raises(LedgerUnavailable, match="tasks of a job that was killed"), opened(played.location):
         pass
     with pytest.raises(LedgerUnavailable, match="job of this task is over"):
         task.commit([Concluded(part=event(1), outcome=Delivered())])
-    task.close()
+    kill(task)
     with opened(played.location) as ledger:
         assert standings(ledger, event(1)) == [None]
 
@@ -301,8 +301,8 @@ def test_a_killed_job_is_accounted_for_by_the_next_run(played: Played) -> None:
     task = played.task(0)
     task.commit([Concluded(part=event(1), outcome=Delivered())])
     claimed(task, event(2))
-    task.close()
-    played.job.close()
+    kill(task)
+    kill(played.job)
     with opened(played.location):
         pass
     run = rows(played.location, tables.runs)[0]
@@ -314,28 +314,16 @@ def test_a_task_stops_when_the_process_of_its_job_is_dead(played: Played, monkey
     task = played.task(0)
     monkeypatch.setattr(joined, "LOOK_SECONDS", 0.0)
     task.commit([Proven(capture())])  # while it lives
-    played.job.close()
-
-    def commit() -> None:
-        while True:  # the server ends a session a moment after its client
-            task.commit([Proven(capture())])
-
+    kill(played.job)
     with pytest.raises(LedgerUnavailable, match="process that started this job is gone"):
-        commit()
+        task.commit([Proven(capture())])
 
 
 def test_a_task_does_not_begin_when_the_process_of_its_job_is_dead(played: Played) -> None:
     """Spark begins one attempt after the other as long as it is there itself."""
-    played.job.close()
-
-    def joins_in_vain() -> bool:
-        found = played.join(0)  # the server ends a session a moment after its client
-        assert found is not None
-        found.close()
-        return False
-
+    kill(played.job)
     with pytest.raises(LedgerUnavailable, match="process that started this job is gone"):
-        until(joins_in_vain, seconds=5)
+        played.join(0)
 
 
 def test_a_waiting_attempt_gives_up_when_the_job_is_stopped(played: Played) -> None:
