@@ -129,6 +129,36 @@ def test_a_record_stays_as_it_was_read_when_it_is_refused_again_after_an_edit(st
     assert json.loads(line)["record"]["email"] == "ada@example.com"
 
 
+FAN_OUT: dict[str, Any] = {
+    "stream_maps": {"leads": {}, "more": {"__source__": "leads"}},
+    "streams": [{**LEADS, "fields": {"email": "{email}"}}, {**LEADS, "stream": "more", "fields": {"age": "{age}"}}],
+}
+
+
+def test_a_refused_part_stays_when_its_record_is_read_twice(stage: Stage) -> None:
+    """The other part was delivered, first and again."""
+    stage.run(AGED, record(1, **ADA, age="x"), record(1, **ADA, age="x"), **FAN_OUT, **LENIENT)
+
+    assert [event["event_id"] for event in stage.accepted()] == ["leads:1"]
+    assert len(stage.kept()) == 1
+
+
+def test_a_refused_part_stays_when_both_rows_of_its_record_are_sent_again(stage: Stage) -> None:
+    """One part is delivered then, and the other one is not."""
+    stage.run(AGED, record(1, **ADA, age="x"), streams=[{**FAN_OUT["streams"][0], "source_id": "closed"}], **LENIENT)
+    closed = [{**each, "source_id": "closed"} for each in FAN_OUT["streams"]]
+    stage.run(AGED, record(1, **ADA, age="x"), **{**FAN_OUT, "streams": closed}, **LENIENT)
+    with closing(sqlite3.connect(stage.folder / "ledger" / "ledger.sqlite3")) as ledger:
+        rows = [key.hex() for (key,) in ledger.execute("SELECT key FROM kept ORDER BY first_at")]
+    assert len(rows) == 2
+
+    stage.wire.post("/_sandbox/faults", {"refuse_sources": []})
+    stage.run(AGED, *(_from(row, 1, **ADA, age="x") for row in rows), **{**FAN_OUT, "streams": closed}, **LENIENT)
+
+    assert [event["event_id"] for event in stage.accepted()] == ["leads:1"]
+    assert [reason for _, reason, _ in stage.kept()] == ["schema: /age: type"]
+
+
 def test_a_row_stays_when_the_end_of_its_lines_was_not_read(stage: Stage) -> None:
     """A further one may bear its key."""
     stage.run(schema(), record(1, email=BAD), **LENIENT)

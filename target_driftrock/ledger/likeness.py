@@ -59,8 +59,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         if (row["identity"], row["content"]) in self.contents:
             return not self.is_decided or row["kind"] in TO_DECIDE
         if row["key"] == self.record:
-            is_another_part = (row["run"], row["position"]) == (run, self.position)
-            return not (self.is_decided or is_another_part)
+            is_another_part = (row["run"], row["position"]) >= (run, self.position)  # or of the record, read again
+            return self.replayed is None and not (self.is_decided or is_another_part)
         if (row["run"], row["position"]) >= (run, self.position):
             return False  # it was read later
         if self.replayed not in {None, row["key"]}:
