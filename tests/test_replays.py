@@ -159,6 +159,33 @@ def test_a_refused_part_stays_when_both_rows_of_its_record_are_sent_again(stage:
     assert [reason for _, reason, _ in stage.kept()] == ["schema: /age: type"]
 
 
+def test_a_record_stays_when_another_has_the_identity_that_it_had(stage: Stage) -> None:
+    """Its mended identity was refused again in the row of the old one, which the other record's own row would be."""
+    by_age = {**_REFUSED, "fields": {"email": "{email}"}, "event_id": "{age}"}
+    stage.run(AGED, record(5, **ADA, age=9), streams=[{**by_age, "event_id": "{id}"}], **LENIENT)
+    row = _rows(stage)[5]
+    mended = [{**by_age, "formerly": {"event_id": "{id}"}}]
+
+    stage.run(AGED, _from(row, 5, **ADA, age=9), streams=mended, **LENIENT)
+    assert _rows(stage) == {5: row}
+    stage.run(AGED, record(8, **ADA, age=5), streams=mended, **LENIENT)
+
+    assert _rows(stage).keys() == {5, 8}
+
+
+def test_another_s_record_stays_when_an_edit_makes_its_event(stage: Stage) -> None:
+    """What no mapping takes today one may take tomorrow."""
+    streams = [{**_REFUSED, "fields": {"email": "{email}"}}]
+    bob = {"email": "bob@example.com", "age": 2}
+    stage.run(AGED, record(1, **ADA, age=1), record(2, **bob), streams=streams, **LENIENT)
+
+    stage.run(AGED, _from(_rows(stage)[1], 2, **bob | {"age": 1}), streams=streams, **LENIENT)
+
+    records = [json.loads(line)["record"] for _, _, line in stage.kept()]
+    assert {"id": 2, **bob} in records
+    assert len(records) == 3
+
+
 def test_a_row_stays_when_the_end_of_its_lines_was_not_read(stage: Stage) -> None:
     """A further one may bear its key."""
     stage.run(schema(), record(1, email=BAD), **LENIENT)

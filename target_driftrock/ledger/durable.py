@@ -349,12 +349,13 @@ class DurableLedger:
             self._connection.execute(tables.kept.delete().where(tables.kept.c.key.in_(part)))
 
     def _place(self, batch: WriteBatch) -> None:
-        batch.place({row["key"]: row for row in self._kept([*{*batch.named.values()}])})
+        if batch.kept:
+            batch.place({row["key"]: row for row in self._kept([*{*batch.named.values(), *batch.kept}])})
 
     def _kept(self, keys: Sequence[bytes]) -> Iterator[dict[str, Any]]:
         table = tables.kept
         for part in _chunks(keys):
-            found = sa.select(table.c.key, table.c.kind, table.c.read).where(table.c.key.in_(part))
+            found = sa.select(*(table.c[name] for name in _JUDGED_BY)).where(table.c.key.in_(part))
             yield from rows_of(self._connection, found)
 
     def _release(self, releases: Sequence[Release]) -> None:

@@ -341,17 +341,34 @@ class WriteBatch:
     def place(self, rows: Mapping[bytes, Mapping[str, Any]]) -> None:
         """Keep what was sent again in the row that it was read from, where that is of this very record.
 
-        `rows` are those that are `named`, by their keys. One that is gone, or another record's, gets nothing: what was
-        mended by hand and is refused again has a row of its own, since the edit may be what is wrong.
+        `rows` are those that are `named` or `kept`, by their keys. One that is gone, or another record's, gets nothing:
+        what was mended by hand and is refused again has a row of its own, since the edit may be what is wrong.
         """
+        for own in [own for own in self.kept if own in rows and not self._may_replace(rows[own], own)]:
+            self._set_beside(own)
         for own, key in self.named.items():
             row = rows.get(key)
             if row is None or own not in self.kept or key in self.kept:
                 continue
-            if row["read"] == self.kept[own]["read"]:
-                self.kept[key] = self.kept.pop(own) | {"key": key}
-            else:
+            if row["read"] != self.kept[own]["read"]:
                 self.misnamed.add(key)
+            elif row["run"] != self._run or self._is_same_event(row, own):
+                self.kept[key] = self.kept.pop(own) | {"key": key}
+
+    def _may_replace(self, row: Mapping[str, Any], own: bytes) -> bool:
+        """Not another event, which was sent again from this row; nor another record, by one that was mended into it."""
+        return self._is_same_event(row, own) and (own not in self.named or row["read"] == self.kept[own]["read"])
+
+    def _is_same_event(self, row: Mapping[str, Any], own: bytes) -> bool:
+        return all(row[name] == self.kept[own][name] for name in ("identity", "content"))
+
+    def _set_beside(self, own: bytes) -> None:
+        """Keep it under another key, as its own is taken."""
+        kept = self.kept.pop(own)
+        key = self._digests.of(own + kept["read"])
+        self.kept[key] = kept | {"key": key}
+        if own in self.named:
+            self.named[key] = self.named.pop(own)
 
 
 def _kind(outcome: Invalid | Rejected | Held) -> str:
