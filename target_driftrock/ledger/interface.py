@@ -205,7 +205,7 @@ class RunLedger(Ledger, Protocol):
 
     @property
     def misnamed(self) -> int:
-        """How many kept rows stay that records bore the keys of, but other records, or the same ones mended by hand."""
+        """How many kept rows stay of which other records bore the keys, or the same ones mended by hand."""
         ...
 
     def forget_ways(self, ways: Mapping[Way, Way | None]) -> None:

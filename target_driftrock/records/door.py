@@ -371,8 +371,8 @@ class Records:
         waiting = ""
         try:
             ledger.commit(list(self.tally.rows_done) if is_complete else [])  # else another line may bear a row's key
-            if ledger.misnamed:
-                log.warning(MISNAMED, counted(ledger.misnamed, "kept row"))
+            if misnamed := ledger.misnamed:
+                log.warning(MISNAMED, counted(misnamed, "kept row"))
             ledger.forget_ways(self._ways_forgotten)
             waiting = rows_waiting(*ledger.rejects_waiting(), filtered=self.tally.rows_filtered)
             ledger.finish(exit_code=code, receipt=receipt.as_json())

@@ -99,7 +99,7 @@ class Tally:
         self._opened = 0
         self._parts_left: dict[int, int] = {}
         self._rows: dict[int, str] = {}
-        self._rows_refused: set[str] = set()
+        self._rows_left: set[str] = set()
         self._rows_changed: set[str] = set()
         self._records: Counter[tuple[str, str]] = Counter()
         self._events: Counter[tuple[Line, str]] = Counter()
@@ -203,7 +203,7 @@ class Tally:
             self._follower.resolve(self._opened)
             if kept_row is not None:
                 self.rows_filtered += 1
-                self._rows_refused.add(kept_row)
+                self._rows_left.add(kept_row)
         self._watch_start(stream, kind, parts)
 
     def settle(self, outcomes: Iterable[tuple[Part, Outcome]]) -> None:
@@ -281,12 +281,12 @@ class Tally:
     def _leave_row(self, position: int) -> None:
         """It was read from a kept row, if it was, that stays: something of it is not delivered."""
         if position in self._rows:
-            self._rows_refused.add(self._rows[position])
+            self._rows_left.add(self._rows[position])
 
     @property
     def rows_done(self) -> Iterator[Forgotten]:
         """Kept rows that were read again, once of each line that bore their key all is delivered, or a change."""
-        waiting = self._rows_refused.union(self._rows.values())
+        waiting = self._rows_left.union(self._rows.values())
         for row, rereads in self._rereads.items():
             if row not in waiting:
                 yield Forgotten(row, is_change=row in self._rows_changed, rereads=rereads)

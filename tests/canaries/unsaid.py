@@ -23,7 +23,7 @@ UNSAID: Mapping[str, str] = {
     "progress.py: log.info('So far: %s.', told(figures, self._pace))": "counts and times",
     "progress.py: log.warning('%s', outage(outlook, since=self._wall() - outlook.waited)": "times, and words of ours for a reply",
     "records/door.py: log.warning('%s', warning)": "a mapping's label: the same sentences as in the pipe, for who puts records by Python",
-    "records/door.py: log.warning(MISNAMED, counted(ledger.misnamed, 'kept row'))": "a number",
+    "records/door.py: log.warning(MISNAMED, counted(misnamed, 'kept row'))": "a number",
     "records/door.py: log.warning('The receipt could not be kept: %s', lost)": "words of ours for the ledger's fault",
     "records/lines.py: raise InputInvalid(f'Record {position}, of stream {BARE.stream(stream)": "a number, and the stream's name, masked where it could be a value",
     "records/stream.py: raise InputInvalid(_TOO_LARGE.format(stream=self.told)) from None": "the stream's name, masked where it could be a value",
